@@ -1,0 +1,60 @@
+"""Flavor: the size of a virtual machine, as Nova has it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orlop_api.quantity import Quantity
+from orlop_api.resource import API_VERSION, ApiModel, Metadata, rule, rules
+
+
+class FlavorSpec(ApiModel):
+    """What an Instance of this Flavor gets."""
+
+    vcpus: Annotated[int, Field(ge=1, le=256)]
+    """Virtual CPUs, 1 to 256."""
+    memory: Annotated[
+        Quantity,
+        Field(
+            json_schema_extra=rules(
+                rule(
+                    "isQuantity(self) && quantity(self).compareTo(quantity('64Mi')) >= 0"
+                    " && quantity(self).compareTo(quantity('16Ti')) <= 0",
+                    "memory must be a quantity from 64Mi to 16Ti, for example 512Mi",
+                )
+            )
+        ),
+    ]
+    """Memory, from 64Mi to 16Ti, for example 512Mi."""
+    root_disk: Annotated[
+        Quantity,
+        Field(
+            json_schema_extra=rules(
+                rule(
+                    "isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0"
+                    " && quantity(self).compareTo(quantity('64Ti')) <= 0",
+                    "rootDisk must be a quantity from 1Mi to 64Ti, for example 5Gi",
+                )
+            )
+        ),
+    ]
+    """Size of the root disk, from 1Mi to 64Ti; must hold the image."""
+
+
+class Flavor(ApiModel):
+    """A size of virtual machine that Instances name: vCPUs, memory and root disk."""
+
+    api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Flavor"] = "Flavor"
+    metadata: Metadata = Metadata()
+    spec: Annotated[
+        FlavorSpec,
+        Field(
+            json_schema_extra=rules(
+                rule("self == oldSelf", "spec is immutable: create another Flavor, Instances keep theirs")
+            )
+        ),
+    ]
+    """The size."""

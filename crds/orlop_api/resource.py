@@ -1,0 +1,106 @@
+"""What every kind shares: the envelope, references, and how a field says its Kubernetes rules.
+
+Every class here becomes part of a CRD schema, and the docstring under a field becomes its
+``kubectl explain`` text. See the Kubernetes API conventions (sig-architecture/api-conventions.md).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NewType
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GROUP = "orlop.dev"
+VERSION = "v1alpha1"
+API_VERSION: Literal["orlop.dev/v1alpha1"] = "orlop.dev/v1alpha1"
+
+Uid = NewType("Uid", str)
+
+
+def rule(expression: str, message: str) -> dict[str, str]:
+    """One CEL rule; the message says what is allowed, never only what is wrong."""
+    return {"rule": expression, "message": message}
+
+
+def rules(*items: dict[str, str]) -> dict[str, Any]:
+    """Schema extension for a field or a model (``json_schema_extra``)."""
+    return {"x-kubernetes-validations": list(items)}
+
+
+def list_map(*keys: str) -> dict[str, Any]:
+    """A list whose entries are known by these keys, so that appliers merge and never append twice."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+LIST_SET = {"x-kubernetes-list-type": "set"}
+LIST_ATOMIC = {"x-kubernetes-list-type": "atomic"}
+
+
+class ApiModel(BaseModel):
+    """Camel-case on the wire; unknown fields are ignored, so an older agent survives a newer API."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        frozen=True,
+    )
+
+    def wire(self) -> dict[str, Any]:
+        """JSON-ready form: aliases, no nulls, no field that was left at its default of nothing."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Metadata(ApiModel):
+    """The part of ObjectMeta that Orlop reads."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    finalizers: list[str] = []
+
+    @property
+    def deleting(self) -> bool:
+        """Whether somebody asked for the object to go."""
+        return self.deletion_timestamp is not None
+
+
+DnsLabel = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+DnsSubdomain = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+]
+Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
+Checksum = Annotated[
+    str, Field(max_length=135, pattern=r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$")
+]
+MacAddress = Annotated[str, Field(max_length=17, pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
+Ipv4 = Annotated[str, Field(max_length=15)]
+HttpUrl = Annotated[str, Field(min_length=8, max_length=2048, pattern=r"^https?://")]
+ObjectUid = Annotated[str, Field(min_length=1, max_length=64)]
+Reason = Annotated[str, Field(max_length=128)]
+Message = Annotated[str, Field(max_length=1024)]
+ByteCount = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+
+
+class LocalRef(ApiModel):
+    """An object of the same namespace."""
+
+    name: DnsSubdomain
+    """Name of the object."""
+
+
+class ObjectRef(ApiModel):
+    """An object of this or, with the right to `use` it, another namespace."""
+
+    name: DnsSubdomain
+    """Name of the object."""
+    namespace: DnsLabel | None = None
+    """Namespace of the object; the referrer's own when absent."""
