@@ -1,1 +1,1 @@
-
+"""The words that everybody uses: Orlop's kinds as models, and their CRDs."""

@@ -27,7 +27,9 @@ class Condition(ApiModel):
     """What is observed, for example Ready."""
     status: Truth
     """True, False or Unknown."""
-    reason: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    ]
     """The cause in one CamelCase word, for programs."""
     message: Message = ""
     """The cause in one sentence that names the blocker, for people."""

@@ -21,7 +21,9 @@ def to_bytes(quantity: str) -> int:
     """Bytes of a quantity, rounded up; ValueError when it is not one."""
     match = _SHAPE.match(quantity)
     if match is None:
-        raise ValueError(f"{quantity!r} is not a quantity: a number with k, M, G, T, Ki, Mi, Gi, Ti or nothing")
+        raise ValueError(
+            f"{quantity!r} is not a quantity: a number with k, M, G, T, Ki, Mi, Gi, Ti or nothing"
+        )
     number, unit = match.groups()
     whole, _, fraction = number.partition(".")
     scale = _UNITS[unit or ""]

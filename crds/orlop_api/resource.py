@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, NewType
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
 
 GROUP = "orlop.dev"
 VERSION = "v1alpha1"
@@ -37,11 +36,20 @@ LIST_SET = {"x-kubernetes-list-type": "set"}
 LIST_ATOMIC = {"x-kubernetes-list-type": "atomic"}
 
 
+_ACRONYMS = frozenset({"id", "mtu", "uid", "uuid"})
+
+
+def to_wire_name(name: str) -> str:
+    """`boot_id` is bootID: camel case, with acronyms as the Kubernetes API conventions want them."""
+    first, *rest = name.split("_")
+    return first + "".join(word.upper() if word in _ACRONYMS else word.capitalize() for word in rest)
+
+
 class ApiModel(BaseModel):
     """Camel-case on the wire; unknown fields are ignored, so an older agent survives a newer API."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel,
+        alias_generator=to_wire_name,
         populate_by_name=True,
         extra="ignore",
         use_attribute_docstrings=True,
@@ -78,9 +86,7 @@ DnsSubdomain = Annotated[
     str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
 ]
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
-Checksum = Annotated[
-    str, Field(max_length=135, pattern=r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$")
-]
+Checksum = Annotated[str, Field(max_length=135, pattern=r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$")]
 MacAddress = Annotated[str, Field(max_length=17, pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
 Ipv4 = Annotated[str, Field(max_length=15)]
 HttpUrl = Annotated[str, Field(min_length=8, max_length=2048, pattern=r"^https?://")]

@@ -1,0 +1,243 @@
+"""Assignment: the order from the operator to one node's agent, and the agent's answer.
+
+Its name is the Instance's uid and all are in one namespace, so etcd guarantees that an Instance
+has at most one. The right to run is the pair (metadata.uid, epoch); docs/explanation/assignment.md
+gives the protocol. Every agent can read every Assignment: it holds no secret, no credential, no
+user data.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orlop_api.condition import Conditions
+from orlop_api.image import DiskFormat
+from orlop_api.instance import RestartPolicy, StopPolicy
+from orlop_api.network import Dhcp, Egress
+from orlop_api.resource import (
+    API_VERSION,
+    LIST_ATOMIC,
+    ApiModel,
+    ByteCount,
+    Checksum,
+    Digest,
+    DnsLabel,
+    DnsSubdomain,
+    HttpUrl,
+    Ipv4,
+    MacAddress,
+    Message,
+    Metadata,
+    ObjectUid,
+    Reason,
+    list_map,
+)
+from orlop_api.volume import Driver
+
+ASSIGNMENT_NAMESPACE = "orlop-assignments"
+
+
+class Desired(StrEnum):
+    """What the node shall do with the Instance."""
+
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+    RELEASED = "Released"
+    """Stop for good at this epoch; disks stay. The Instance goes elsewhere."""
+    PURGED = "Purged"
+    """Stop for good and delete the disks that are the Instance's own."""
+
+
+class InstanceIdentity(ApiModel):
+    """Whom the Assignment is for."""
+
+    namespace: DnsLabel
+    """Namespace of the Instance."""
+    name: DnsSubdomain
+    """Name of the Instance; the guest's host name."""
+    uid: ObjectUid
+    """Uid of the Instance; also the libvirt domain's UUID."""
+
+
+class BootFile(ApiModel):
+    """A kernel or initial RAM disk, pinned."""
+
+    url: HttpUrl
+    """Where it is."""
+    digest: Digest
+    """sha256 of its bytes."""
+
+
+class AssignedImage(ApiModel):
+    """The image, pinned."""
+
+    url: HttpUrl
+    """Where its bytes are."""
+    digest: Digest
+    """sha256 of its bytes as served."""
+    checksum: Checksum | None = None
+    """The Image's own checksum: with it plain http is allowed."""
+    format: DiskFormat
+    """Its format."""
+    virtual_size_bytes: ByteCount
+    """Bytes of the disk that a guest sees."""
+    kernel: BootFile | None = None
+    """Kernel, for direct kernel boot."""
+    initrd: BootFile | None = None
+    """Initial RAM disk, for direct kernel boot."""
+    command_line: Annotated[str, Field(max_length=2048)] = ""
+    """Kernel command line, for direct kernel boot."""
+
+
+class AssignedNic(ApiModel):
+    """One NIC with everything resolved."""
+
+    name: DnsLabel
+    """Name of the NIC in the Instance."""
+    port_name: DnsSubdomain
+    """The Port, in the Instance's namespace."""
+    network_uid: ObjectUid
+    """The Network."""
+    segment_id: Annotated[int, Field(ge=1, le=16777215)]
+    """The VXLAN network identifier."""
+    mac_address: MacAddress
+    """The guest's MAC address."""
+    addresses: Annotated[list[Ipv4], Field(min_length=1, max_length=4, json_schema_extra=LIST_ATOMIC)]
+    """The guest's addresses."""
+    cidr: Annotated[str, Field(max_length=18)]
+    """The subnet."""
+    gateway: Ipv4
+    """The subnet's router: an anycast address on every node."""
+    dns: Annotated[list[Ipv4], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
+    """Name servers for the guest."""
+    dhcp: Dhcp = Dhcp.ENABLED
+    """Whether the guest is told its address by DHCP."""
+    egress: Egress = Egress.NAT
+    """Whether the guest reaches the outside."""
+    mtu: Annotated[int, Field(ge=576, le=9000)]
+    """MTU in bytes."""
+
+
+class AssignedVolume(ApiModel):
+    """One Volume with everything resolved."""
+
+    name: DnsLabel
+    """Name of the disk in the Instance."""
+    volume_uid: ObjectUid
+    """The Volume's uid; its first 20 characters are the disk's serial in the guest."""
+    driver: Driver
+    """Who keeps the data."""
+    size_bytes: ByteCount
+    """Size of the device."""
+    created: Literal["Unknown", "Created"] = "Unknown"
+    """Created: the data exists, and a missing file is lost data, never to be made anew."""
+
+
+class AssignedUserData(ApiModel):
+    """Where the node finds the user data."""
+
+    namespace: DnsLabel
+    """The node's own namespace."""
+    secret_name: DnsSubdomain
+    """The Secret; its key is user-data."""
+
+
+class AssignmentSpec(ApiModel):
+    """The order; operator only."""
+
+    instance: InstanceIdentity
+    """Whom it is for."""
+    node_name: DnsSubdomain | None = None
+    """The node; absent while unplaced."""
+    epoch: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """How often it was bound; an answer counts only for the epoch it names."""
+    pool_id: ObjectUid | None = None
+    """The node's data pool when it was bound; a node with another pool starts nothing."""
+    desired: Desired = Desired.RUNNING
+    """What the node shall do."""
+    restarted_at: Annotated[str, Field(max_length=64)] | None = None
+    """The Instance's restartedAt: another value than the status has restarts once."""
+    restart_policy: RestartPolicy = RestartPolicy.ALWAYS
+    """What to do when the guest ends by itself."""
+    stop_policy: StopPolicy = StopPolicy()
+    """How to stop."""
+    vcpus: Annotated[int, Field(ge=1, le=256)]
+    """Virtual CPUs."""
+    memory_bytes: ByteCount
+    """Memory in bytes."""
+    root_disk_bytes: ByteCount
+    """Size of the root disk in bytes."""
+    image: AssignedImage | None = None
+    """The image; absent while unplaced."""
+    nics: Annotated[list[AssignedNic], Field(max_length=8, json_schema_extra=list_map("name"))] = []
+    """The NICs, in order."""
+    volumes: Annotated[list[AssignedVolume], Field(max_length=16, json_schema_extra=list_map("name"))] = []
+    """The Volumes, in order."""
+    user_data: AssignedUserData | None = None
+    """Where the user data is."""
+
+
+class State(StrEnum):
+    """How the node stands to the order."""
+
+    PREPARING = "Preparing"
+    """Fetching, wiring, making disks; nothing started at this epoch."""
+    STARTING = "Starting"
+    """The right to run was taken by compare-and-swap; a domain may exist."""
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+    FAILED = "Failed"
+    """Not running and not able to; reason and message say why. May still change."""
+    RELEASED = "Released"
+    """Nothing runs here, and nothing ever will at this epoch. Final."""
+    REFUSED = "Refused"
+    """The node cannot take it; nothing was started, nothing ever will at this epoch. Final."""
+
+
+FINAL = frozenset({State.RELEASED, State.REFUSED})
+
+
+class AssignmentStatus(ApiModel):
+    """The node's answer; that node's agent only."""
+
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The metadata.generation that this status is about."""
+    epoch: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+    """The epoch that this answer is for."""
+    state: State
+    """How the node stands to the order."""
+    boot_id: ObjectUid | None = None
+    """The node's boot at the last Starting of this epoch; fencing names it."""
+    start_id: ObjectUid | None = None
+    """Random name of the last Starting: only the agent process that chose it may resume the domain."""
+    root_disk: Literal["Absent", "Created"] = "Absent"
+    """Whether the root disk was ever made on this node; then the Instance is pinned to it."""
+    created_volumes: Annotated[list[ObjectUid], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
+    """Uids of the Volumes whose data exists on this node."""
+    restarted_at: Annotated[str, Field(max_length=64)] | None = None
+    """The value of spec.restartedAt that was last acted on."""
+    domain_uuid: Annotated[str, Field(max_length=36)] | None = None
+    """The libvirt domain, while there is one."""
+    virtualization_type: Literal["kvm", "qemu"] | None = None
+    """kvm, or qemu where the guest is emulated."""
+    reason: Reason = ""
+    """Why it is not running, in one word."""
+    message: Message = ""
+    """Why it is not running, in one sentence."""
+    conditions: Conditions = []
+    """ImageReady, NetworkReady and VolumesReady."""
+
+
+class Assignment(ApiModel):
+    """Internal: the order to one node to run one Instance, and the node's answer."""
+
+    api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Assignment"] = "Assignment"
+    metadata: Metadata = Metadata()
+    spec: AssignmentSpec
+    """The order."""
+    status: AssignmentStatus | None = None
+    """The node's answer."""

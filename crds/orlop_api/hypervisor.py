@@ -1,0 +1,174 @@
+"""Hypervisor: one node that runs virtual machines; what it has, what it holds, what it is asked to fetch."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orlop_api.condition import Conditions
+from orlop_api.image import DiskFormat, ImageProgress
+from orlop_api.resource import (
+    API_VERSION,
+    LIST_SET,
+    ApiModel,
+    ByteCount,
+    Checksum,
+    Digest,
+    HttpUrl,
+    Ipv4,
+    Message,
+    Metadata,
+    ObjectUid,
+    Reason,
+    list_map,
+)
+
+HYPERVISOR_LABEL = "orlop.dev/hypervisor"
+NODE_ACCOUNTS_NAMESPACE = "orlop-nodes"
+"""Holds one service account and one Lease for each node, named as the node."""
+
+
+class ImportOrder(ApiModel):
+    """One Image that this node shall fetch and describe."""
+
+    image_uid: ObjectUid
+    """The Image's uid."""
+    generation: Annotated[int, Field(ge=0)] = 0
+    """Raised to ask for another try after a failure."""
+    url: HttpUrl
+    """Where the disk is."""
+    checksum: Checksum | None = None
+    """What it must hash to."""
+    format: DiskFormat | None = None
+    """What its format must be."""
+    kernel_url: HttpUrl | None = None
+    """Where the kernel is."""
+    kernel_checksum: Checksum | None = None
+    """What the kernel must hash to."""
+    initrd_url: HttpUrl | None = None
+    """Where the initial RAM disk is."""
+    initrd_checksum: Checksum | None = None
+    """What the initial RAM disk must hash to."""
+
+
+class HypervisorSpec(ApiModel):
+    """What the operator asks of the node beside its Assignments."""
+
+    imports: Annotated[list[ImportOrder], Field(max_length=64, json_schema_extra=list_map("imageUID"))] = []
+    """Images to fetch and describe."""
+    delete_volumes: Annotated[list[ObjectUid], Field(max_length=256, json_schema_extra=LIST_SET)] = []
+    """Uids of Volumes whose files shall go from this node's data pool."""
+
+
+class ImportState(StrEnum):
+    """How an import stands."""
+
+    PULLING = "Pulling"
+    READY = "Ready"
+    FAILED = "Failed"
+
+
+class ImportReport(ApiModel):
+    """What became of an import order."""
+
+    image_uid: ObjectUid
+    """The Image's uid."""
+    generation: Annotated[int, Field(ge=0)] = 0
+    """The order's generation."""
+    state: ImportState
+    """Pulling, Ready or Failed."""
+    reason: Reason = ""
+    """The cause of a failure in one word: ChecksumMismatch, NotFound, …"""
+    message: Message = ""
+    """The cause in one sentence."""
+    digest: Digest | None = None
+    """sha256 of the bytes as served."""
+    kernel_digest: Digest | None = None
+    """sha256 of the kernel."""
+    initrd_digest: Digest | None = None
+    """sha256 of the initial RAM disk."""
+    format: DiskFormat | None = None
+    """What inspection found."""
+    size_bytes: ByteCount | None = None
+    """Bytes of the file."""
+    virtual_size_bytes: ByteCount | None = None
+    """Bytes of the disk that a guest sees."""
+    progress: ImageProgress | None = None
+    """How far it is."""
+
+
+class Capacity(ApiModel):
+    """What the node can give to guests in all; the scheduler subtracts what its Assignments hold."""
+
+    vcpus: Annotated[int, Field(ge=0, le=1_000_000)]
+    """Virtual CPUs, overcommit included."""
+    memory_bytes: ByteCount
+    """Memory in bytes, what the node itself needs taken off."""
+    disk_bytes: ByteCount
+    """Size of the data pool in bytes."""
+
+
+class Orphan(ApiModel):
+    """A domain that runs here without an Assignment that says so; it is kept, never guessed about."""
+
+    instance_uid: ObjectUid
+    """Uid of the Instance that the domain was made for."""
+    epoch: Annotated[int, Field(ge=0)]
+    """The epoch in the domain's metadata."""
+    message: Message = ""
+    """What was found."""
+
+
+class HypervisorStatus(ApiModel):
+    """The node as its agent sees it; conditions are the operator's."""
+
+    capacity: Capacity | None = None
+    """What the node can give to guests in all."""
+    architecture: Annotated[str, Field(max_length=16)] | None = None
+    """Processor architecture: x86_64."""
+    virtualization_type: Literal["kvm", "qemu"] | None = None
+    """kvm, or qemu where guests are emulated."""
+    boot_id: ObjectUid | None = None
+    """The kernel's boot id, new with each boot of the node."""
+    pool_id: ObjectUid | None = None
+    """The data pool, by the random name it got when it was made."""
+    host_address: Ipv4 | None = None
+    """The node's underlay address."""
+    underlay_mtu: Annotated[int, Field(ge=576, le=65535)] | None = None
+    """The MTU of the underlay, in bytes."""
+    agent_version: Annotated[str, Field(max_length=64)] | None = None
+    """Version of the agent."""
+    libvirt_version: Annotated[str, Field(max_length=64)] | None = None
+    """Version of libvirt."""
+    hypervisor_version: Annotated[str, Field(max_length=64)] | None = None
+    """Version of QEMU."""
+    images: Annotated[list[Digest], Field(max_length=256, json_schema_extra=LIST_SET)] = []
+    """Digests in the node's image cache."""
+    imports: Annotated[list[ImportReport], Field(max_length=64, json_schema_extra=list_map("imageUID"))] = []
+    """What became of spec.imports."""
+    deleted_volumes: Annotated[list[ObjectUid], Field(max_length=256, json_schema_extra=LIST_SET)] = []
+    """Those of spec.deleteVolumes whose files are gone."""
+    orphans: Annotated[list[Orphan], Field(max_length=256, json_schema_extra=list_map("instanceUID"))] = []
+    """Domains that run here without an Assignment that says so."""
+    conditions: Conditions = []
+    """Ready: the agent renews its Lease and Instances may be placed."""
+
+
+class Hypervisor(ApiModel):
+    """One node that runs virtual machines. Made by Orlop for each Node labeled orlop.dev/hypervisor=true."""
+
+    api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Hypervisor"] = "Hypervisor"
+    metadata: Metadata = Metadata()
+    spec: HypervisorSpec = HypervisorSpec()
+    """What the operator asks of the node."""
+    status: HypervisorStatus | None = None
+    """The node as its agent sees it."""
+
+
+def node_namespace(node_name: str) -> str:
+    """The namespace of the Secrets that one node may read; hashed, because node names may have dots."""
+    return f"orlop-node-{hashlib.sha256(node_name.encode()).hexdigest()[:16]}"

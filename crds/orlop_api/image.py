@@ -1,0 +1,166 @@
+"""Image: a bootable disk, as Glance has it; pinned by digest once, and never changed after that."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orlop_api.condition import Conditions
+from orlop_api.quantity import Quantity
+from orlop_api.resource import (
+    API_VERSION,
+    ApiModel,
+    ByteCount,
+    Checksum,
+    Digest,
+    DnsSubdomain,
+    HttpUrl,
+    Message,
+    Metadata,
+    rule,
+    rules,
+)
+
+_CHECKSUM_FOR_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
+
+
+class DiskFormat(StrEnum):
+    """How a disk file is laid out; never guessed from its content alone."""
+
+    QCOW2 = "qcow2"
+    RAW = "raw"
+
+
+class HttpSource(ApiModel):
+    """A file on a web server."""
+
+    url: Annotated[
+        HttpUrl,
+        Field(
+            json_schema_extra=rules(
+                rule(
+                    "isURL(self) && url(self).getHostname() != ''",
+                    "url must be http://host/… or https://host/…",
+                ),
+                rule("!self.contains('@')", "url must hold no credentials"),
+            )
+        ),
+    ]
+    """Where the file is: https, or http with a checksum."""
+
+
+class ImageSource(ApiModel):
+    """Where the disk comes from."""
+
+    http: HttpSource
+    """A file on a web server, fetched by one node and verified there."""
+
+
+class KernelFile(ApiModel):
+    """A kernel or an initial RAM disk."""
+
+    http: HttpSource
+    """A file on a web server."""
+    checksum: Checksum | None = None
+    """What the file must hash to: sha256:… or sha512:…; needed for plain http."""
+
+
+_KERNEL_CHECKSUM = rule(
+    "self.http.url.startsWith('https://') || has(self.checksum)",
+    _CHECKSUM_FOR_HTTP,
+)
+
+
+class KernelBoot(ApiModel):
+    """Direct kernel boot, as Glance's kernel_id and ramdisk_id."""
+
+    kernel: Annotated[KernelFile, Field(json_schema_extra=rules(_KERNEL_CHECKSUM))]
+    """The kernel (a bzImage)."""
+    initrd: Annotated[KernelFile | None, Field(json_schema_extra=rules(_KERNEL_CHECKSUM))] = None
+    """The initial RAM disk."""
+    command_line: Annotated[str, Field(max_length=2048, pattern=r"^[ -~]*$")] = ""
+    """The kernel's command line: printable ASCII."""
+
+
+class Requirements(ApiModel):
+    """What a machine must have to run the Image."""
+
+    architecture: Literal["x86_64"] | None = None
+    """Processor architecture of the guest."""
+    min_memory: Quantity | None = None
+    """The least memory a Flavor must give."""
+    min_disk: Quantity | None = None
+    """The least root disk a Flavor must give."""
+
+
+class ImageSpec(ApiModel):
+    """The disk that is wanted."""
+
+    source: ImageSource
+    """Where the disk comes from."""
+    checksum: Checksum | None = None
+    """What the file must hash to: sha256:… or sha512:…; verified before first use, needed for plain http."""
+    format: DiskFormat | None = None
+    """qcow2 or raw; what inspection finds must agree."""
+    requirements: Requirements | None = None
+    """What a machine must have to run this Image."""
+    kernel_boot: KernelBoot | None = None
+    """Boot this kernel directly; the disk is still the root disk."""
+
+
+class ImageProgress(ApiModel):
+    """How far the import is."""
+
+    node_name: DnsSubdomain
+    """The node that fetches."""
+    received_bytes: ByteCount = 0
+    """Bytes received so far."""
+    total_bytes: ByteCount | None = None
+    """Bytes expected, when the server said."""
+
+
+class ImageStatus(ApiModel):
+    """What was found, pinned at the first import."""
+
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The metadata.generation that this status is about."""
+    digest: Digest | None = None
+    """sha256 of the bytes as served: from now on this is the Image, whatever the server sends later."""
+    kernel_digest: Digest | None = None
+    """sha256 of the kernel."""
+    initrd_digest: Digest | None = None
+    """sha256 of the initial RAM disk."""
+    format: DiskFormat | None = None
+    """The format that inspection found."""
+    size_bytes: ByteCount | None = None
+    """Bytes of the file."""
+    virtual_size_bytes: ByteCount | None = None
+    """Bytes of the disk that a guest sees."""
+    progress: ImageProgress | None = None
+    """The running import."""
+    message: Message | None = None
+    """One sentence on what the Image waits for; the same as Ready's."""
+    conditions: Conditions = []
+    """Ready: imported, verified, and usable by Instances."""
+
+
+class Image(ApiModel):
+    """A bootable disk that Instances start from. Fetched once, verified, then known by its digest."""
+
+    api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Image"] = "Image"
+    metadata: Metadata = Metadata()
+    spec: Annotated[
+        ImageSpec,
+        Field(
+            json_schema_extra=rules(
+                rule("self == oldSelf", "spec is immutable: create another Image for another disk"),
+                rule("self.source.http.url.startsWith('https://') || has(self.checksum)", _CHECKSUM_FOR_HTTP),
+            )
+        ),
+    ]
+    """The disk that is wanted."""
+    status: ImageStatus | None = None
+    """What was found."""

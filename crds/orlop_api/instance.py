@@ -1,0 +1,242 @@
+"""Instance: a virtual machine, as Nova's server."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orlop_api.condition import Conditions
+from orlop_api.port import IP_RULE, MAC_RULE
+from orlop_api.resource import (
+    API_VERSION,
+    LIST_ATOMIC,
+    ApiModel,
+    Digest,
+    DnsLabel,
+    DnsSubdomain,
+    Ipv4,
+    LocalRef,
+    MacAddress,
+    Message,
+    Metadata,
+    ObjectRef,
+    list_map,
+    rule,
+    rules,
+)
+
+FINALIZER = "orlop.dev/operator"
+REQUESTED_BY = "orlop.dev/requested-by"
+REQUESTED_BY_UID = "orlop.dev/requested-by-uid"
+REQUESTED_BY_GROUPS = "orlop.dev/requested-by-groups"
+
+
+class PowerState(StrEnum):
+    """Whether the machine runs."""
+
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+
+
+class RestartPolicy(StrEnum):
+    """What to do when the guest ends by itself."""
+
+    ALWAYS = "Always"
+    ON_FAILURE = "OnFailure"
+    NEVER = "Never"
+
+
+class StopMode(StrEnum):
+    """How a running machine is stopped."""
+
+    TRY_SOFT = "TrySoft"
+    HARD = "Hard"
+
+
+class StopPolicy(ApiModel):
+    """How a running machine is stopped or restarted."""
+
+    mode: StopMode = StopMode.TRY_SOFT
+    """TrySoft: press the power button, and pull the plug after timeoutSeconds. Hard: pull the plug."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    """How long the guest may take to power off, 1 to 3600 seconds."""
+
+
+class Boot(ApiModel):
+    """What the machine boots from."""
+
+    image_ref: ObjectRef
+    """The Image that the root disk starts as."""
+
+
+class NetworkInterface(ApiModel):
+    """One NIC: on a Network, or with the identity of a Port."""
+
+    name: DnsLabel
+    """Name of the NIC within the Instance."""
+    network_ref: LocalRef | None = None
+    """The Network to be on; Orlop makes the Port."""
+    port_ref: LocalRef | None = None
+    """A Port that was made before."""
+    address: Annotated[Ipv4, Field(json_schema_extra=rules(IP_RULE))] | None = None
+    """The address that is wanted, with networkRef; the next free one when absent."""
+    mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC_RULE))] | None = None
+    """The MAC address that is wanted, with networkRef."""
+
+
+class VolumeMount(ApiModel):
+    """One Volume as a disk of the machine."""
+
+    name: DnsLabel
+    """Name of the disk within the Instance."""
+    volume_ref: LocalRef
+    """The Volume."""
+
+
+class SecretKeyRef(ApiModel):
+    """One key of a Secret."""
+
+    name: DnsSubdomain
+    """Name of the Secret."""
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+    """Key within the Secret."""
+
+
+class UserData(ApiModel):
+    """What the guest is told at its first boot, for cloud-init."""
+
+    inline: Annotated[str, Field(max_length=65536)] | None = None
+    """The text itself, at most 65536 characters; anybody who may read the Instance reads it."""
+    secret_ref: SecretKeyRef | None = None
+    """A Secret of the same namespace, which the requester may get."""
+
+
+class Toleration(ApiModel):
+    """A node taint that does not matter, as a pod's toleration."""
+
+    key: Annotated[str, Field(max_length=316)] | None = None
+    """The taint's key; every key when absent, with operator Exists."""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    """Exists: any value. Equal: this value."""
+    value: Annotated[str, Field(max_length=63)] | None = None
+    """The taint's value, with operator Equal."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """The taint's effect; every effect when absent."""
+
+
+class Placement(ApiModel):
+    """Where the machine may run."""
+
+    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)] = {}
+    """Labels that the node must have."""
+    tolerations: Annotated[list[Toleration], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
+    """Node taints that do not matter."""
+
+
+class InstanceSpec(ApiModel):
+    """The machine that is wanted."""
+
+    flavor_name: DnsSubdomain
+    """The Flavor: vCPUs, memory, root disk."""
+    boot: Boot
+    """What the machine boots from."""
+    networks: Annotated[list[NetworkInterface], Field(max_length=8, json_schema_extra=list_map("name"))] = []
+    """The NICs, in the order in which the guest sees them; at most 8."""
+    volumes: Annotated[list[VolumeMount], Field(max_length=16, json_schema_extra=list_map("name"))] = []
+    """The disks after the root disk, in order; at most 16."""
+    user_data: UserData | None = None
+    """What the guest is told at its first boot."""
+    power_state: PowerState = PowerState.RUNNING
+    """Running or Stopped. A machine that is wanted stopped and is stopped is Ready."""
+    restart_policy: RestartPolicy = RestartPolicy.ALWAYS
+    """When the guest ends by itself: Always start it again, OnFailure only after a crash, Never."""
+    stop_policy: StopPolicy = StopPolicy()
+    """How the machine is stopped or restarted."""
+    restarted_at: Annotated[str, Field(max_length=64)] | None = None
+    """Any new value restarts the machine once."""
+    placement: Placement = Placement()
+    """Where the machine may run; looked at when it is placed."""
+
+
+class InstanceAddress(ApiModel):
+    """What a NIC got."""
+
+    network: DnsLabel
+    """Name of the NIC in spec.networks."""
+    ip: Ipv4
+    """The address."""
+    mac: MacAddress
+    """The MAC address."""
+
+
+class DomainStatus(ApiModel):
+    """The libvirt domain."""
+
+    uuid: Annotated[str, Field(max_length=36)]
+    """Its UUID, which is the Instance's uid."""
+    type: Annotated[str, Field(max_length=16)] | None = None
+    """The virtualization type: kvm, or qemu for emulation."""
+
+
+class ImageUsed(ApiModel):
+    """The image that the root disk was made from."""
+
+    digest: Digest
+    """Its digest, pinned when the Instance was placed."""
+
+
+class InstanceStatus(ApiModel):
+    """The machine as it is; operator only."""
+
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The metadata.generation that this status is about."""
+    node_name: DnsSubdomain | None = None
+    """The node that the machine is on."""
+    power_state: PowerState | None = None
+    """Whether the machine runs."""
+    domain: DomainStatus | None = None
+    """The libvirt domain."""
+    addresses: Annotated[
+        list[InstanceAddress], Field(max_length=8, json_schema_extra=list_map("network"))
+    ] = []
+    """What the NICs got."""
+    image: ImageUsed | None = None
+    """The image that the root disk was made from."""
+    restarted_at: Annotated[str, Field(max_length=64)] | None = None
+    """The value of spec.restartedAt that was last acted on."""
+    message: Message | None = None
+    """One sentence on what the Instance waits for; the same as Ready's."""
+    conditions: Conditions = []
+    """Authorized, QuotaReserved, Scheduled, ImageReady, NetworkReady, VolumesReady, and Ready in sum."""
+
+
+_CHANGE = "is immutable: create another Instance"
+
+
+def _fixed(field: str) -> dict[str, str]:
+    """Immutable also in being there or not, which a rule on the field itself would not see."""
+    return rule(
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"{field} {_CHANGE}",
+    )
+
+
+class Instance(ApiModel):
+    """A virtual machine."""
+
+    api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Instance"] = "Instance"
+    metadata: Metadata = Metadata()
+    spec: Annotated[
+        InstanceSpec,
+        Field(
+            json_schema_extra=rules(
+                *(_fixed(name) for name in ("flavorName", "boot", "networks", "volumes", "userData"))
+            )
+        ),
+    ]
+    """The machine that is wanted."""
+    status: InstanceStatus | None = None
+    """The machine as it is."""

@@ -1,0 +1,120 @@
+"""Network: an L2 segment with a subnet, as Neutron has it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orlop_api.condition import Conditions
+from orlop_api.resource import (
+    API_VERSION,
+    LIST_ATOMIC,
+    ApiModel,
+    DnsLabel,
+    Ipv4,
+    Metadata,
+    list_map,
+    rule,
+    rules,
+)
+
+_IP = rule("isIP(self) && ip(self).family() == 4", "must be an IPv4 address, for example 10.10.0.20")
+
+
+class SegmentType(StrEnum):
+    """What carries the Network between nodes."""
+
+    OVERLAY = "Overlay"
+
+
+class Dhcp(StrEnum):
+    """Whether guests are told their address by DHCP."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
+class Egress(StrEnum):
+    """How guests reach what is outside the Network."""
+
+    NAT = "NAT"
+    NONE = "None"
+
+
+class Segment(ApiModel):
+    """What carries the Network between nodes."""
+
+    type: SegmentType = SegmentType.OVERLAY
+    """Overlay: VXLAN between the nodes, with a segment number that Orlop picks."""
+
+
+class Pool(ApiModel):
+    """A range of addresses that Orlop may hand out."""
+
+    start: Annotated[Ipv4, Field(json_schema_extra=rules(_IP))]
+    """First address."""
+    end: Annotated[Ipv4, Field(json_schema_extra=rules(_IP))]
+    """Last address, included."""
+
+
+class Subnet(ApiModel):
+    """The addresses of a Network."""
+
+    name: DnsLabel
+    """Name of the subnet within the Network."""
+    cidr: Annotated[Ipv4, Field(max_length=18)]
+    """The range in CIDR form, prefix 16 to 29, for example 10.10.0.0/24."""
+    gateway: Annotated[Ipv4, Field(json_schema_extra=rules(_IP))] | None = None
+    """The router's address; the first of the range when absent."""
+    pools: Annotated[list[Pool], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+    """Ranges to hand out; all but the gateway when empty. They must not overlap."""
+    dns: Annotated[
+        list[Annotated[Ipv4, Field(json_schema_extra=rules(_IP))]],
+        Field(max_length=4, json_schema_extra=LIST_ATOMIC),
+    ] = []
+    """Name servers to tell the guests."""
+    dhcp: Dhcp = Dhcp.ENABLED
+    """Enabled: guests get their address by DHCP. Disabled: only by the NoCloud seed."""
+
+
+class NetworkSpec(ApiModel):
+    """The segment that is wanted."""
+
+    segment: Segment = Segment()
+    """What carries the Network between nodes."""
+    mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
+    """Largest packet in bytes, 576 to 9000; derived from the underlay when absent."""
+    subnets: Annotated[list[Subnet], Field(min_length=1, max_length=1, json_schema_extra=list_map("name"))]
+    """The addresses: exactly one subnet for now."""
+    egress: Egress = Egress.NAT
+    """NAT: guests reach the outside by their node's address. None: they do not."""
+
+
+class NetworkStatus(ApiModel):
+    """What was allocated."""
+
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The metadata.generation that this status is about."""
+    segment_id: Annotated[int, Field(ge=1, le=16777215)] | None = None
+    """The VXLAN network identifier."""
+    mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
+    """The MTU in force, in bytes."""
+    conditions: Conditions = []
+    """Ready: Instances may join."""
+
+
+class Network(ApiModel):
+    """An isolated L2 segment with its addresses, on every node where one of its Instances runs."""
+
+    api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Network"] = "Network"
+    metadata: Metadata = Metadata()
+    spec: Annotated[
+        NetworkSpec,
+        Field(json_schema_extra=rules(rule("self == oldSelf", "spec is immutable: create another Network"))),
+    ]
+    """The segment that is wanted."""
+    status: NetworkStatus | None = None
+    """What was allocated."""

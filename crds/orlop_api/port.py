@@ -1,0 +1,86 @@
+"""Port: one NIC's identity. It outlives restarts, and an Instance too when its user made it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orlop_api.condition import Conditions
+from orlop_api.resource import (
+    API_VERSION,
+    LIST_ATOMIC,
+    ApiModel,
+    DnsSubdomain,
+    Ipv4,
+    LocalRef,
+    MacAddress,
+    Metadata,
+    ObjectUid,
+    rule,
+    rules,
+)
+
+IP_RULE = rule("isIP(self) && ip(self).family() == 4", "must be an IPv4 address, for example 10.10.0.20")
+MAC_RULE = rule(
+    "self.matches('^[0-9a-f][26ae](:[0-9a-f]{2}){5}$')",
+    "must be a unicast, locally administered MAC address in lower case, for example 02:00:00:00:00:2a",
+)
+
+
+class PortSpec(ApiModel):
+    """The identity that is wanted."""
+
+    network_ref: LocalRef
+    """The Network to be on."""
+    address: Annotated[Ipv4, Field(json_schema_extra=rules(IP_RULE))] | None = None
+    """The address that is wanted; the next free one when absent."""
+    mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC_RULE))] | None = None
+    """The MAC address that is wanted; derived from segment and address when absent."""
+
+
+class PortBinding(ApiModel):
+    """Who uses the Port, and where."""
+
+    instance_name: DnsSubdomain
+    """The Instance."""
+    instance_uid: ObjectUid
+    """The Instance's uid."""
+    node_name: DnsSubdomain
+    """Node where it runs."""
+    host_address: Ipv4
+    """That node's underlay address: where the other nodes send what is for this Port."""
+
+
+class PortStatus(ApiModel):
+    """The identity that was allocated; operator only."""
+
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The metadata.generation that this status is about."""
+    network_uid: ObjectUid | None = None
+    """The Network's uid; agents select Ports by it."""
+    segment_id: Annotated[int, Field(ge=1, le=16777215)] | None = None
+    """The VXLAN network identifier."""
+    mac_address: MacAddress | None = None
+    """The MAC address."""
+    addresses: Annotated[list[Ipv4], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
+    """The addresses."""
+    binding: PortBinding | None = None
+    """Who uses the Port, and where."""
+    conditions: Conditions = []
+    """Ready: address and MAC are claimed."""
+
+
+class Port(ApiModel):
+    """One NIC's MAC and addresses on a Network; made by hand, or by Orlop for an Instance that names a Network."""
+
+    api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Port"] = "Port"
+    metadata: Metadata = Metadata()
+    spec: Annotated[
+        PortSpec,
+        Field(json_schema_extra=rules(rule("self == oldSelf", "spec is immutable: create another Port"))),
+    ]
+    """The identity that is wanted."""
+    status: PortStatus | None = None
+    """The identity that was allocated."""

@@ -1,0 +1,113 @@
+"""Volume and VolumeClass: a block device with a life of its own, as Cinder has it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orlop_api.condition import Conditions
+from orlop_api.quantity import Quantity
+from orlop_api.resource import API_VERSION, ApiModel, DnsSubdomain, Metadata, ObjectUid, rule, rules
+
+
+class Driver(StrEnum):
+    """Who keeps the data."""
+
+    LOCAL = "local"
+
+
+class ReclaimPolicy(StrEnum):
+    """What becomes of the data when the Volume is deleted."""
+
+    DELETE = "Delete"
+    RETAIN = "Retain"
+
+
+class VolumeClassSpec(ApiModel):
+    """How Volumes of this class are kept."""
+
+    driver: Driver
+    """local: a file in the data pool of one node, where the Volume stays."""
+
+
+class VolumeClass(ApiModel):
+    """A kind of storage that Volumes name."""
+
+    api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
+    kind: Literal["VolumeClass"] = "VolumeClass"
+    metadata: Metadata = Metadata()
+    spec: Annotated[
+        VolumeClassSpec,
+        Field(
+            json_schema_extra=rules(rule("self == oldSelf", "spec is immutable: create another VolumeClass"))
+        ),
+    ]
+    """How Volumes of this class are kept."""
+
+
+class VolumeSpec(ApiModel):
+    """The device that is wanted."""
+
+    size: Annotated[
+        Quantity,
+        Field(
+            json_schema_extra=rules(
+                rule("self == oldSelf", "size is fixed at creation: create another Volume"),
+                rule(
+                    "isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0"
+                    " && quantity(self).compareTo(quantity('64Ti')) <= 0",
+                    "size must be a quantity from 1Mi to 64Ti, for example 10Gi",
+                ),
+            )
+        ),
+    ]
+    """Size of the device, from 1Mi to 64Ti."""
+    class_name: Annotated[
+        DnsSubdomain,
+        Field(
+            json_schema_extra=rules(rule("self == oldSelf", "className is immutable: create another Volume"))
+        ),
+    ]
+    """The VolumeClass."""
+    reclaim_policy: ReclaimPolicy = ReclaimPolicy.DELETE
+    """Delete: the data goes with the Volume. Retain: the file stays on its node."""
+
+
+class Attachment(ApiModel):
+    """The one Instance that may write."""
+
+    instance_name: DnsSubdomain
+    """The Instance."""
+    instance_uid: ObjectUid
+    """The Instance's uid."""
+    node_name: DnsSubdomain
+    """Node where it runs."""
+
+
+class VolumeStatus(ApiModel):
+    """Where the data is and who uses it; operator only."""
+
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The metadata.generation that this status is about."""
+    node_name: DnsSubdomain | None = None
+    """The node that keeps the data; Instances with this Volume run there."""
+    pool_id: ObjectUid | None = None
+    """The data pool on that node, by the random name it got when it was made."""
+    attachment: Attachment | None = None
+    """The one Instance that may write."""
+    conditions: Conditions = []
+    """Ready: the data exists. Before that the Volume waits for its first Instance."""
+
+
+class Volume(ApiModel):
+    """A block device that outlives the Instances it is attached to."""
+
+    api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Volume"] = "Volume"
+    metadata: Metadata = Metadata()
+    spec: VolumeSpec
+    """The device that is wanted."""
+    status: VolumeStatus | None = None
+    """Where the data is and who uses it."""
