@@ -217,10 +217,8 @@ _CHANGE = "is immutable: create another Instance"
 
 def _fixed(field: str) -> dict[str, str]:
     """Immutable also in being there or not, which a rule on the field itself would not see."""
-    return rule(
-        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
-        f"{field} {_CHANGE}",
-    )
+    new, old = f"self.{field}", f"oldSelf.{field}"
+    return rule(f"has({new}) == has({old}) && (!has({new}) || {new} == {old})", f"{field} {_CHANGE}")
 
 
 class Instance(ApiModel):

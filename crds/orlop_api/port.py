@@ -72,7 +72,7 @@ class PortStatus(ApiModel):
 
 
 class Port(ApiModel):
-    """One NIC's MAC and addresses on a Network; made by hand, or by Orlop for an Instance that names a Network."""
+    """One NIC's MAC and addresses on a Network; made by its user, or by Orlop for an Instance."""
 
     api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
     kind: Literal["Port"] = "Port"

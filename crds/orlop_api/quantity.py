@@ -1,4 +1,4 @@
-"""Kubernetes quantities ("512Mi") and bytes (apimachinery's resource.Quantity, without milli and exponent)."""
+"""Kubernetes quantities ("512Mi") and bytes: resource.Quantity without milli units and exponents."""
 
 from __future__ import annotations
 

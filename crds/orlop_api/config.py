@@ -1,0 +1,57 @@
+"""The ConfigMap `orlop-config`: what the platform team decides, read by operator and agents alike.
+
+It is one YAML document under the key `config.yaml`, mounted as a file; absent means every default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field
+
+from orlop_api.quantity import Quantity
+from orlop_api.resource import ApiModel
+
+CONFIG_PATH = Path("/etc/orlop/config.yaml")
+
+
+class ImageConfig(ApiModel):
+    """Where images may come from, and how large they may be."""
+
+    allowed_private_hosts: Annotated[list[str], Field(max_length=64)] = []
+    """host:port of servers at private addresses that images may come from; none by default."""
+    max_size: Quantity = "64Gi"
+    """Largest file that is fetched."""
+    max_virtual_size: Quantity = "2Ti"
+    """Largest disk that an image may unfold to."""
+    min_bytes_per_second: Annotated[int, Field(ge=1)] = 65536
+    """A download slower than this over a minute is given up and tried again."""
+
+
+class NodeConfig(ApiModel):
+    """What a node gives to guests."""
+
+    vcpu_ratio: Annotated[float, Field(gt=0, le=64)] = 4.0
+    """Virtual CPUs per processor of the node, as Nova's cpu_allocation_ratio."""
+    reserved_memory: Quantity = "512Mi"
+    """Memory kept for the node itself."""
+    virtualization_type: Literal["auto", "kvm", "qemu"] = "auto"
+    """auto: kvm where the processor and /dev/kvm both have it, otherwise qemu's emulation."""
+
+
+class OrlopConfig(ApiModel):
+    """The whole of orlop-config."""
+
+    images: ImageConfig = ImageConfig()
+    """Where images may come from, and how large they may be."""
+    node: NodeConfig = NodeConfig()
+    """What a node gives to guests."""
+
+
+def load_config(path: Path = CONFIG_PATH) -> OrlopConfig:
+    """Read the file; a missing one is every default. ValidationError names what is wrong in it."""
+    if not path.exists():
+        return OrlopConfig()
+    return OrlopConfig.model_validate(yaml.safe_load(path.read_text()) or {})
