@@ -84,6 +84,8 @@ class ImportReport(ApiModel):
     """The cause of a failure in one word: ChecksumMismatch, NotFound, …"""
     message: Message = ""
     """The cause in one sentence."""
+    retry: Literal["Useful", "Useless"] = "Useful"
+    """Useless: the same file would fail again."""
     digest: Digest | None = None
     """sha256 of the bytes as served."""
     kernel_digest: Digest | None = None

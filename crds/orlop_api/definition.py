@@ -1,0 +1,270 @@
+"""The CustomResourceDefinitions: names, scopes, columns and selectors of the kinds around their schemas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orlop_api.assignment import Assignment
+from orlop_api.claim import Claim
+from orlop_api.flavor import Flavor
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.image import Image
+from orlop_api.instance import Instance
+from orlop_api.network import Network
+from orlop_api.port import Port
+from orlop_api.resource import GROUP, VERSION, ApiModel
+from orlop_api.schema import Schema, structural
+from orlop_api.volume import Volume, VolumeClass
+
+ANYBODY = ("orlop",)
+"""Category of what users deal with: `kubectl get orlop`."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of `kubectl get`."""
+
+    name: str
+    path: str
+    kind: Literal["string", "integer", "date"] = "string"
+    wide: bool = False
+    """Shown only with `-o wide`."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a CRD says beside the schema."""
+
+    model: type[ApiModel]
+    plural: str
+    short: str
+    scope: Literal["Namespaced", "Cluster"]
+    columns: tuple[Column, ...]
+    categories: tuple[str, ...] = ()
+    selectable: tuple[str, ...] = ()
+    """Paths that a field selector may name, so that the server filters."""
+
+    @property
+    def kind(self) -> str:
+        """The kind, as in manifests."""
+        return self.model.__name__
+
+    @property
+    def name(self) -> str:
+        """The CRD's own name."""
+        return f"{self.plural}.{GROUP}"
+
+
+def _ready(field: str) -> str:
+    return f'.status.conditions[?(@.type=="Ready")].{field}'
+
+
+READY = Column("Ready", _ready("status"))
+REASON = Column("Reason", _ready("reason"))
+MESSAGE = Column("Message", _ready("message"), wide=True)
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+DEFINITIONS = (
+    Definition(
+        Instance,
+        "instances",
+        "inst",
+        "Namespaced",
+        (
+            READY,
+            Column("Power", ".status.powerState"),
+            REASON,
+            Column("Flavor", ".spec.flavorName"),
+            Column("Node", ".status.nodeName"),
+            Column("IP", ".status.addresses[*].ip"),
+            AGE,
+            Column("Image", ".spec.boot.imageRef.name", wide=True),
+            MESSAGE,
+        ),
+        ANYBODY,
+        (".status.nodeName",),
+    ),
+    Definition(
+        Image,
+        "images",
+        "img",
+        "Namespaced",
+        (
+            READY,
+            REASON,
+            Column("Format", ".status.format"),
+            Column("Bytes", ".status.virtualSizeBytes", "integer"),
+            AGE,
+            Column("Digest", ".status.digest", wide=True),
+            MESSAGE,
+        ),
+        ANYBODY,
+    ),
+    Definition(
+        Network,
+        "networks",
+        "onet",
+        "Namespaced",
+        (
+            READY,
+            REASON,
+            Column("CIDR", ".spec.subnets[*].cidr"),
+            Column("Egress", ".spec.egress"),
+            AGE,
+            Column("Segment", ".status.segmentID", "integer", wide=True),
+            Column("MTU", ".status.mtu", "integer", wide=True),
+            MESSAGE,
+        ),
+        ANYBODY,
+    ),
+    Definition(
+        Port,
+        "ports",
+        "oport",
+        "Namespaced",
+        (
+            READY,
+            REASON,
+            Column("Network", ".spec.networkRef.name"),
+            Column("IP", ".status.addresses[*]"),
+            Column("MAC", ".status.macAddress"),
+            Column("Instance", ".status.binding.instanceName"),
+            AGE,
+            Column("Node", ".status.binding.nodeName", wide=True),
+            MESSAGE,
+        ),
+        ANYBODY,
+        (".status.networkUID",),
+    ),
+    Definition(
+        Volume,
+        "volumes",
+        "ovol",
+        "Namespaced",
+        (
+            READY,
+            REASON,
+            Column("Size", ".spec.size"),
+            Column("Class", ".spec.className"),
+            Column("Instance", ".status.attachment.instanceName"),
+            Column("Node", ".status.nodeName"),
+            AGE,
+            Column("Reclaim", ".spec.reclaimPolicy", wide=True),
+            MESSAGE,
+        ),
+        ANYBODY,
+    ),
+    Definition(
+        Flavor,
+        "flavors",
+        "flavor",
+        "Cluster",
+        (
+            Column("vCPUs", ".spec.vcpus", "integer"),
+            Column("Memory", ".spec.memory"),
+            Column("Root disk", ".spec.rootDisk"),
+            AGE,
+        ),
+        ANYBODY,
+    ),
+    Definition(
+        VolumeClass,
+        "volumeclasses",
+        "ovc",
+        "Cluster",
+        (Column("Driver", ".spec.driver"), AGE),
+        ANYBODY,
+    ),
+    Definition(
+        Hypervisor,
+        "hypervisors",
+        "hv",
+        "Cluster",
+        (
+            READY,
+            REASON,
+            Column("vCPUs", ".status.capacity.vcpus", "integer"),
+            Column("Memory", ".status.capacity.memoryBytes", "integer"),
+            Column("Type", ".status.virtualizationType"),
+            AGE,
+            Column("Address", ".status.hostAddress", wide=True),
+            Column("Agent", ".status.agentVersion", wide=True),
+            Column("Libvirt", ".status.libvirtVersion", wide=True),
+            MESSAGE,
+        ),
+        ANYBODY,
+    ),
+    Definition(
+        Assignment,
+        "assignments",
+        "asg",
+        "Namespaced",
+        (
+            Column("Namespace", ".spec.instance.namespace"),
+            Column("Instance", ".spec.instance.name"),
+            Column("Node", ".spec.nodeName"),
+            Column("Epoch", ".spec.epoch", "integer"),
+            Column("Desired", ".spec.desired"),
+            Column("State", ".status.state"),
+            Column("Reason", ".status.reason"),
+            AGE,
+            Column("Message", ".status.message", wide=True),
+        ),
+        selectable=(".spec.nodeName",),
+    ),
+    Definition(
+        Claim,
+        "claims",
+        "oclaim",
+        "Namespaced",
+        (
+            Column("Type", ".spec.type"),
+            Column("Value", ".spec.value"),
+            Column("Kind", ".spec.holder.kind"),
+            Column("Namespace", ".spec.holder.namespace"),
+            Column("Holder", ".spec.holder.name"),
+            AGE,
+        ),
+    ),
+)
+
+
+def crd(definition: Definition) -> dict[str, Any]:
+    """The CustomResourceDefinition of one kind."""
+    schema: Schema = structural(definition.model)
+    version: dict[str, Any] = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "additionalPrinterColumns": [_column(column) for column in definition.columns],
+        "schema": {"openAPIV3Schema": schema},
+    }
+    if definition.selectable:
+        version["selectableFields"] = [{"jsonPath": path} for path in definition.selectable]
+    if "status" in schema["properties"]:
+        version["subresources"] = {"status": {}}
+    names: dict[str, Any] = {
+        "kind": definition.kind,
+        "listKind": f"{definition.kind}List",
+        "plural": definition.plural,
+        "singular": definition.kind.lower(),
+    }
+    # kubectl finds `flavor` by the singular already, and the API server refuses a short name that repeats it.
+    if definition.short != names["singular"]:
+        names["shortNames"] = [definition.short]
+    if definition.categories:
+        names["categories"] = list(definition.categories)
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": definition.name},
+        "spec": {"group": GROUP, "names": names, "scope": definition.scope, "versions": [version]},
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": column.name, "type": column.kind, "jsonPath": column.path}
+    if column.wide:
+        made["priority"] = 1
+    return made

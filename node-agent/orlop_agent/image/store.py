@@ -1,0 +1,202 @@
+"""The node's image cache: files named by the sha256 of their bytes, read-only, complete or not there.
+
+A file gets its name only after its bytes were hashed and looked at, by one rename. However many
+Instances wait for a digest, it is fetched once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orlop_agent.image.errors import ImageError
+from orlop_agent.image.fetch import Fetched, Progress, fetch
+from orlop_agent.image.header import HEAD_BYTES, Header, examine
+from orlop_agent.image.inspect import inspect_disk
+from orlop_api.assignment import AssignedImage, BootFile
+from orlop_api.config import ImageConfig
+from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
+from orlop_api.image import DiskFormat
+from orlop_api.quantity import to_bytes
+
+_PART = ".part-"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFiles:
+    """What an Instance boots from."""
+
+    disk: Path
+    format: DiskFormat
+    kernel: Path | None
+    initrd: Path | None
+
+
+@dataclass
+class _Download:
+    """One running fetch and everybody who wants to hear of it."""
+
+    task: asyncio.Task[Path]
+    listeners: list[Progress] = field(default_factory=list)
+
+
+class ImageStore:
+    """The cache below `root`."""
+
+    def __init__(self, root: Path, config: ImageConfig) -> None:
+        self._root = root
+        self._config = config
+        self._downloads: dict[str, _Download] = {}
+        root.mkdir(parents=True, exist_ok=True)
+        for leftover in root.glob(f"{_PART}*"):  # of an agent that was killed while it fetched
+            leftover.unlink()
+
+    def digests(self) -> list[str]:
+        """What is in the cache, sorted."""
+        return sorted(f"sha256:{path.name}" for path in self._root.iterdir() if not path.name.startswith("."))
+
+    async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles:
+        """The files of a pinned image, fetched where they are missing; ImageError when they cannot be had."""
+        disk, kernel, initrd = await asyncio.gather(
+            self._disk(image, progress), self._boot_file(image.kernel), self._boot_file(image.initrd)
+        )
+        return ImageFiles(disk, image.format, kernel, initrd)
+
+    async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:
+        """Fetch and describe a new Image; a failure is part of the report."""
+        report = ImportReport(image_uid=order.image_uid, generation=order.generation, state=ImportState.READY)
+        try:
+            disk, header = await self._import_disk(order, progress)
+            kernel = await self._import_plain(order.kernel_url, order.kernel_checksum)
+            initrd = await self._import_plain(order.initrd_url, order.initrd_checksum)
+        except ImageError as error:
+            return report.model_copy(
+                update={
+                    "state": ImportState.FAILED,
+                    "reason": error.reason,
+                    "message": error.message,
+                    "retry": "Useless" if error.permanent else "Useful",
+                }
+            )
+        return report.model_copy(
+            update={
+                "digest": disk.digest,
+                "size_bytes": disk.size,
+                "format": header.format,
+                "virtual_size_bytes": header.virtual_size,
+                "kernel_digest": kernel,
+                "initrd_digest": initrd,
+            }
+        )
+
+    def _path(self, digest: str) -> Path:
+        return self._root / digest.removeprefix("sha256:")
+
+    async def _disk(self, image: AssignedImage, progress: Progress) -> Path:
+        async def check(path: Path) -> None:
+            await self._look_at(path, image.format)
+
+        return await self._once(image.digest, image.url, check, progress)
+
+    async def _boot_file(self, file: BootFile | None) -> Path | None:
+        if file is None:
+            return None
+        return await self._once(file.digest, file.url, _no_check, _no_progress)
+
+    async def _once(
+        self, digest: str, url: str, check: Callable[[Path], Coroutine[Any, Any, None]], progress: Progress
+    ) -> Path:
+        """The file of a digest: there, on its way, or fetched now."""
+        path = self._path(digest)
+        if path.exists():
+            return path
+        download = self._downloads.get(digest)
+        if download is None:
+            download = _Download(asyncio.create_task(self._download(digest, url, check)))
+            self._downloads[digest] = download
+            download.task.add_done_callback(lambda _: self._downloads.pop(digest, None))
+        download.listeners.append(progress)
+        # One waiter that is cancelled (its Instance was deleted) must not take the file from the others.
+        try:
+            return await asyncio.shield(download.task)
+        except asyncio.CancelledError:
+            download.listeners.remove(progress)
+            if not download.listeners:
+                download.task.cancel()
+            raise
+
+    async def _download(
+        self, digest: str, url: str, check: Callable[[Path], Coroutine[Any, Any, None]]
+    ) -> Path:
+        def tell(received: int, expected: int | None) -> None:
+            for listener in self._downloads[digest].listeners:
+                listener(received, expected)
+
+        async with self._part() as part:
+            await fetch(url, digest, part, self._config, tell)
+            await check(part)
+            return await asyncio.to_thread(self._keep, part, digest)
+
+    async def _import_disk(self, order: ImportOrder, progress: Progress) -> tuple[Fetched, Header]:
+        async with self._part() as part:
+            fetched = await fetch(order.url, order.checksum, part, self._config, progress)
+            header = await self._look_at(part, order.format)
+            await asyncio.to_thread(self._keep, part, fetched.digest)
+        return fetched, header
+
+    async def _import_plain(self, url: str | None, checksum: str | None) -> str | None:
+        if url is None:
+            return None
+        async with self._part() as part:
+            fetched = await fetch(url, checksum, part, self._config, _no_progress)
+            await asyncio.to_thread(self._keep, part, fetched.digest)
+        return fetched.digest
+
+    async def _look_at(self, path: Path, declared: DiskFormat | None) -> Header:
+        """Our own check first, then the inspector's, before anything else reads the file."""
+        head, size = await asyncio.to_thread(_head, path)
+        header = examine(head, size, declared, to_bytes(self._config.max_virtual_size))
+        await inspect_disk(path, header.format)
+        return header
+
+    @asynccontextmanager
+    async def _part(self) -> AsyncIterator[Path]:
+        """A file to fetch into, gone afterwards unless it was kept."""
+        part = self._root / f"{_PART}{secrets.token_hex(8)}"
+        try:
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _keep(self, part: Path, digest: str) -> Path:
+        """Give a verified file its name; it survives a power cut from here on."""
+        path = self._path(digest)
+        part.chmod(0o444)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.rename(path)
+        directory = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        return path
+
+
+def _head(path: Path) -> tuple[bytes, int]:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES), path.stat().st_size
+
+
+async def _no_check(_: Path) -> None:
+    """A kernel is read by the guest's loader only."""
+
+
+def _no_progress(_received: int, _expected: int | None) -> None:
+    """Nobody listens."""

@@ -1,0 +1,75 @@
+"""Which URLs and addresses an image may come from (pure).
+
+A tenant names the URL and the node's agent opens it, so the URL must not reach what only the node can
+reach: loopback, link-local (cloud metadata), cluster and node addresses. Every hop of a redirect is
+vetted anew, and the connection goes to the address that was vetted (no second look-up).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urljoin, urlsplit
+
+from orlop_agent.image.errors import ImageError
+
+MAX_REDIRECTS = 3
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A URL that may be asked for, and whether its host may be at a private address."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    private_allowed: bool
+
+
+def vetted(url: str, *, checksum: bool, allowed_private_hosts: Collection[str]) -> Location:
+    """The location of a URL; ImageError when the URL is none that an image may come from."""
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS:
+        raise _forbidden(f"url {url} must start with https:// or http://")
+    if parts.scheme == "http" and not checksum:
+        raise _forbidden(f"url {url} is plain http, which needs a checksum")
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        raise _forbidden("url must name a host and hold no credentials")
+    try:
+        port = parts.port or _PORTS[parts.scheme]
+    except ValueError as error:
+        raise _forbidden(f"url {url} has no valid port") from error
+    allowed = f"{parts.hostname}:{port}" in allowed_private_hosts
+    if not allowed and port != _PORTS[parts.scheme]:
+        raise _forbidden(
+            f"port {port} is not {_PORTS[parts.scheme]}, and orlop-config does not allow the host"
+        )
+    return Location(url, parts.scheme, parts.hostname, port, allowed)
+
+
+def redirected(
+    origin: Location, target: str, *, checksum: bool, allowed_private_hosts: Collection[str]
+) -> Location:
+    """Where a redirect leads; never from https to http."""
+    location = vetted(
+        urljoin(origin.url, target), checksum=checksum, allowed_private_hosts=allowed_private_hosts
+    )
+    if origin.scheme == "https" and location.scheme == "http":
+        raise _forbidden(f"{origin.host} redirects from https to http")
+    return location
+
+
+def check_address(location: Location, address: str) -> None:
+    """Refuse an address that is not a public one, unless orlop-config names the host."""
+    ip = ip_address(address)
+    mapped = getattr(ip, "ipv4_mapped", None)
+    if location.private_allowed or ((mapped or ip).is_global and not (mapped or ip).is_multicast):
+        return
+    raise _forbidden(f"host {location.host} is at a private address, which orlop-config does not allow")
+
+
+def _forbidden(message: str) -> ImageError:
+    return ImageError("ForbiddenURL", message, permanent=True)
