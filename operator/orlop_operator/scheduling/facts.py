@@ -1,0 +1,122 @@
+"""What the scheduler is told: hosts, what they hold, what is wanted. Plain frozen values, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orlop_api.instance import Toleration
+
+Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A node's taint, as core/v1 has it."""
+
+    key: str
+    effect: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Virtual CPUs, and bytes of memory and of the data pool."""
+
+    vcpus: int = 0
+    memory: int = 0
+    disk: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.vcpus + other.vcpus, self.memory + other.memory, self.disk + other.disk)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One hypervisor, from its Hypervisor object and its Node."""
+
+    name: str
+    capacity: Usage = Usage()
+    """What it can give in all; the World subtracts what is held."""
+    ready: bool = True
+    """Hypervisor condition Ready is True."""
+    reason: str = ""
+    """Reason of Ready when it is not, for example NodeUnreachable."""
+    cordoned: bool = False
+    """Node.spec.unschedulable, or the hypervisor label was taken away, or the object is being deleted."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of the Node."""
+    taints: tuple[Taint, ...] = ()
+    """Taints of the Node."""
+    architecture: str | None = None
+    images: frozenset[str] = frozenset()
+    """Digests in its image cache."""
+    pool_id: str | None = None
+    """Its data pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Data that is on one node: the Instance must go there."""
+
+    what: str
+    """For the explanation: `Volume demo/data`."""
+    node: str
+    pool_id: str | None = None
+    """The data pool that has it; a node with another pool has lost it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one Instance needs."""
+
+    vcpus: int
+    memory: int
+    """Bytes."""
+    disk: int
+    """Bytes that will be taken of the data pool: the root disk, and Volumes that do not exist yet."""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    architecture: str | None = None
+    """What the Image requires; None: any."""
+    image: str | None = None
+    """Digest of the boot image, for the locality weight."""
+    pins: tuple[Pin, ...] = ()
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    """Node to why not: nodes that refused this Instance at its present spec."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the chosen host will hold."""
+        return Usage(self.vcpus, self.memory, self.disk)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """So many hosts were rejected, all for this reason."""
+
+    count: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where to put it, and the next best ones in order."""
+
+    node: str
+    alternates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaceable:
+    """No host will do; message is the sentence for condition Scheduled."""
+
+    message: str
+    rejections: tuple[Rejection, ...] = ()

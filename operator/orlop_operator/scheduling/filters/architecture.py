@@ -1,0 +1,26 @@
+"""The node's processors are what the Image requires."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from orlop_operator.scheduling.facts import Rejection, Request
+from orlop_operator.scheduling.filters.grouping import grouped
+from orlop_operator.scheduling.world import Mask, World
+
+
+def keep(world: World, request: Request) -> Mask:
+    wanted = request.architecture
+    if wanted is None:
+        return np.ones(len(world.hosts), np.bool_)
+    return world.where(("architecture", wanted), lambda host: host.architecture == wanted)
+
+
+def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:
+    return grouped(
+        world,
+        rejected,
+        lambda host: f"architecture {host.architecture or 'unknown'} (need {request.architecture})",
+    )

@@ -1,0 +1,19 @@
+"""The node has enough free memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orlop_api.quantity import rounded
+from orlop_operator.scheduling.facts import Rejection, Request
+from orlop_operator.scheduling.filters.shortage import shortage
+from orlop_operator.scheduling.world import MEMORY, Mask, World
+
+
+def keep(world: World, request: Request) -> Mask:
+    fits: Mask = world.free[MEMORY] >= request.memory
+    return fits
+
+
+def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:
+    return shortage(world, MEMORY, request.memory, rejected, what="memory", unit=rounded)

@@ -1,0 +1,31 @@
+"""The node has every label of placement.nodeSelector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+import numpy as np
+
+from orlop_operator.scheduling.facts import Host, Rejection, Request
+from orlop_operator.scheduling.filters.grouping import grouped
+from orlop_operator.scheduling.world import Mask, World
+
+
+def keep(world: World, request: Request) -> Mask:
+    mask = np.ones(len(world.hosts), np.bool_)
+    for key, value in request.node_selector.items():
+        mask &= world.where(("label", key, value), partial(_has, key, value))
+    return mask
+
+
+def _has(key: str, value: str, host: Host) -> bool:
+    return host.labels.get(key) == value
+
+
+def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:
+    def why(host: Host) -> str:
+        missed = [f"{k}={v}" for k, v in request.node_selector.items() if host.labels.get(k) != v]
+        return f"node selector {','.join(missed)} does not match"
+
+    return grouped(world, rejected, why)

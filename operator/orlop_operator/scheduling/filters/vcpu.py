@@ -1,0 +1,18 @@
+"""The node has enough free virtual CPUs, overcommit included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orlop_operator.scheduling.facts import Rejection, Request
+from orlop_operator.scheduling.filters.shortage import shortage
+from orlop_operator.scheduling.world import VCPUS, Mask, World
+
+
+def keep(world: World, request: Request) -> Mask:
+    fits: Mask = world.free[VCPUS] >= request.vcpus
+    return fits
+
+
+def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:
+    return shortage(world, VCPUS, request.vcpus, rejected, what="vCPUs", unit=str)

@@ -1,0 +1,41 @@
+"""A Hypervisor object and its Node, as one Host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orlop_api.condition import Truth, find
+from orlop_api.hypervisor import Hypervisor
+from orlop_operator.scheduling.facts import Host, Taint, Usage
+
+
+def host_from(
+    hypervisor: Hypervisor,
+    *,
+    labels: Mapping[str, str],
+    taints: tuple[Taint, ...] = (),
+    cordoned: bool = False,
+) -> Host:
+    """The scheduler's view; labels, taints and cordoned are the Node's.
+
+    A node whose agent has not reported a capacity yet is not ready, whatever its Lease says.
+    """
+    status = hypervisor.status
+    if status is None or status.capacity is None:
+        return Host(
+            hypervisor.metadata.name, ready=False, reason="AgentNotReported", labels=labels, taints=taints
+        )
+    ready = find(status.conditions, "Ready")
+    alive = ready is not None and ready.status is Truth.TRUE
+    return Host(
+        name=hypervisor.metadata.name,
+        capacity=Usage(status.capacity.vcpus, status.capacity.memory_bytes, status.capacity.disk_bytes),
+        ready=alive,
+        reason="" if alive else (ready.reason if ready else "AgentNotReported"),
+        cordoned=cordoned or hypervisor.metadata.deleting,
+        labels=labels,
+        taints=taints,
+        architecture=status.architecture,
+        images=frozenset(status.images),
+        pool_id=status.pool_id,
+    )
