@@ -1,6 +1,6 @@
 """`python -m orlop_api`: write the CRDs and the API reference from the models.
 
-    python -m orlop_api crds/generated docs/reference/api.md
+python -m orlop_api crds/generated docs/reference/api.md
 """
 
 from __future__ import annotations
@@ -29,8 +29,16 @@ def files() -> dict[str, str]:
     return made
 
 
+class _Dumper(yaml.SafeDumper):
+    """Without anchors: a reader of a CRD shall not have to look a list up elsewhere."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the name is PyYAML's
+        """Write every value where it stands."""
+        return True
+
+
 def _dump(document: object) -> str:
-    return yaml.safe_dump(document, sort_keys=False, width=110, allow_unicode=True)
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
 
 
 def main() -> None:

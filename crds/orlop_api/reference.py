@@ -35,7 +35,11 @@ def _kind(definition: Definition) -> str:
     properties: Schema = schema["properties"]
     short = "" if definition.short == definition.kind.lower() else f", short `{definition.short}`"
     scope = "in a namespace" if definition.scope == "Namespaced" else "cluster-wide"
-    lines = [f"\n## {definition.kind}\n", f"{schema['description']}\n", f"`{definition.plural}`{short}; {scope}.\n"]
+    lines = [
+        f"\n## {definition.kind}\n",
+        f"{schema['description']}\n",
+        f"`{definition.plural}`{short}; {scope}.\n",
+    ]
     root_rules = [f"- {_cell(item['message'])}" for item in schema.get("x-kubernetes-validations", [])]
     if root_rules:
         lines.append("\n".join(root_rules) + "\n")
