@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orlop_api.quantity import Quantity
+from orlop_api.quantity import Quantity, between
 from orlop_api.resource import API_VERSION, ApiModel, Metadata, rule, rules
 
 
@@ -15,31 +15,9 @@ class FlavorSpec(ApiModel):
 
     vcpus: Annotated[int, Field(ge=1, le=256)]
     """Virtual CPUs, 1 to 256."""
-    memory: Annotated[
-        Quantity,
-        Field(
-            json_schema_extra=rules(
-                rule(
-                    "isQuantity(self) && quantity(self).compareTo(quantity('64Mi')) >= 0"
-                    " && quantity(self).compareTo(quantity('16Ti')) <= 0",
-                    "memory must be a quantity from 64Mi to 16Ti, for example 512Mi",
-                )
-            )
-        ),
-    ]
+    memory: Annotated[Quantity, Field(json_schema_extra=rules(between("64Mi", "16Ti", "512Mi")))]
     """Memory, from 64Mi to 16Ti, for example 512Mi."""
-    root_disk: Annotated[
-        Quantity,
-        Field(
-            json_schema_extra=rules(
-                rule(
-                    "isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0"
-                    " && quantity(self).compareTo(quantity('64Ti')) <= 0",
-                    "rootDisk must be a quantity from 1Mi to 64Ti, for example 5Gi",
-                )
-            )
-        ),
-    ]
+    root_disk: Annotated[Quantity, Field(json_schema_extra=rules(between("1Mi", "64Ti", "5Gi")))]
     """Size of the root disk, from 1Mi to 64Ti; must hold the image."""
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.condition import Conditions
-from orlop_api.quantity import Quantity
+from orlop_api.quantity import Quantity, between
 from orlop_api.resource import (
     API_VERSION,
     ApiModel,
@@ -26,6 +26,13 @@ from orlop_api.resource import (
 _CHECKSUM_FOR_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
 
 
+_CHECKSUM = rule(
+    "self.matches('^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$')",
+    "must be sha256: and 64 hex digits, or sha512: and 128, in lower case",
+)
+GivenChecksum = Annotated[Checksum, Field(json_schema_extra=rules(_CHECKSUM))]
+
+
 class DiskFormat(StrEnum):
     """How a disk file is laid out; never guessed from its content alone."""
 
@@ -41,10 +48,10 @@ class HttpSource(ApiModel):
         Field(
             json_schema_extra=rules(
                 rule(
-                    "isURL(self) && url(self).getHostname() != ''",
-                    "url must be http://host/… or https://host/…",
+                    "self.matches('^https?://') && isURL(self) && url(self).getHostname() != ''",
+                    "must be http://host/… or https://host/…",
                 ),
-                rule("!self.contains('@')", "url must hold no credentials"),
+                rule("!self.matches('^[a-z]*://[^/?#]*@')", "must hold no credentials (user:password@)"),
             )
         ),
     ]
@@ -63,12 +70,12 @@ class KernelFile(ApiModel):
 
     http: HttpSource
     """A file on a web server."""
-    checksum: Checksum | None = None
+    checksum: GivenChecksum | None = None
     """What the file must hash to: sha256:… or sha512:…; needed for plain http."""
 
 
 _KERNEL_CHECKSUM = rule(
-    "self.http.url.startsWith('https://') || has(self.checksum)",
+    "!self.http.url.startsWith('http://') || has(self.checksum)",
     _CHECKSUM_FOR_HTTP,
 )
 
@@ -89,9 +96,11 @@ class Requirements(ApiModel):
 
     architecture: Literal["x86_64"] | None = None
     """Processor architecture of the guest."""
-    min_memory: Quantity | None = None
+    min_memory: (
+        Annotated[Quantity, Field(json_schema_extra=rules(between("1Mi", "16Ti", "256Mi")))] | None
+    ) = None
     """The least memory a Flavor must give."""
-    min_disk: Quantity | None = None
+    min_disk: Annotated[Quantity, Field(json_schema_extra=rules(between("1Mi", "64Ti", "3Gi")))] | None = None
     """The least root disk a Flavor must give."""
 
 
@@ -100,7 +109,7 @@ class ImageSpec(ApiModel):
 
     source: ImageSource
     """Where the disk comes from."""
-    checksum: Checksum | None = None
+    checksum: GivenChecksum | None = None
     """What the file must hash to: sha256:… or sha512:…; verified before first use, needed for plain http."""
     format: DiskFormat | None = None
     """qcow2 or raw; what inspection finds must agree."""
@@ -157,7 +166,7 @@ class Image(ApiModel):
         Field(
             json_schema_extra=rules(
                 rule("self == oldSelf", "spec is immutable: create another Image for another disk"),
-                rule("self.source.http.url.startsWith('https://') || has(self.checksum)", _CHECKSUM_FOR_HTTP),
+                rule("!self.source.http.url.startsWith('http://') || has(self.checksum)", _CHECKSUM_FOR_HTTP),
             )
         ),
     ]

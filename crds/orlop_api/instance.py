@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from orlop_api.address import IPV4, MAC
 from orlop_api.condition import Conditions
-from orlop_api.port import IP_RULE, MAC_RULE
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
@@ -71,6 +71,15 @@ class Boot(ApiModel):
     """The Image that the root disk starts as."""
 
 
+_ONE_NETWORK = rule(
+    "has(self.networkRef) != has(self.portRef)", "exactly one of networkRef and portRef must be set"
+)
+_PORT_BRINGS_ITS_OWN = rule(
+    "!has(self.portRef) || (!has(self.address) && !has(self.macAddress))",
+    "address and macAddress go with networkRef: a Port has its own",
+)
+
+
 class NetworkInterface(ApiModel):
     """One NIC: on a Network, or with the identity of a Port."""
 
@@ -80,10 +89,16 @@ class NetworkInterface(ApiModel):
     """The Network to be on; Orlop makes the Port."""
     port_ref: LocalRef | None = None
     """A Port that was made before."""
-    address: Annotated[Ipv4, Field(json_schema_extra=rules(IP_RULE))] | None = None
+    address: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))] | None = None
     """The address that is wanted, with networkRef; the next free one when absent."""
-    mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC_RULE))] | None = None
+    mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC))] | None = None
     """The MAC address that is wanted, with networkRef."""
+
+
+_EACH_PORT_ONCE = rule(
+    "self.all(n, !has(n.portRef) || self.exists_one(m, has(m.portRef) && m.portRef.name == n.portRef.name))",
+    "each Port may be named once: a Port is one NIC",
+)
 
 
 class VolumeMount(ApiModel):
@@ -93,6 +108,12 @@ class VolumeMount(ApiModel):
     """Name of the disk within the Instance."""
     volume_ref: LocalRef
     """The Volume."""
+
+
+_EACH_VOLUME_ONCE = rule(
+    "self.all(v, self.exists_one(w, w.volumeRef.name == v.volumeRef.name))",
+    "each Volume may be named once",
+)
 
 
 class SecretKeyRef(ApiModel):
@@ -113,6 +134,11 @@ class UserData(ApiModel):
     """A Secret of the same namespace, which the requester may get."""
 
 
+_ONE_USER_DATA = rule(
+    "has(self.inline) != has(self.secretRef)", "exactly one of inline and secretRef must be set"
+)
+
+
 class Toleration(ApiModel):
     """A node taint that does not matter, as a pod's toleration."""
 
@@ -126,12 +152,32 @@ class Toleration(ApiModel):
     """The taint's effect; every effect when absent."""
 
 
+_TOLERATION = (
+    rule("self.operator != 'Equal' || has(self.key)", "key must be set, or operator Exists for every key"),
+    rule("self.operator != 'Exists' || !has(self.value)", "value goes with operator Equal only"),
+)
+_LABEL_KEY = (
+    "k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?"
+    "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')"
+)
+_LABELS = rule(
+    f"self.all(k, {_LABEL_KEY} && self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))",
+    "must hold label keys and values, for example topology.kubernetes.io/zone: a",
+)
+
+
 class Placement(ApiModel):
     """Where the machine may run."""
 
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)] = {}
+    node_selector: Annotated[
+        dict[str, Annotated[str, Field(max_length=63)]],
+        Field(max_length=32, json_schema_extra=rules(_LABELS)),
+    ] = {}
     """Labels that the node must have."""
-    tolerations: Annotated[list[Toleration], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
+    tolerations: Annotated[
+        list[Annotated[Toleration, Field(json_schema_extra=rules(*_TOLERATION))]],
+        Field(max_length=32, json_schema_extra=LIST_ATOMIC),
+    ] = []
     """Node taints that do not matter."""
 
 
@@ -142,11 +188,16 @@ class InstanceSpec(ApiModel):
     """The Flavor: vCPUs, memory, root disk."""
     boot: Boot
     """What the machine boots from."""
-    networks: Annotated[list[NetworkInterface], Field(max_length=8, json_schema_extra=list_map("name"))] = []
+    networks: Annotated[
+        list[Annotated[NetworkInterface, Field(json_schema_extra=rules(_ONE_NETWORK, _PORT_BRINGS_ITS_OWN))]],
+        Field(max_length=8, json_schema_extra=list_map("name") | rules(_EACH_PORT_ONCE)),
+    ] = []
     """The NICs, in the order in which the guest sees them; at most 8."""
-    volumes: Annotated[list[VolumeMount], Field(max_length=16, json_schema_extra=list_map("name"))] = []
+    volumes: Annotated[
+        list[VolumeMount], Field(max_length=16, json_schema_extra=list_map("name") | rules(_EACH_VOLUME_ONCE))
+    ] = []
     """The disks after the root disk, in order; at most 16."""
-    user_data: UserData | None = None
+    user_data: Annotated[UserData, Field(json_schema_extra=rules(_ONE_USER_DATA))] | None = None
     """What the guest is told at its first boot."""
     power_state: PowerState = PowerState.RUNNING
     """Running or Stopped. A machine that is wanted stopped and is stopped is Ready."""
@@ -221,8 +272,26 @@ def _fixed(field: str) -> dict[str, str]:
     return rule(f"has({new}) == has({old}) && (!has({new}) || {new} == {old})", f"{field} {_CHANGE}")
 
 
+def _fixed_list(field: str) -> dict[str, str]:
+    """Likewise, where no list and an empty one are the same."""
+    new, old = f"self.{field}", f"oldSelf.{field}"
+    return rule(
+        f"has({new}) && {new}.size() > 0 ? has({old}) && {new} == {old} : !has({old}) || {old}.size() == 0",
+        f"{field} {_CHANGE}",
+    )
+
+
 class Instance(ApiModel):
-    """A virtual machine."""
+    """A virtual machine. Its name is the guest's host name."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
+                "metadata.name must be a host name: at most 63 of a-z, 0-9 and -, without - at either end",
+            )
+        )
+    )
 
     api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
     kind: Literal["Instance"] = "Instance"
@@ -231,7 +300,8 @@ class Instance(ApiModel):
         InstanceSpec,
         Field(
             json_schema_extra=rules(
-                *(_fixed(name) for name in ("flavorName", "boot", "networks", "volumes", "userData"))
+                *(_fixed(name) for name in ("flavorName", "boot", "userData")),
+                *(_fixed_list(name) for name in ("networks", "volumes")),
             )
         ),
     ]

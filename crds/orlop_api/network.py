@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orlop_api.address import CIDR, IPV4, SUBNET
 from orlop_api.condition import Conditions
 from orlop_api.resource import (
     API_VERSION,
@@ -19,8 +20,6 @@ from orlop_api.resource import (
     rule,
     rules,
 )
-
-_IP = rule("isIP(self) && ip(self).family() == 4", "must be an IPv4 address, for example 10.10.0.20")
 
 
 class SegmentType(StrEnum):
@@ -53,9 +52,9 @@ class Segment(ApiModel):
 class Pool(ApiModel):
     """A range of addresses that Orlop may hand out."""
 
-    start: Annotated[Ipv4, Field(json_schema_extra=rules(_IP))]
+    start: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))]
     """First address."""
-    end: Annotated[Ipv4, Field(json_schema_extra=rules(_IP))]
+    end: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))]
     """Last address, included."""
 
 
@@ -64,14 +63,14 @@ class Subnet(ApiModel):
 
     name: DnsLabel
     """Name of the subnet within the Network."""
-    cidr: Annotated[Ipv4, Field(max_length=18)]
+    cidr: Annotated[str, Field(max_length=18, json_schema_extra=rules(*CIDR))]
     """The range in CIDR form, prefix 16 to 29, for example 10.10.0.0/24."""
-    gateway: Annotated[Ipv4, Field(json_schema_extra=rules(_IP))] | None = None
+    gateway: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))] | None = None
     """The router's address; the first of the range when absent."""
     pools: Annotated[list[Pool], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
     """Ranges to hand out; all but the gateway when empty. They must not overlap."""
     dns: Annotated[
-        list[Annotated[Ipv4, Field(json_schema_extra=rules(_IP))]],
+        list[Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))]],
         Field(max_length=4, json_schema_extra=LIST_ATOMIC),
     ] = []
     """Name servers to tell the guests."""
@@ -86,7 +85,10 @@ class NetworkSpec(ApiModel):
     """What carries the Network between nodes."""
     mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
     """Largest packet in bytes, 576 to 9000; derived from the underlay when absent."""
-    subnets: Annotated[list[Subnet], Field(min_length=1, max_length=1, json_schema_extra=list_map("name"))]
+    subnets: Annotated[
+        list[Annotated[Subnet, Field(json_schema_extra=rules(*SUBNET))]],
+        Field(min_length=1, max_length=1, json_schema_extra=list_map("name")),
+    ]
     """The addresses: exactly one subnet for now."""
     egress: Egress = Egress.NAT
     """NAT: guests reach the outside by their node's address. None: they do not."""

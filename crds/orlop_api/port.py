@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orlop_api.address import IPV4, MAC
 from orlop_api.condition import Conditions
 from orlop_api.resource import (
     API_VERSION,
@@ -21,21 +22,15 @@ from orlop_api.resource import (
     rules,
 )
 
-IP_RULE = rule("isIP(self) && ip(self).family() == 4", "must be an IPv4 address, for example 10.10.0.20")
-MAC_RULE = rule(
-    "self.matches('^[0-9a-f][26ae](:[0-9a-f]{2}){5}$')",
-    "must be a unicast, locally administered MAC address in lower case, for example 02:00:00:00:00:2a",
-)
-
 
 class PortSpec(ApiModel):
     """The identity that is wanted."""
 
     network_ref: LocalRef
     """The Network to be on."""
-    address: Annotated[Ipv4, Field(json_schema_extra=rules(IP_RULE))] | None = None
+    address: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))] | None = None
     """The address that is wanted; the next free one when absent."""
-    mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC_RULE))] | None = None
+    mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC))] | None = None
     """The MAC address that is wanted; derived from segment and address when absent."""
 
 

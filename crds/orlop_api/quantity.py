@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from orlop_api.resource import rule
+
 _UNITS = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
@@ -14,7 +16,20 @@ _UNITS = {
 _PATTERN = r"^[0-9]+(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$"
 _SHAPE = re.compile(r"^([0-9]+(?:\.[0-9]{1,3})?)(k|M|G|T|Ki|Mi|Gi|Ti)?$")
 
-Quantity = Annotated[str, Field(min_length=1, max_length=20, pattern=_PATTERN)]
+Quantity = Annotated[str, Field(max_length=20, pattern=_PATTERN)]
+
+
+def between(least: str, most: str, example: str) -> dict[str, str]:
+    """The rule of a field that takes quantities in these bounds, both included.
+
+    Kubernetes' own quantities also have milli-units and exponents; here 500m of memory is a mistake.
+    """
+    return rule(
+        f"self.matches('{_PATTERN.replace(chr(92), chr(92) * 2)}')"
+        f" && quantity(self).compareTo(quantity('{least}')) >= 0"
+        f" && quantity(self).compareTo(quantity('{most}')) <= 0",
+        f"must be a quantity from {least} to {most}, for example {example}",
+    )
 
 
 def to_bytes(quantity: str) -> int:

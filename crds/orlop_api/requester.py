@@ -3,8 +3,8 @@
 The admission webhook writes them, a ValidatingAdmissionPolicy compares them with the request, and the
 operator reads them to ask the API server's authorizer on the requester's behalf. The groups are a JSON array
 in sorted order: a group's name may hold any character, a comma too, so a joined string would be ambiguous.
-Only `"` and `\\` are escaped, which is all that the policy's CEL can do; a name with a control character is
-refused by that policy.
+Only quotation marks and backslashes are escaped, which is all that the policy's CEL can do; a name with a
+control character is refused by that policy.
 """
 
 from __future__ import annotations

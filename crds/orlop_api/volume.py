@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.condition import Conditions
-from orlop_api.quantity import Quantity
+from orlop_api.quantity import Quantity, between
 from orlop_api.resource import API_VERSION, ApiModel, DnsSubdomain, Metadata, ObjectUid, rule, rules
 
 
@@ -55,11 +55,7 @@ class VolumeSpec(ApiModel):
         Field(
             json_schema_extra=rules(
                 rule("self == oldSelf", "size is fixed at creation: create another Volume"),
-                rule(
-                    "isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0"
-                    " && quantity(self).compareTo(quantity('64Ti')) <= 0",
-                    "size must be a quantity from 1Mi to 64Ti, for example 10Gi",
-                ),
+                between("1Mi", "64Ti", "10Gi"),
             )
         ),
     ]
