@@ -178,6 +178,8 @@ def _apiserver(
         f"--token-auth-file={tokens}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
+        # As kubeadm sets it: the agent is a privileged pod.
+        "--allow-privileged=true",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         f"--service-account-key-file={public}",
         f"--service-account-signing-key-file={key}",
