@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orlop_cluster.lab import DEV, ROOT, Lab
+from orlop_cluster.lab import DEV, ROOT, Lab, until
 
 FILE_SERVER = "http://198.18.0.2:8000"
 NODE_MANIFESTS = "manifests/overlays/dev"
@@ -95,7 +95,7 @@ def machines(disk: Path) -> list[dict[str, Any]]:
         _object(
             "Image",
             "tiny",
-            {"source": {"http": {"url": f"{FILE_SERVER}/{disk.name}"}}, "checksum": f"sha256:{digest}"},
+            {"source": {"http": {"url": url}}, "checksum": f"sha256:{digest}"},
         ),
         _object("Network", "blue", {"subnets": [{"name": "v4", "cidr": "10.10.0.0/24"}]}),
         _object("Volume", "data", {"size": "64Mi", "className": "local"}),
@@ -157,19 +157,6 @@ def _show(lab: Lab) -> None:
             last_node=last["status"]["nodeName"],
         )
     )
-
-
-def until(look: Callable[[], str], good: Callable[[str], bool], seconds: float) -> str:
-    """Look again until it is good; what was seen last is the error's text.
-
-    A console is a file on another machine that nobody announces changes of: here looking again is the way.
-    """
-    deadline = time.monotonic() + seconds
-    while not good(seen := look()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not seen within {seconds:.0f} s; last:\n{seen[-3000:]}")
-        time.sleep(1)
-    return seen
 
 
 def _output(command: list[str]) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,19 @@ def ready_reason(instance: dict[str, Any], kind: str = "Ready") -> tuple[str, st
         if condition["type"] == kind:
             return condition["status"], condition["reason"], condition.get("message", "")
     return "", "", ""
+
+
+def until(look: Callable[[], str], good: Callable[[str], bool], seconds: float) -> str:
+    """Look again until it is good; what was seen last is the error's text.
+
+    A console is a file on another machine that nobody announces changes of: here looking again is the way.
+    """
+    deadline = time.monotonic() + seconds
+    while not good(seen := look()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not seen within {seconds:.0f} s; last:\n{seen[-3000:]}")
+        time.sleep(1)
+    return seen
 
 
 def _run(

@@ -1,0 +1,57 @@
+"""Guests reach each other across nodes, and only within their Network."""
+
+import pytest
+
+from orlop_cluster.lab import until
+from support.lab import NAMESPACE, basics
+
+pytestmark = pytest.mark.e2e
+
+PING = """#!/bin/sh
+n=0; until ping -c 1 -W 1 {to} >/dev/null 2>&1; do n=$((n+1)); [ $n -lt 60 ] || break; done
+ping -c 3 {to} | grep -E 'bytes from|received'
+echo PINGED
+"""
+
+
+def on(cluster, name, node, address, namespace=NAMESPACE, **spec):
+    cluster.apply(
+        cluster.instance(
+            name,
+            namespace,
+            networks=[{"name": "eth0", "networkRef": {"name": "blue"}, "address": address}],
+            placement={"nodeSelector": {"kubernetes.io/hostname": node}},
+            **spec,
+        )
+    )
+
+
+def test_ping_between_nodes_and_isolation_of_tenants(cluster, guests):
+    """Two tenants with the same CIDR and the same addresses; each reaches its own guest on the other node."""
+    first, second = cluster.workers
+    other = "e2e-other"
+    cluster.apply(*basics(cluster, guests, other))
+    cluster.wait("img/tiny", namespace=other)
+    for namespace in (NAMESPACE, other):
+        on(cluster, "far", second, "10.20.0.61", namespace)
+        on(cluster, "near", first, "10.20.0.60", namespace, userData={"inline": PING.format(to="10.20.0.61")})
+    # Only the other tenant has this address: nobody may answer here.
+    on(cluster, "lonely", second, "10.20.0.62", other)
+    on(cluster, "seeker", first, "10.20.0.63", NAMESPACE, userData={"inline": PING.format(to="10.20.0.62")})
+    cluster.wait("inst --all", namespace=NAMESPACE, seconds=240)
+    cluster.wait("inst --all", namespace=other, seconds=240)
+    boots = set()
+    for namespace in (NAMESPACE, other):
+        near = cluster.get("inst", "near", namespace)
+        assert near["status"]["nodeName"] == first
+        console = until(lambda near=near: cluster.console(near), lambda text: "PINGED" in text, 180)
+        assert "64 bytes from 10.20.0.61" in console
+        boots.add(cluster.answer(cluster.get("inst", "far", namespace))[1])
+    assert len(boots) == 2
+    seeker = cluster.get("inst", "seeker", NAMESPACE)
+    console = until(lambda: cluster.console(seeker), lambda text: "PINGED" in text, 180)
+    assert "bytes from" not in console
+    assert " 0 packets received" in console or "0 received" in console
+    cluster.delete("near", "far", "seeker")
+    cluster.delete("near", "far", "lonely", namespace=other)
+    cluster.kubectl("delete", "namespace", other, "--timeout=120s", timeout=150)
