@@ -45,7 +45,6 @@ var programs = map[string]func() int{
 	"kubeadm":                 func() int { kubeadmerrors.HandleError(kubeadm.Run()); return 0 },
 	"kubectl":                 runKubectl,
 	"kubelet":                 func() int { return cli.Run(kubelet.NewKubeletCommand(context.Background())) },
-	"pause":                   pause,
 }
 
 func main() {

@@ -4,19 +4,18 @@ A layer is a directory of what it adds to the layers below it (an overlay's uppe
 the lowest one, so the essential system is fetched and configured once.
 """
 
-import os
 import shutil
-import stat
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orlop_cluster.places import cache_root, fingerprint, locked
+from orlop_cluster.archive import LayerFile, pack, packed
+from orlop_cluster.places import SOURCES, cache_root, fingerprint, locked
 from orlop_cluster.process import run, step
 
 SUITE = "bookworm"
 LEFT_OUT = ("doc", "man", "locale", "info", "lintian", "bug")
-RECIPE = "2"
+INSTALL = SOURCES / "debian" / "install.sh"
+RECIPE = "3"
 """Raised by hand when the way of building changes what comes out."""
 
 
@@ -38,8 +37,16 @@ class Layer:
     def directory(self) -> Path:
         return cache_root() / "debian" / f"{self.name}-{self.key}"
 
+    def packed(self) -> LayerFile:
+        """The layer as a tar."""
+        ensure(self)
+        tar = self.directory.with_suffix(".tar")
+        with locked(f"debian-{self.name}"):
+            # Device nodes are the container's runtime's business.
+            return packed(tar) or pack(tar, self.directory, leave_out=lambda name: name.startswith("dev/"))
+
     def stack(self) -> list["Layer"]:
-        """This layer and all below it, the lowest first."""
+        """The layer and all below it, the lowest first."""
         return [*(self.below.stack() if self.below else []), self]
 
 
@@ -59,7 +66,10 @@ NODE = Layer(
     BASE,
 )  # fmt: skip
 
-PYTHON = Layer("python", ("python3", "python3-distutils"), BASE)
+PYTHON = Layer("python", ("python3",), BASE)
+
+NET = Layer("net", ("conntrack", "iptables", "iproute2", "kmod", "nftables", "procps"), BASE)
+"""What kube-proxy and the pod network call."""
 
 AGENT = Layer(
     "agent",
@@ -92,41 +102,20 @@ def bootstrap(layer: Layer, target: Path) -> None:
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in LEFT_OUT]
     run([
         "nice", "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", *excluded,
-        "--dpkgopt=force-unsafe-io", f"--include={','.join(layer.packages)}", SUITE, target, *sources(),
+        "--dpkgopt=force-unsafe-io",
+        # What mmdebstrap copies from this machine is no part of an image.
+        '--customize-hook=: > "$1/etc/resolv.conf"', '--customize-hook=rm -f "$1/etc/hostname"',
+        f"--include={','.join(layer.packages)}", SUITE, target, *sources(),
     ])  # fmt: skip
 
 
 def sources() -> list[Path]:
     """Where apt finds Debian on this machine: only its own archive, not third parties' lists."""
-    return [p for p in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")) if p.exists()]
-
-
-INSTALL = """
-set -eu
-upper=$1 work=$2 lower=$3 root=$4; shift 4
-mount --make-rprivate /
-mount -t overlay overlay -o "lowerdir=$lower,upperdir=$upper,workdir=$work" "$root"
-mount -t proc proc "$root/proc"
-mount -t sysfs -o ro sysfs "$root/sys"
-mount --rbind /dev "$root/dev"
-mount -t tmpfs tmpfs "$root/run"
-mount -t tmpfs tmpfs "$root/tmp"
-mount -t tmpfs tmpfs "$root/var/cache/apt"
-mount -t tmpfs tmpfs "$root/var/lib/apt/lists"
-mkdir -p "$root/var/lib/apt/lists/partial" "$root/var/cache/apt/archives/partial"
-touch "$root/run/resolv.conf"
-mount --bind /etc/resolv.conf "$root/etc/resolv.conf"
-# Packages start no service while they are installed (policy-rc.d, see invoke-rc.d(8)).
-printf '#!/bin/sh\\nexit 101\\n' > "$root/tmp/policy-rc.d"; chmod 755 "$root/tmp/policy-rc.d"
-touch "$root/usr/sbin/policy-rc.d"; mount --bind "$root/tmp/policy-rc.d" "$root/usr/sbin/policy-rc.d"
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
-chroot "$root" apt-get -q update
-chroot "$root" apt-get -q -y --no-install-recommends -o Dpkg::Use-Pty=false install "$@"
-umount "$root/usr/sbin/policy-rc.d"; rm "$root/usr/sbin/policy-rc.d"
-rm -f "$root"/var/log/dpkg.log "$root"/var/log/alternatives.log "$root"/var/log/apt/* "$root"/var/lib/dpkg/*-old
-rm -f "$root"/var/cache/ldconfig/aux-cache "$root"/etc/resolv.conf.dpkg-*
-"""
-"""Runs in a mount namespace of its own, so whatever happens its mounts end with it."""
+    return [
+        p
+        for p in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
+        if p.exists()
+    ]
 
 
 def add_packages(layer: Layer, target: Path) -> None:
@@ -138,20 +127,10 @@ def add_packages(layer: Layer, target: Path) -> None:
         directory.mkdir(parents=True)
     lower = ":".join(str(below.directory) for below in reversed(layer.below.stack()))
     try:
-        run(
-            ["nice", "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", INSTALL, "install",
-             target, work, lower, root, *layer.packages]
-        )  # fmt: skip
+        run([
+            "nice", "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", INSTALL,
+            target, work, lower, root, *layer.packages,
+        ])  # fmt: skip
     finally:
         shutil.rmtree(work)
         root.rmdir()
-
-
-def merged(layers: Sequence[Path], path: str) -> Path | None:
-    """The file that `path` names in a stack of layers (lowest first), or None where it is not or was removed."""
-    for layer in reversed(layers):
-        candidate = layer / path.lstrip("/")
-        if os.path.lexists(candidate):
-            status = candidate.lstat()
-            return None if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0 else candidate
-    return None

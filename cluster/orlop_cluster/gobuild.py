@@ -25,7 +25,6 @@ PROGRAMS = (
     "kubeadm",
     "kubectl",
     "kubelet",
-    "pause",
 )
 
 
@@ -46,8 +45,10 @@ def linker_flags(version: str = KUBERNETES) -> str:
 
 def key() -> str:
     """The name of the binary that these sources give."""
-    files = sorted([*MODULE.glob("*.go"), MODULE / "go.mod", MODULE / "go.sum"])
-    return fingerprint(linker_flags(), TAGS, *(part for f in files for part in (f.name, f)))
+    files = sorted([*MODULE.rglob("*.go"), MODULE / "go.mod", MODULE / "go.sum"])
+    return fingerprint(
+        linker_flags(), TAGS, *(part for f in files for part in (str(f.relative_to(MODULE)), f))
+    )
 
 
 def directory() -> Path:
@@ -123,11 +124,8 @@ def build(path: Path) -> None:
     say("building Kubernetes from its Go modules; the first time takes about 6 minutes on two idle cores")
     options = ["-buildvcs=false", "-trimpath", f"-tags={TAGS}", f"-ldflags={linker_flags()}"]
     with step(f"orlop-kube, Kubernetes {KUBERNETES}"):
-        run(
-            [go, "build", *options, "-o", new, "."],
-            env=env,
-            cwd=MODULE,
-        )
+        run([go, "build", *options, "-o", new, "."], env=env, cwd=MODULE)
+    run([go, "build", *options, "-o", path.with_name("pause"), "./pause"], env=env, cwd=MODULE)
     for name in PROGRAMS:
         link = path.with_name(name)
         link.unlink(missing_ok=True)

@@ -24,10 +24,16 @@ def main() -> int:
     for program, *arguments in _CHECKS:
         started = time.monotonic()
         done = subprocess.run(
-            [str(_BIN / program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            [str(_BIN / program), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         name = " ".join((program, *arguments))
-        print(f"lint: {name}: {'ok' if done.returncode == 0 else 'FAILED'} ({time.monotonic() - started:.1f} s)")
+        print(
+            f"lint: {name}: {'ok' if done.returncode == 0 else 'FAILED'} ({time.monotonic() - started:.1f} s)"
+        )
         if done.returncode:
             failed.append(name)
             print(done.stdout)

@@ -1,0 +1,132 @@
+"""`cluster/dev`: the one door to the development cluster."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from orlop_cluster import apt, fileserver, gobuild, lifecycle, nodes
+from orlop_cluster.places import CHECKOUT
+from orlop_cluster.process import StepError, say, step
+from orlop_cluster.sealed import SERVE_ADDRESS, SERVE_PORT, Sealed
+
+
+def parser() -> argparse.ArgumentParser:
+    named = argparse.ArgumentParser(add_help=False)
+    named.add_argument(
+        "--name", default="orlop", help="which cluster, where there are several (default: orlop)"
+    )
+    top = argparse.ArgumentParser(prog="cluster/dev", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, explanation: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, parents=[named], help=explanation, description=explanation)
+
+    add("build", "build what is cached per machine").add_argument(
+        "what", nargs="?", choices=["all", "binaries"], default="all"
+    )
+    made = add("up", "make the cluster, or find that it runs")
+    made.add_argument("--nodes", type=int, default=2, help="workers beside the control plane (default: 2)")
+    made.add_argument("--owner", type=int, metavar="PID", help="end the cluster when this process ends")
+    add("down", "end the cluster and remove all that belongs to it")
+    add("status", "say what runs")
+    for name, explanation in (
+        ("exec", "run a command in a node: exec NODE -- COMMAND"),
+        ("run", "run a command inside the sealed network: run -- COMMAND"),
+    ):
+        inner = add(name, explanation)
+        if name == "exec":
+            inner.add_argument("node")
+        inner.add_argument("argv", nargs="+", metavar="COMMAND")
+    shown = add("logs", "a node's journal, a component's log, or `audit`")
+    shown.add_argument("what", metavar="NODE|COMPONENT")
+    shown.add_argument("--follow", "-f", action="store_true")
+    for name, explanation in (
+        ("kill", "cut a node's power: all its processes die at once, its disk stays"),
+        ("start", "power a node on again"),
+        ("cut", "cut a node's network, both ways"),
+        ("heal", "mend a node's network"),
+    ):
+        add(name, explanation).add_argument("node")
+    add("load", "put container images into all nodes").add_argument("archives", nargs="+", type=Path)
+    served = add(
+        "serve", "serve a directory by HTTP at a fixed address inside the sealed network, until ended"
+    )
+    served.add_argument("directory", type=Path)
+    served.add_argument("--port", type=int, default=SERVE_PORT)
+    add("kubeconfig", "print where the kubeconfig is")
+    return top
+
+
+def become(argv: list[str | Path], environment: dict[str, str]) -> int:
+    """Run a program with this terminal; its status is ours."""
+    return subprocess.run(argv, env={**os.environ, **environment}, check=False).returncode
+
+
+def dispatch(asked: argparse.Namespace) -> int:
+    """Do what was asked; the exit status."""
+    cluster = Sealed(asked.name)
+    match asked.command:
+        case "build":
+            apt.ensure(apt.BUILD, apt.RUN)
+            gobuild.ensure() if asked.what == "binaries" else lifecycle.build()
+        case "up":
+            lifecycle.up(cluster, asked.nodes, asked.owner)
+            print(cluster.kubeconfig)
+        case "down":
+            lifecycle.down(cluster)
+        case "status":
+            print(lifecycle.status(cluster))
+        case "exec":
+            terminal = sys.stdin.isatty() and sys.stdout.isatty()
+            return become(
+                nodes.command(cluster, asked.node, asked.argv, terminal=terminal), cluster.environment()
+            )
+        case "run":
+            return become(cluster.inside(asked.argv), cluster.environment())
+        case "logs":
+            return become(nodes.logs(cluster, asked.what, asked.follow), cluster.environment())
+        case "kill":
+            nodes.kill(cluster, asked.node)
+        case "start":
+            nodes.start(cluster, asked.node)
+        case "cut":
+            nodes.partition(cluster, asked.node, nodes.DISABLED)
+        case "heal":
+            nodes.partition(cluster, asked.node, nodes.FORWARDING)
+        case "load":
+            for archive in asked.archives:
+                with step(f"{archive.name} into the nodes"):
+                    nodes.load(cluster, archive)
+        case "serve":
+            return serve(cluster, asked.directory, asked.port)
+        case "kubeconfig":
+            print(cluster.kubeconfig)
+    return 0
+
+
+def serve(cluster: Sealed, directory: Path, port: int) -> int:
+    """Serve a directory in the sealed network; this process stays, and ends with the cluster."""
+    if not directory.is_dir():
+        raise StepError(f"no directory {directory}")
+    cluster.inside([])
+    record = cluster.record
+    argv = [sys.executable, fileserver.__file__, str(directory.resolve()), SERVE_ADDRESS, str(port)]
+    os.execvp(
+        "nsenter", ["nsenter", f"--target={record['init']}", "--net", "--", *argv, str(record["supervisor"])]
+    )
+
+
+def main() -> int:
+    # The modules that are run as programs are found where this one was.
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(CHECKOUT / "cluster"), os.environ.get("PYTHONPATH", "")])
+    )
+    try:
+        return dispatch(parser().parse_args())
+    except StepError as reason:
+        say(f"cluster/dev: {reason}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
