@@ -7,7 +7,7 @@ demo: setup       ; @cluster/dev demo
 down:             ; @cluster/dev down
 test: setup lint  ; @$(PYTHON) -m pytest
 lint: setup       ; @$(PYTHON) -m orlop_cluster.lint
-bench: setup      ; @$(PYTHON) -m pytest tests/bench --override-ini testpaths=tests/bench -s
-soak: setup       ; @$(PYTHON) -m pytest tests/e2e/test_soak.py -s
+bench: setup      ; @ORLOP_BENCH=10 $(PYTHON) -m pytest tests/bench -s
+soak: setup       ; @ORLOP_SOAK=20 $(PYTHON) -m pytest tests/e2e/test_soak.py -s
 lock: setup       ; @$(PYTHON) -m uv pip compile --quiet --universal --all-extras --group dev --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock pyproject.toml
 clean: down       ; @rm -rf .venv .orlop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -44,7 +44,7 @@ def demo(name: str) -> None:
     """Build what is missing, start the cluster, install Orlop, start the machines, show them."""
     lab = Lab(name)
     with _step("guest image"):
-        guests = Path(_output([str(ROOT / "guests/build"), "tiny"]).splitlines()[-1].strip())
+        guests = build_guest("tiny")
     install(lab)
     with _step("file server"):
         serve(lab, guests)
@@ -52,6 +52,13 @@ def demo(name: str) -> None:
         lab.apply(*machines(guests / "tiny.qcow2"))
         lab.wait("inst --all", seconds=240)
     _show(lab)
+
+
+def build_guest(name: str) -> Path:
+    """The folder with a guest's files, built or from the cache."""
+    folder = ROOT / ".orlop/guests"
+    _output([str(ROOT / "guests/build"), name, "--output", str(folder)])
+    return folder
 
 
 def install(lab: Lab) -> None:

@@ -9,7 +9,8 @@ from support.lab import NAMESPACE, basics
 pytestmark = pytest.mark.e2e
 
 LOOK = r"""
-virsh list --all --uuid; ls -1 /var/lib/orlop/instances /var/lib/orlop/journal /var/lib/orlop/volumes /var/log/orlop/console
+virsh list --all --uuid
+ls -1 /var/lib/orlop/instances /var/lib/orlop/journal /var/lib/orlop/volumes /var/log/orlop/console
 ls -1 /run/netns; ip -o link show | cut -d: -f2 | cut -d@ -f1 | sort
 for ns in $(ls /run/netns); do
   echo "== $ns"; ip -n $ns -o link show | cut -d: -f2 | cut -d@ -f1 | sort

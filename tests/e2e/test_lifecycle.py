@@ -126,7 +126,10 @@ def test_a_missing_image_is_waited_for(cluster, guests):
 def test_a_volume_outlives_its_instance(cluster, instance):
     cluster.apply(cluster.object("Volume", "keep", {"size": "64Mi", "className": "local"}))
     volumes = [{"name": "keep", "volumeRef": {"name": "keep"}}]
-    write = "#!/bin/sh\nmke2fs /dev/vdb >/dev/null && mount /dev/vdb /mnt && echo precious > /mnt/x && umount /mnt\necho WROTE\n"
+    write = (
+        "#!/bin/sh\nmke2fs /dev/vdb >/dev/null && mount /dev/vdb /mnt"
+        " && echo precious > /mnt/x && umount /mnt && echo WROTE\n"
+    )
     read = "#!/bin/sh\nmount /dev/vdb /mnt && echo READ $(cat /mnt/x)\n"
     first = cluster.create("writer", volumes=volumes, userData={"inline": write})
     until(lambda: cluster.console(first), lambda text: "user-data: WROTE" in text, 120)

@@ -97,8 +97,7 @@ class Cluster(Lab):
 @pytest.fixture(scope="session")
 def guests() -> Guests:
     """The tiny guest, built or from the cache."""
-    built = subprocess.run([ROOT / "guests/build", "tiny"], stdout=subprocess.PIPE, text=True, check=True)
-    return Guests(Path(built.stdout.splitlines()[-1].strip()))
+    return Guests(demo.build_guest("tiny"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,33 @@
+"""What one create costs the API server, counted from its audit log."""
+
+import time
+
+import pytest
+
+from support.audit import calls, orlops_writes
+
+pytestmark = pytest.mark.e2e
+
+
+def test_at_most_nine_writes_per_create_three_of_them_on_the_instance(cluster):
+    """One NIC, image cached, no volume, no user data; the quietest of three, as nothing else may count in."""
+    cluster.create("warm")  # the image is on this node now, and the Network too
+    node = cluster.get("inst", "warm", "e2e")["status"]["nodeName"]
+    start = time.time()
+    cluster.create("counted", placement={"nodeSelector": {"kubernetes.io/hostname": node}})
+    found = calls(cluster.dev("logs", "audit"))
+    created = next(
+        call
+        for call in found
+        if (call.resource, call.verb) == ("instances", "patch") or call.verb == "create"
+        if call.resource == "instances" and call.received >= start - 1
+    )
+    writes = orlops_writes(found, created.received, time.time())
+    listing = "\n".join(
+        f"{call.received - created.received:7.3f} {call.what} {call.name} by {call.user}" for call in writes
+    )
+    print(f"\n{listing}")
+    assert len(writes) <= 9, listing
+    assert sum(call.resource == "instances" for call in writes) <= 3, listing
+    assert len(writes) >= 5, f"fewer writes than a create can have; is the log complete?\n{listing}"
+    cluster.delete("warm", "counted")

@@ -1,0 +1,111 @@
+"""Chaos: operator, agents and libvirtd die at random moments of creates and deletes, and nothing is lost."""
+
+import json
+import os
+import random
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from support.lab import NAMESPACE
+
+pytestmark = [pytest.mark.e2e, pytest.mark.disruptive, pytest.mark.timeout(3600)]
+ROUNDS = int(os.environ.get("ORLOP_SOAK", "5"))
+
+
+class Sampler(threading.Thread):
+    """Both nodes' running domains, once a second; remembers any Instance that ran on both."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.samples, self.twice, self.ended = cluster, 0, [], threading.Event()
+
+    def run(self):
+        while not self.ended.wait(1):
+            seen = Counter()
+            for node in self.cluster.workers:
+                # Asked of QEMU's own processes: libvirtd may be down just now.
+                found = self.cluster.on_node(
+                    node, "bash", "-c", "pgrep -af qemu-system | grep -o 'guest=orlop-[0-9a-f-]*'; true"
+                )
+                seen.update(found.split())
+            self.samples += 1
+            self.twice += [name for name, count in seen.items() if count > 1]
+
+    def stop(self):
+        self.ended.set()
+        self.join(30)
+
+
+def kill_operator(cluster, dice):
+    cluster.kubectl(
+        "delete", "pods", "-lapp=orlop-operator", "--namespace=orlop-system", "--grace-period=0", "--force"
+    )
+
+
+def kill_agent(cluster, dice):
+    node = dice.choice(cluster.workers)
+    cluster.on_node(node, "bash", "-c", "pkill -KILL -f orlop-agent; true")
+
+
+def restart_libvirtd(cluster, dice):
+    cluster.on_node(dice.choice(cluster.workers), "systemctl", "restart", "libvirtd")
+
+
+HAVOC = (kill_operator, kill_agent, restart_libvirtd)
+
+
+def test_nothing_is_lost_or_run_twice(cluster):
+    seed = int(os.environ.get("ORLOP_SEED", str(random.SystemRandom().randrange(10**6))))
+    print(f"\nsoak: {ROUNDS} rounds, ORLOP_SEED={seed}")
+    dice = random.Random(seed)
+    survivors = []
+    for number, node in enumerate(cluster.workers):
+        seen = cluster.create(
+            f"survivor-{number}", placement={"nodeSelector": {"kubernetes.io/hostname": node}}
+        )
+        cluster.booted(seen)
+        survivors.append((seen, cluster.answer(seen)[1]))
+    sampler = Sampler(cluster)
+    sampler.start()
+    live, started = [], time.monotonic()
+    for number in range(ROUNDS):
+        name = f"soak-{number}"
+        cluster.apply(cluster.instance(name))
+        live.append(name)
+        havoc = dice.choice(HAVOC)
+        time.sleep(dice.uniform(0, 3))  # the random moment is the test
+        havoc(cluster, dice)
+        gone = live.pop(dice.randrange(len(live))) if dice.random() < 0.5 else None
+        if gone:
+            cluster.kubectl("delete", "inst", gone, "--namespace", NAMESPACE, "--wait=false")
+        print(
+            f"soak: {time.monotonic() - started:6.1f} s round {number}: {havoc.__name__}, delete {gone}",
+            flush=True,
+        )
+    if live:
+        cluster.wait(" ".join(f"inst/{name}" for name in live), namespace=NAMESPACE, seconds=300)
+    wanted = {*live, "survivor-0", "survivor-1"}
+    cluster.kubectl(
+        "rollout", "status", "deployment/orlop-operator", "--namespace=orlop-system", "--timeout=180s"
+    )
+    for number in range(ROUNDS):
+        if f"soak-{number}" not in wanted:
+            cluster.delete(f"soak-{number}", "--ignore-not-found", seconds=180)
+    sampler.stop()
+    assert sampler.twice == []
+    assert sampler.samples > 0
+    items = cluster.get("inst", namespace=NAMESPACE)["items"]
+    assert {item["metadata"]["name"] for item in items} == wanted
+    assert sorted(cluster.all_domains()) == sorted(f"orlop-{item['metadata']['uid']}" for item in items)
+    for seen, boot in survivors:
+        assert cluster.answer(seen)[1] == boot
+        renewals = cluster.console(seen)
+        assert "lease lost" not in renewals
+    cluster.delete(*wanted)
+    left = json.loads(cluster.kubectl("get", "claims,assignments", "--all-namespaces", "-o", "json"))["items"]
+    assert [
+        item["metadata"]["name"] for item in left if not item["metadata"]["name"].startswith("vni-")
+    ] == []

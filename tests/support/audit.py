@@ -1,0 +1,67 @@
+"""The API server's own record of who wrote what, read as events."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+WRITES = frozenset({"create", "update", "patch", "delete"})
+# What the budget of a create does not count: heartbeats, events, questions to the authorizer, tokens.
+UNCOUNTED = frozenset({"leases", "events", "subjectaccessreviews", "tokenreviews", "serviceaccounts"})
+
+
+@dataclass(frozen=True)
+class Call:
+    user: str
+    verb: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    code: int
+    received: float
+    done: float
+
+    @property
+    def what(self) -> str:
+        return f"{self.verb} {self.resource}" + (f"/{self.subresource}" if self.subresource else "")
+
+
+def _seconds(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def calls(log: str) -> list[Call]:
+    """Every completed request in the log, in order of receipt."""
+    found = []
+    for line in log.splitlines():
+        event = json.loads(line)
+        if event.get("stage") != "ResponseComplete":
+            continue
+        ref = event.get("objectRef", {})
+        found.append(
+            Call(
+                user=event["user"]["username"],
+                verb=event["verb"],
+                resource=ref.get("resource", ""),
+                subresource=ref.get("subresource", ""),
+                namespace=ref.get("namespace", ""),
+                name=ref.get("name", ""),
+                code=event.get("responseStatus", {}).get("code", 0),
+                received=_seconds(event["requestReceivedTimestamp"]),
+                done=_seconds(event["stageTimestamp"]),
+            )
+        )
+    return sorted(found, key=lambda call: call.received)
+
+
+def orlops_writes(found: list[Call], start: float, end: float) -> list[Call]:
+    """Successful writes by operator and agents that arrived between two moments."""
+    return [
+        call
+        for call in found
+        if start <= call.received <= end
+        and call.verb in WRITES
+        and 200 <= call.code < 300
+        and call.resource not in UNCOUNTED
+        and (call.user == "system:serviceaccount:orlop-system:orlop-operator" or ":orlop-nodes:" in call.user)
+    ]
