@@ -1,0 +1,151 @@
+"""The kinds that the operator reads and writes, and the paths at which the API server keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import Field
+
+from orlop_api.assignment import Assignment
+from orlop_api.claim import Claim
+from orlop_api.flavor import Flavor
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.image import Image
+from orlop_api.instance import Instance
+from orlop_api.network import Network
+from orlop_api.port import Port
+from orlop_api.resource import GROUP, VERSION, ApiModel, Metadata
+from orlop_api.volume import Volume, VolumeClass
+
+
+class NodeTaint(ApiModel):
+    """core/v1 Taint."""
+
+    key: str
+    effect: str
+    value: str = ""
+
+
+class NodeSpec(ApiModel):
+    """The part of core/v1 NodeSpec that placement looks at."""
+
+    unschedulable: bool = False
+    taints: list[NodeTaint] = []
+
+
+class Node(ApiModel):
+    """core/v1 Node, as far as it is looked at."""
+
+    metadata: Metadata = Metadata()
+    spec: NodeSpec = NodeSpec()
+
+
+class LeaseSpec(ApiModel):
+    """coordination.k8s.io/v1 LeaseSpec, as far as it is looked at."""
+
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    renew_time: str | None = None
+    acquire_time: str | None = None
+    lease_transitions: int | None = None
+
+
+class Lease(ApiModel):
+    """coordination.k8s.io/v1 Lease."""
+
+    metadata: Metadata = Metadata()
+    spec: LeaseSpec = LeaseSpec()
+
+
+class OwnerReference(ApiModel):
+    """metav1.OwnerReference, as far as it is looked at."""
+
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+
+
+class OwnedMetadata(Metadata):
+    """Metadata with owners, which only Ports have."""
+
+    owner_references: list[OwnerReference] = []
+
+
+class OwnedPort(Port):
+    """A Port, with the Instance that owns it."""
+
+    metadata: OwnedMetadata = Field(default_factory=OwnedMetadata)
+
+    @property
+    def owner_uid(self) -> str | None:
+        """Uid of the Instance that Orlop made the Port for; None for a user's own."""
+        owners = self.metadata.owner_references
+        return next((o.uid for o in owners if o.controller and o.kind == "Instance"), None)
+
+
+Object = (
+    Assignment
+    | Claim
+    | Flavor
+    | Hypervisor
+    | Image
+    | Instance
+    | Lease
+    | Network
+    | Node
+    | OwnedPort
+    | Volume
+    | VolumeClass
+)
+M = TypeVar("M", bound=Object)
+
+
+@dataclass(frozen=True, eq=False)
+class Kind(Generic[M]):
+    """One kind of object."""
+
+    name: str
+    plural: str
+    model: type[M]
+    namespaced: bool = True
+    group: str = GROUP
+    version: str = VERSION
+
+    @property
+    def api_version(self) -> str:
+        """As in manifests: orlop.dev/v1alpha1, v1."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of one object, or with no name of the collection."""
+        root = f"/apis/{self.group}" if self.group else "/api"
+        parts = [root, self.version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        return "/".join([*parts, self.plural, *filter(None, (name, subresource))])
+
+    def parse(self, body: dict[str, Any]) -> M:
+        """The typed object; pydantic.ValidationError where it is not one."""
+        return cast("M", self.model.model_validate(body))
+
+
+INSTANCE = Kind("Instance", "instances", Instance)
+IMAGE = Kind("Image", "images", Image)
+NETWORK = Kind("Network", "networks", Network)
+PORT = Kind("Port", "ports", OwnedPort)
+VOLUME = Kind("Volume", "volumes", Volume)
+FLAVOR = Kind("Flavor", "flavors", Flavor, namespaced=False)
+VOLUME_CLASS = Kind("VolumeClass", "volumeclasses", VolumeClass, namespaced=False)
+HYPERVISOR = Kind("Hypervisor", "hypervisors", Hypervisor, namespaced=False)
+ASSIGNMENT = Kind("Assignment", "assignments", Assignment)
+CLAIM = Kind("Claim", "claims", Claim)
+NODE = Kind("Node", "nodes", Node, namespaced=False, group="", version="v1")
+LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1")
+
+WATCHED: tuple[Kind[Any], ...] = (
+    FLAVOR, VOLUME_CLASS, NODE, LEASE, HYPERVISOR, IMAGE, NETWORK, CLAIM, PORT, VOLUME, ASSIGNMENT, INSTANCE,
+)  # fmt: skip
+"""All that the store holds; what others refer to comes first."""
+BY_NAME = {kind.name: kind for kind in WATCHED}

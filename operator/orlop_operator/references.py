@@ -1,0 +1,43 @@
+"""Which objects an object names: when one of those changes, this one wants another look. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orlop_api.instance import Instance
+from orlop_api.port import Port
+from orlop_api.volume import Volume
+from orlop_operator.kinds import FLAVOR, IMAGE, NETWORK, PORT, VOLUME, VOLUME_CLASS, Object
+
+Reference = tuple[str, str, str]
+"""Kind, namespace, name."""
+
+
+def made_port(instance_name: str, nic_name: str) -> str:
+    """Name of the Port that Orlop makes for a NIC."""
+    return f"{instance_name}-{nic_name}"
+
+
+def references(thing: Object) -> Iterator[Reference]:
+    """All that it names, whether that exists or not."""
+    if isinstance(thing, Instance):
+        yield from _of_instance(thing)
+    elif isinstance(thing, Port):
+        yield NETWORK.name, thing.metadata.namespace, thing.spec.network_ref.name
+    elif isinstance(thing, Volume):
+        yield VOLUME_CLASS.name, "", thing.spec.class_name
+
+
+def _of_instance(instance: Instance) -> Iterator[Reference]:
+    spec, namespace = instance.spec, instance.metadata.namespace
+    yield FLAVOR.name, "", spec.flavor_name
+    image = spec.boot.image_ref
+    yield IMAGE.name, image.namespace or namespace, image.name
+    for nic in spec.networks:
+        if nic.network_ref is not None:
+            yield NETWORK.name, namespace, nic.network_ref.name
+            yield PORT.name, namespace, made_port(instance.metadata.name, nic.name)
+        if nic.port_ref is not None:
+            yield PORT.name, namespace, nic.port_ref.name
+    for mount in spec.volumes:
+        yield VOLUME.name, namespace, mount.volume_ref.name

@@ -1,0 +1,121 @@
+"""Keys that want a look: one key never twice at once, coalesced, and tried again after an error.
+
+As client-go's workqueue: a key that is added while it is worked on is looked at once more right after. The
+clock is the event loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+FIRST_DELAY = 0.1
+LONGEST_DELAY = 30.0
+
+K = TypeVar("K", bound=Hashable)
+
+
+class WorkQueue(Generic[K]):
+    """Keys in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._waiting: dict[K, float] = {}
+        """Keys that are due, with the time since when."""
+        self._working: set[K] = set()
+        self._again: dict[K, float] = {}
+        """Keys that were added while they were worked on."""
+        self._later: list[tuple[float, int, K]] = []
+        self._due: dict[K, float] = {}
+        """The earliest time of each key in `_later`; other entries there are void."""
+        self._failures: dict[K, int] = {}
+        self._number = itertools.count()
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._working)
+
+    def add(self, key: K, delay: float = 0.0) -> None:
+        """Look at the key now, or in `delay` seconds; the earlier wish counts."""
+        now = self._clock()
+        if delay > 0:
+            if self._due.get(key, float("inf")) > now + delay:
+                self._due[key] = now + delay
+                heapq.heappush(self._later, (now + delay, next(self._number), key))
+                self._changed.set()
+            return
+        if key in self._working:
+            self._again.setdefault(key, now)
+        elif key not in self._waiting:
+            self._waiting[key] = now
+            self._changed.set()
+
+    async def take(self) -> K:
+        """The next key; whoever took it calls `done` or `failed`."""
+        while True:
+            wait = self._promote()
+            if self._waiting:
+                key = next(iter(self._waiting))
+                del self._waiting[key]
+                self._working.add(key)
+                if self._waiting:
+                    self._changed.set()
+                return key
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), wait)
+            except TimeoutError:
+                continue
+
+    def done(self, key: K) -> None:
+        """The key was looked at; what was added meanwhile is due again."""
+        self._failures.pop(key, None)
+        self._finish(key)
+
+    def failed(self, key: K) -> float:
+        """The look ended in an error: try again after a growing, jittered delay, which is returned."""
+        count = self._failures.get(key, 0)
+        self._failures[key] = count + 1
+        delay: float = min(FIRST_DELAY * 2.0**count, LONGEST_DELAY) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        self._finish(key)
+        self.add(key, delay)
+        return delay
+
+    def clear(self) -> None:
+        """Forget every key that is not being worked on."""
+        self._waiting.clear()
+        self._again.clear()
+        self._later.clear()
+        self._due.clear()
+        self._failures.clear()
+
+    def oldest(self) -> float:
+        """Seconds for which the oldest due key has waited; 0 where none waits."""
+        now = self._clock()
+        return max((now - since for since in self._waiting.values()), default=0.0)
+
+    def _finish(self, key: K) -> None:
+        self._working.discard(key)
+        since = self._again.pop(key, None)
+        if since is not None:
+            self._waiting.setdefault(key, since)
+            self._changed.set()
+
+    def _promote(self) -> float | None:
+        """Move what has become due; seconds until the next, None where there is none."""
+        now = self._clock()
+        while self._later:
+            at, _, key = self._later[0]
+            if self._due.get(key) != at:
+                heapq.heappop(self._later)
+            elif at <= now:
+                heapq.heappop(self._later)
+                del self._due[key]
+                self.add(key)
+            else:
+                return at - now
+        return None
