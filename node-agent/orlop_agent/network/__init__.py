@@ -1,0 +1,1 @@
+"""Networks on this node: one namespace per Network, with everything of it inside."""
