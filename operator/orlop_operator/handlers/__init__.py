@@ -1,0 +1,1 @@
+"""kopf handlers: parse, call, apply; nothing else."""

@@ -1,0 +1,100 @@
+"""What an object looks like after it went through the real API server and the real webhook."""
+
+import json
+import secrets
+
+import pytest
+import yaml
+
+from orlop_cluster.apiserver import ApiServer
+
+pytestmark = [pytest.mark.component, pytest.mark.usefixtures("webhook")]
+
+NAMESPACE = "default"
+
+
+def instance(name: str, **spec: object) -> str:
+    body = {
+        "apiVersion": "orlop.dev/v1alpha1",
+        "kind": "Instance",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"flavorName": "small", "boot": {"imageRef": {"name": "debian"}}, **spec},
+    }
+    return yaml.safe_dump(body)
+
+
+def named(prefix: str) -> str:
+    return f"{prefix}-{secrets.token_hex(4)}"
+
+
+def get(server: ApiServer, kind: str, name: str) -> dict:
+    return json.loads(server.kubectl("get", kind, name, "-o", "json"))["metadata"]
+
+
+def test_instance_gets_finalizer_and_requester(installed: ApiServer) -> None:
+    name = named("web")
+    installed.kubectl("create", "-f", "-", stdin=instance(name))
+    metadata = get(installed, "instance", name)
+    assert metadata["finalizers"] == ["orlop.dev/operator"]
+    assert metadata["annotations"]["orlop.dev/requested-by"] == "admin"
+    groups = json.loads(metadata["annotations"]["orlop.dev/requested-by-groups"])
+    assert groups == sorted(groups)
+    assert "system:authenticated" in groups
+
+
+@pytest.mark.parametrize(
+    ("plural", "spec"),
+    [
+        ("networks", {"subnets": [{"name": "v4", "cidr": "10.0.0.0/24"}]}),
+        ("ports", {"networkRef": {"name": "blue"}}),
+        ("volumes", {"size": "1Gi", "className": "local"}),
+    ],
+)
+def test_other_kinds_get_the_finalizer_only(installed: ApiServer, plural: str, spec: dict) -> None:
+    name = named(plural)
+    kind = plural.removesuffix("s").capitalize()
+    body = {"apiVersion": "orlop.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+    installed.kubectl("-n", NAMESPACE, "create", "-f", "-", stdin=json.dumps(body))
+    metadata = get(installed, f"{plural}.orlop.dev", name)
+    assert metadata["finalizers"] == ["orlop.dev/operator"]
+    assert "annotations" not in metadata
+
+
+def test_who_changes_the_spec_is_the_requester(installed: ApiServer) -> None:
+    name = named("web")
+    installed.kubectl("create", "-f", "-", stdin=instance(name))
+    stopped = ["patch", "instance", name, "--type=merge", "-p", '{"spec":{"powerState":"Stopped"}}']
+    installed.kubectl("--as=alice", "--as-group=system:masters", *stopped)
+    annotations = get(installed, "instance", name)["annotations"]
+    assert annotations["orlop.dev/requested-by"] == "alice"
+
+
+def test_requester_cannot_be_forged_or_dropped(installed: ApiServer) -> None:
+    name = named("web")
+    forged = yaml.safe_load(instance(name))
+    forged["metadata"]["annotations"] = {"orlop.dev/requested-by": "root", "orlop.dev/requested-by-uid": "1"}
+    installed.kubectl("create", "-f", "-", stdin=json.dumps(forged))
+    before = get(installed, "instance", name)["annotations"]
+    assert before["orlop.dev/requested-by"] == "admin"
+    installed.kubectl(
+        "--as=alice", "--as-group=system:masters", "annotate", "instance", name, "--overwrite",
+        "orlop.dev/requested-by=alice", "orlop.dev/requested-by-groups-",
+    )  # fmt: skip
+    assert get(installed, "instance", name)["annotations"] == before
+
+
+def test_own_ports_of_the_operator_do_not_call_the_webhook(installed: ApiServer) -> None:
+    def reviews() -> float:
+        lines = installed.kubectl("get", "--raw", "/metrics").splitlines()
+        name = "apiserver_admission_webhook_admission_duration_seconds_count"
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+    before = reviews()
+    body = {
+        "apiVersion": "orlop.dev/v1alpha1",
+        "kind": "Port",
+        "metadata": {"name": named("port"), "finalizers": ["orlop.dev/operator"]},
+        "spec": {"networkRef": {"name": "blue"}},
+    }
+    installed.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    assert reviews() == before
