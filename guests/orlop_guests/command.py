@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from orlop_guests import tiny
+from orlop_guests import debian, tiny
 from orlop_guests.cache import SUMS, Cache, Recipe
 from orlop_guests.packages import PackageNotFoundError, ProgramFailedError, refresh
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"tiny": tiny.recipe}
+RECIPES: dict[str, Callable[[], Recipe]] = {"tiny": tiny.recipe, "debian": debian.recipe}
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Called by mmdebstrap with the root directory when every package is installed: what makes an image of it.
+set -e
+root=$1
+
+rm -f "$root"/etc/apt/sources.list.d/* "$root"/etc/ssh/ssh_host_* "$root"/var/log/*.log "$root"/var/log/apt/*
+cat >"$root/etc/apt/sources.list" <<END
+deb http://deb.debian.org/debian bookworm main
+deb http://deb.debian.org/debian bookworm-updates main
+deb http://deb.debian.org/debian-security bookworm-security main
+END
+
+# Each guest makes its own, at its first boot (machine-id(5): "First Boot Semantics").
+echo uninitialized >"$root/etc/machine-id"
+rm -f "$root/var/lib/dbus/machine-id"
+echo debian >"$root/etc/hostname"
+printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
+ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+
+chroot "$root" systemctl enable --quiet systemd-networkd
+chroot "$root" systemctl disable --quiet apt-daily.timer apt-daily-upgrade.timer
