@@ -79,15 +79,20 @@ def _rewritten(node: Any, defs: Schema) -> Any:
         elif key == "default":
             if not _is_nothing(value):
                 out[key] = value
-        elif key == "pattern" and "x-kubernetes-validations" in node:
-            # The rule beside it covers the pattern, and says in words what is allowed. Were both there, the
-            # API server would report the pattern alone: it runs no rule on what breaks the schema.
+        elif key == "pattern" and _says_it_in_words(node):
+            # Were both there, the API server would report the pattern alone: it runs no rule on what breaks
+            # the schema.
             continue
         elif key in _VERBATIM:
             out[key] = value
         elif key not in _UNKNOWN_TO_KUBERNETES:
             out[key] = _rewritten(value, defs)
     return out
+
+
+def _says_it_in_words(node: Schema) -> bool:
+    """Whether a rule beside the pattern covers it. A rule about changes (oldSelf) does not."""
+    return any("oldSelf" not in item["rule"] for item in node.get("x-kubernetes-validations", []))
 
 
 def _without_defaults(node: Any) -> Any:

@@ -1,0 +1,106 @@
+"""Networks and Ports that must be refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.bad import Bad
+from support.manifests import ABSENT
+
+IPV4 = "must be an IPv4 address, for example 10.10.0.20"
+MAC = "must be a unicast, locally administered MAC address in lower case, for example 02:00:00:00:00:2a"
+CIDR = "must be a network address with its prefix, for example 10.10.0.0/24"
+PREFIX = "must have a prefix from /16 to /29"
+RESERVED = (
+    "must not be in a reserved range (0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 240.0.0.0/4)"
+)
+GATEWAY = "gateway must be a host address inside cidr: not outside it, not its first, not its last"
+POOLS = "pools must start and end at host addresses inside cidr: not outside it, not its first, not its last"
+POOL_ORDER = "a pool's start must not be above its end"
+POOL_OVERLAP = "pools must not overlap: an address may be in one pool only"
+
+
+def _subnet(**values: Any) -> dict[str, Any]:
+    return {f"spec.subnets.0.{name}": value for name, value in values.items()}
+
+
+def _pools(*pools: tuple[str, str]) -> dict[str, Any]:
+    return {"spec.subnets.0.pools": [{"start": start, "end": end} for start, end in pools]}
+
+
+SUBNET = "spec.subnets[0]"
+
+NETWORKS = [
+    Bad("no subnet", "Network", {"spec.subnets": []}, "spec.subnets"),
+    Bad("two subnets", "Network", {"spec.subnets.+": {"name": "b", "cidr": "10.11.0.0/24"}}, "spec.subnets"),
+    Bad("prefix 33", "Network", _subnet(cidr="10.0.0.0/33"), f"{SUBNET}.cidr", CIDR),
+    Bad("three octets", "Network", _subnet(cidr="10.0.0/24"), f"{SUBNET}.cidr", CIDR),
+    Bad("host bits", "Network", _subnet(cidr="10.0.0.5/24"), f"{SUBNET}.cidr", CIDR),
+    Bad("no prefix", "Network", _subnet(cidr="10.0.0.0"), f"{SUBNET}.cidr", CIDR),
+    Bad("IPv6", "Network", _subnet(cidr="fd00::/24"), f"{SUBNET}.cidr", CIDR),
+    Bad("octet of 256", "Network", _subnet(cidr="10.0.256.0/24"), f"{SUBNET}.cidr", CIDR),
+    Bad("leading zero", "Network", _subnet(cidr="010.0.0.0/24"), f"{SUBNET}.cidr", CIDR),
+    Bad("too wide", "Network", _subnet(cidr="10.0.0.0/8"), f"{SUBNET}.cidr", PREFIX),
+    Bad("too narrow", "Network", _subnet(cidr="10.0.0.0/30"), f"{SUBNET}.cidr", PREFIX),
+    Bad("loopback", "Network", _subnet(cidr="127.0.0.0/24"), f"{SUBNET}.cidr", RESERVED),
+    Bad("link-local", "Network", _subnet(cidr="169.254.169.0/24"), f"{SUBNET}.cidr", RESERVED),
+    Bad("multicast", "Network", _subnet(cidr="239.1.0.0/16"), f"{SUBNET}.cidr", RESERVED),
+    Bad("this network", "Network", _subnet(cidr="0.0.0.0/16"), f"{SUBNET}.cidr", RESERVED),
+    Bad("class E", "Network", _subnet(cidr="255.255.0.0/16"), f"{SUBNET}.cidr", RESERVED),
+    Bad("gateway outside", "Network", _subnet(gateway="10.1.0.1"), SUBNET, GATEWAY),
+    Bad("gateway is the network", "Network", _subnet(gateway="10.10.0.0"), SUBNET, GATEWAY),
+    Bad("gateway is the broadcast", "Network", _subnet(gateway="10.10.0.255"), SUBNET, GATEWAY),
+    Bad("broadcast of a /29", "Network", _subnet(cidr="10.10.0.8/29", gateway="10.10.0.15"), SUBNET, GATEWAY),
+    Bad("gateway no address", "Network", _subnet(gateway="router"), f"{SUBNET}.gateway", IPV4),
+    Bad("pool outside", "Network", _pools(("10.10.1.1", "10.10.1.9")), SUBNET, POOLS),
+    Bad("pool ends outside", "Network", _pools(("10.10.0.9", "10.10.1.9")), SUBNET, POOLS),
+    Bad("pool from the network", "Network", _pools(("10.10.0.0", "10.10.0.9")), SUBNET, POOLS),
+    Bad("pool to the broadcast", "Network", _pools(("10.10.0.9", "10.10.0.255")), SUBNET, POOLS),
+    Bad("pool backwards", "Network", _pools(("10.10.0.100", "10.10.0.20")), SUBNET, POOL_ORDER),
+    Bad(
+        "pools overlap",
+        "Network",
+        _pools(("10.10.0.10", "10.10.0.50"), ("10.10.0.50", "10.10.0.60")),
+        SUBNET,
+        POOL_OVERLAP,
+    ),
+    Bad(
+        "one pool in another",
+        "Network",
+        _pools(("10.10.0.9", "10.10.0.200"), ("10.10.0.20", "10.10.0.30")),
+        SUBNET,
+        POOL_OVERLAP,
+    ),
+    Bad(
+        "the same pool twice",
+        "Network",
+        _pools(("10.10.0.9", "10.10.0.20"), ("10.10.0.9", "10.10.0.20")),
+        SUBNET,
+        POOL_OVERLAP,
+    ),
+    Bad("pool without end", "Network", _subnet(pools=[{"start": "10.10.0.9"}]), f"{SUBNET}.pools[0].end"),
+    Bad("pool of words", "Network", _pools(("first", "10.10.0.9")), f"{SUBNET}.pools[0].start", IPV4),
+    Bad(
+        "nine pools",
+        "Network",
+        _pools(*((f"10.10.0.{n}", f"10.10.0.{n}") for n in range(1, 10))),
+        f"{SUBNET}.pools",
+    ),
+    Bad("dns by name", "Network", _subnet(dns=["dns.example"]), f"{SUBNET}.dns[0]", IPV4),
+    Bad("five dns servers", "Network", _subnet(dns=[f"10.10.0.{n}" for n in range(5)]), f"{SUBNET}.dns"),
+    Bad("dhcp as a boolean", "Network", _subnet(dhcp=True), f"{SUBNET}.dhcp"),
+    Bad("VLAN is not there yet", "Network", {"spec.segment": {"type": "VLAN"}}, "spec.segment.type"),
+    Bad("egress of another kind", "Network", {"spec.egress": "Routed"}, "spec.egress"),
+    Bad("mtu too small", "Network", {"spec.mtu": 500}, "spec.mtu"),
+    Bad("mtu too large", "Network", {"spec.mtu": 9001}, "spec.mtu"),
+    # Port
+    Bad("no network", "Port", {"spec.networkRef": ABSENT}, "spec.networkRef"),
+    Bad("address and prefix", "Port", {"spec.address": "10.10.0.9/24"}, "spec.address", IPV4),
+    Bad("IPv6 address", "Port", {"spec.address": "fd00::1"}, "spec.address", IPV4),
+    Bad("multicast MAC", "Port", {"spec.macAddress": "01:00:5e:00:00:01"}, "spec.macAddress", MAC),
+    Bad("a vendor's MAC", "Port", {"spec.macAddress": "00:16:3e:00:00:01"}, "spec.macAddress", MAC),
+    Bad("broadcast MAC", "Port", {"spec.macAddress": "ff:ff:ff:ff:ff:ff"}, "spec.macAddress", MAC),
+    Bad("upper-case MAC", "Port", {"spec.macAddress": "02:00:00:00:00:AA"}, "spec.macAddress", MAC),
+    Bad("MAC of five bytes", "Port", {"spec.macAddress": "02:00:00:00:00"}, "spec.macAddress", MAC),
+    Bad("MAC with dashes", "Port", {"spec.macAddress": "02-00-00-00-00-01"}, "spec.macAddress", MAC),
+]

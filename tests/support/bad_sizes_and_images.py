@@ -1,0 +1,112 @@
+"""Names, sizes and images that must be refused."""
+
+from __future__ import annotations
+
+from support.bad import Bad
+from support.manifests import ABSENT
+
+MEMORY = "must be a quantity from 64Mi to 16Ti, for example 512Mi"
+ROOT_DISK = "must be a quantity from 1Mi to 64Ti, for example 5Gi"
+SIZE = "must be a quantity from 1Mi to 64Ti, for example 10Gi"
+URL = "must be http://host/… or https://host/…"
+CREDENTIALS = "must hold no credentials (user:password@)"
+CHECKSUM = "must be sha256: and 64 hex digits, or sha512: and 128, in lower case"
+PLAIN_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
+HOST_NAME = "metadata.name must be a host name: at most 63 of a-z, 0-9 and -, without - at either end"
+
+_HTTP = {"http": {"url": "https://mirror.example.org/vmlinuz"}}
+
+SIZES_AND_IMAGES = [
+    # Names
+    Bad("upper case and _", "Instance", {"metadata.name": "VM_1"}, "metadata.name"),
+    Bad("64 characters", "Instance", {"metadata.name": "a" * 64}, "<nil>", HOST_NAME),
+    Bad("a dot in a host name", "Instance", {"metadata.name": "web.example"}, "<nil>", HOST_NAME),
+    Bad("letters beyond ASCII", "Instance", {"metadata.name": "пример"}, "metadata.name"),
+    Bad("path as a name", "Volume", {"metadata.name": "../../etc"}, "metadata.name"),
+    # Flavor
+    Bad("no vcpus", "Flavor", {"spec.vcpus": 0}, "spec.vcpus"),
+    Bad("negative vcpus", "Flavor", {"spec.vcpus": -1}, "spec.vcpus"),
+    Bad("too many vcpus", "Flavor", {"spec.vcpus": 100000}, "spec.vcpus"),
+    Bad("half a vcpu", "Flavor", {"spec.vcpus": 2.5}, "spec.vcpus"),
+    Bad("vcpus as text", "Flavor", {"spec.vcpus": "2"}, "spec.vcpus"),
+    Bad("no memory given", "Flavor", {"spec.memory": ABSENT}, "spec.memory"),
+    Bad("memory of 0", "Flavor", {"spec.memory": "0"}, "spec.memory", MEMORY),
+    Bad("negative memory", "Flavor", {"spec.memory": "-1Gi"}, "spec.memory", MEMORY),
+    Bad("lower-case unit", "Flavor", {"spec.memory": "4gb"}, "spec.memory", MEMORY),
+    Bad("a space before the unit", "Flavor", {"spec.memory": "4 Gi"}, "spec.memory", MEMORY),
+    Bad("Gib", "Flavor", {"spec.memory": "4Gib"}, "spec.memory", MEMORY),
+    Bad("milli-bytes", "Flavor", {"spec.memory": "536870912000m"}, "spec.memory", MEMORY),
+    Bad("an exponent", "Flavor", {"spec.memory": "1e9"}, "spec.memory", MEMORY),
+    Bad("512 bytes for 512Mi", "Flavor", {"spec.memory": "512"}, "spec.memory", MEMORY),
+    Bad("M for Mi below the least", "Flavor", {"spec.memory": "64M"}, "spec.memory", MEMORY),
+    Bad("2^63 bytes", "Flavor", {"spec.memory": "9223372036854775808"}, "spec.memory", MEMORY),
+    Bad("memory as a number", "Flavor", {"spec.memory": 512}, "spec.memory"),
+    Bad("root disk of 0", "Flavor", {"spec.rootDisk": "0Gi"}, "spec.rootDisk", ROOT_DISK),
+    Bad("root disk too large", "Flavor", {"spec.rootDisk": "65Ti"}, "spec.rootDisk", ROOT_DISK),
+    # VolumeClass and Volume
+    Bad("unknown driver", "VolumeClass", {"spec.driver": "rbd"}, "spec.driver"),
+    Bad("size of 0", "Volume", {"spec.size": "0"}, "spec.size", SIZE),
+    Bad("negative size", "Volume", {"spec.size": "-10Gi"}, "spec.size", SIZE),
+    Bad("size too large", "Volume", {"spec.size": "1000Ti"}, "spec.size", SIZE),
+    Bad("an endless size", "Volume", {"spec.size": "1" * 21}, "spec.size"),
+    Bad("no class", "Volume", {"spec.className": ABSENT}, "spec.className"),
+    Bad("class with a slash", "Volume", {"spec.className": "a/b"}, "spec.className"),
+    Bad("unknown reclaim policy", "Volume", {"spec.reclaimPolicy": "Recycle"}, "spec.reclaimPolicy"),
+    # Image
+    Bad("no source", "Image", {"spec.source": ABSENT}, "spec.source"),
+    Bad("empty source", "Image", {"spec.source": {}}, "spec.source.http"),
+    Bad("a file", "Image", {"spec.source.http.url": "file:///etc/shadow"}, "spec.source.http.url", URL),
+    Bad("ftp", "Image", {"spec.source.http.url": "ftp://example.org/a"}, "spec.source.http.url", URL),
+    Bad("no scheme", "Image", {"spec.source.http.url": "example.org/a"}, "spec.source.http.url", URL),
+    Bad("no host", "Image", {"spec.source.http.url": "https:///a.qcow2"}, "spec.source.http.url", URL),
+    Bad("a space", "Image", {"spec.source.http.url": "https://a b/c"}, "spec.source.http.url", URL),
+    Bad(
+        "credentials",
+        "Image",
+        {"spec.source.http.url": "https://me:pw@example.org/a"},
+        "spec.source.http.url",
+        CREDENTIALS,
+    ),
+    Bad("url too long", "Image", {"spec.source.http.url": "https://a/" + "b" * 2048}, "spec.source.http.url"),
+    Bad("http, no checksum", "Image", {"spec.source.http.url": "http://a.example/b"}, "spec", PLAIN_HTTP),
+    Bad(
+        "kernel over http, no checksum",
+        "Image",
+        {"spec.kernelBoot": {"kernel": {"http": {"url": "http://a.example/vmlinuz"}}}},
+        "spec.kernelBoot.kernel",
+        PLAIN_HTTP,
+    ),
+    Bad(
+        "initrd over http, no checksum",
+        "Image",
+        {"spec.kernelBoot": {"kernel": {"http": _HTTP["http"]}, "initrd": {"http": {"url": "http://a.b/i"}}}},
+        "spec.kernelBoot.initrd",
+        PLAIN_HTTP,
+    ),
+    Bad("initrd without kernel", "Image", {"spec.kernelBoot": {"initrd": _HTTP}}, "spec.kernelBoot.kernel"),
+    Bad(
+        "kernel command line of two lines",
+        "Image",
+        {"spec.kernelBoot": {"kernel": _HTTP, "commandLine": "quiet\ninit=/bin/sh"}},
+        "spec.kernelBoot.commandLine",
+    ),
+    Bad("short checksum", "Image", {"spec.checksum": "sha256:abc"}, "spec.checksum", CHECKSUM),
+    Bad("md5", "Image", {"spec.checksum": "md5:" + "a" * 32}, "spec.checksum", CHECKSUM),
+    Bad("no algorithm", "Image", {"spec.checksum": "a" * 64}, "spec.checksum", CHECKSUM),
+    Bad("upper case", "Image", {"spec.checksum": "sha256:" + "A" * 64}, "spec.checksum", CHECKSUM),
+    Bad("sha512 of 64 digits", "Image", {"spec.checksum": "sha512:" + "a" * 64}, "spec.checksum", CHECKSUM),
+    Bad("vmdk", "Image", {"spec.format": "vmdk"}, "spec.format"),
+    Bad(
+        "milli-bytes of memory",
+        "Image",
+        {"spec.requirements": {"minMemory": "100m"}},
+        "spec.requirements.minMemory",
+        "must be a quantity from 1Mi to 16Ti, for example 256Mi",
+    ),
+    Bad(
+        "architecture",
+        "Image",
+        {"spec.requirements": {"architecture": "vax"}},
+        "spec.requirements.architecture",
+    ),
+]

@@ -1,0 +1,118 @@
+"""Updates that must be refused, and fields that do not exist."""
+
+from __future__ import annotations
+
+from support.bad import Bad
+
+_HTTP = {"http": {"url": "https://mirror.example.org/vmlinuz"}}
+
+CHANGED = [
+    Bad(
+        "flavor",
+        "Flavor",
+        {"spec.vcpus": 2},
+        "spec",
+        "spec is immutable: create another Flavor, Instances keep theirs",
+    ),
+    Bad("class", "VolumeClass", {"spec": None}, "spec"),
+    Bad(
+        "image",
+        "Image",
+        {"spec.source.http.url": "https://mirror.example.org/other.qcow2"},
+        "spec",
+        "spec is immutable: create another Image for another disk",
+    ),
+    Bad("network", "Network", {"spec.egress": "None"}, "spec", "spec is immutable: create another Network"),
+    Bad("port", "Port", {"spec.address": "10.10.0.9"}, "spec", "spec is immutable: create another Port"),
+    Bad(
+        "grow",
+        "Volume",
+        {"spec.size": "20Gi"},
+        "spec.size",
+        "size is fixed at creation: create another Volume",
+    ),
+    Bad(
+        "shrink",
+        "Volume",
+        {"spec.size": "5Gi"},
+        "spec.size",
+        "size is fixed at creation: create another Volume",
+    ),
+    Bad(
+        "class",
+        "Volume",
+        {"spec.className": "b"},
+        "spec.className",
+        "className is immutable: create another Volume",
+    ),
+    Bad(
+        "flavor",
+        "Instance",
+        {"spec.flavorName": "b"},
+        "spec",
+        "flavorName is immutable: create another Instance",
+    ),
+    Bad(
+        "image",
+        "Instance",
+        {"spec.boot.imageRef.name": "b"},
+        "spec",
+        "boot is immutable: create another Instance",
+    ),
+    Bad(
+        "networks away",
+        "Instance",
+        {"spec.networks": []},
+        "spec",
+        "networks is immutable: create another Instance",
+    ),
+    Bad(
+        "networks gone",
+        "Instance",
+        {"spec.networks": None},
+        "spec",
+        "networks is immutable: create another Instance",
+    ),
+    Bad(
+        "a volume later",
+        "Instance",
+        {"spec.volumes": [{"name": "a", "volumeRef": {"name": "a"}}]},
+        "spec",
+        "volumes is immutable: create another Instance",
+    ),
+    Bad(
+        "user data later",
+        "Instance",
+        {"spec.userData": {"inline": "#!/bin/sh"}},
+        "spec",
+        "userData is immutable: create another Instance",
+    ),
+    Bad(
+        "user data away",
+        "Instance",
+        {"spec.userData": None},
+        "spec",
+        "userData is immutable: create another Instance",
+        {"spec.userData": {"inline": "#!/bin/sh"}},
+    ),
+    Bad("claim", "Claim", {"spec.value": "4098"}, "spec", "spec is immutable: a Claim is made or deleted"),
+]
+
+
+UNKNOWN = [
+    Bad("cpu for vcpus", "Flavor", {"spec.cpu": 2}, 'unknown field "spec.cpu"'),
+    Bad("nodeName", "Instance", {"spec.nodeName": "node-1"}, 'unknown field "spec.nodeName"'),
+    Bad("vlan", "Network", {"spec.segment": {"type": "Overlay", "id": 5}}, 'unknown field "spec.segment.id"'),
+    Bad(
+        "volume of another namespace",
+        "Instance",
+        {"spec.volumes": [{"name": "a", "volumeRef": {"name": "a", "namespace": "b"}}]},
+        'unknown field "spec.volumes[0].volumeRef.namespace"',
+    ),
+    Bad(
+        "no other source yet",
+        "Image",
+        {"spec.source": {"http": _HTTP["http"], "oci": {}}},
+        'unknown field "spec.source.oci"',
+    ),
+]

@@ -1,0 +1,121 @@
+"""Plain requests to an API server as anybody, for tests that look at the answer itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from orlop_api.definition import DEFINITIONS
+from support.apiserver import ApiServer
+
+GROUPS = {
+    "Namespace": ("api/v1", "namespaces", False),
+    "Node": ("api/v1", "nodes", False),
+    "Secret": ("api/v1", "secrets", True),
+    "ServiceAccount": ("api/v1", "serviceaccounts", True),
+    "Lease": ("apis/coordination.k8s.io/v1", "leases", True),
+} | {d.kind: ("apis/orlop.dev/v1alpha1", d.plural, d.scope == "Namespaced") for d in DEFINITIONS}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API server said."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def message(self) -> str:
+        return str(self.body.get("message", ""))
+
+    @property
+    def causes(self) -> list[tuple[str, str]]:
+        """Field and message of each cause of a refusal."""
+        causes = self.body.get("details", {}).get("causes", [])
+        return [(cause.get("field", ""), cause["message"]) for cause in causes]
+
+
+@dataclass(frozen=True)
+class User:
+    """Whom to impersonate."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, str] | None = None
+    uid: str = ""
+
+    def headers(self) -> Iterable[tuple[str, str]]:
+        yield "Impersonate-User", self.name
+        if self.uid:
+            yield "Impersonate-Uid", self.uid
+        for group in self.groups:
+            yield "Impersonate-Group", group
+        for key, value in (self.extra or {}).items():
+            yield "Impersonate-Extra-" + key.replace("/", "%2f"), value
+
+
+class Rest:
+    """One connection to the API server; a bearer token, and perhaps another user's name."""
+
+    def __init__(self, server: ApiServer, user: User | None = None, token: str | None = None) -> None:
+        self._server, self._user, self._token = server, user, token or server.token
+        self._connection = self._connect()
+
+    def _connect(self) -> http.client.HTTPSConnection:
+        address = urlsplit(self._server.url).netloc
+        context = ssl.create_default_context(cafile=self._server.ca)
+        return http.client.HTTPSConnection(address, context=context, timeout=30)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def acting(self, user: User) -> Rest:
+        return Rest(self._server, user)
+
+    def request(
+        self, method: str, path: str, body: object = None, content_type: str = "application/json"
+    ) -> Answer:
+        connection = self._connection
+        connection.putrequest(method, "/" + path)
+        connection.putheader("Authorization", f"Bearer {self._token}")
+        for name, value in self._user.headers() if self._user else ():
+            connection.putheader(name, value)
+        data = b"" if body is None else json.dumps(body).encode()
+        connection.putheader("Content-Type", content_type)
+        connection.putheader("Content-Length", str(len(data)))
+        connection.endheaders(data)
+        response = connection.getresponse()
+        return Answer(response.status, json.loads(response.read()))
+
+    def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> Answer:
+        query = "?fieldValidation=Strict" + ("&dryRun=All" if dry_run else "")
+        return self.request("POST", _collection(manifest) + query, manifest)
+
+    def get(self, manifest: Mapping[str, Any]) -> Answer:
+        return self.request("GET", _path(manifest))
+
+    def delete(self, manifest: Mapping[str, Any]) -> Answer:
+        return self.request("DELETE", _path(manifest))
+
+    def patch(
+        self, manifest: Mapping[str, Any], patch: object, subresource: str = "", *, dry_run: bool = False
+    ) -> Answer:
+        """A merge patch of the object that the manifest names."""
+        path = _path(manifest) + (f"/{subresource}" if subresource else "")
+        query = "?fieldValidation=Strict" + ("&dryRun=All" if dry_run else "")
+        return self.request("PATCH", path + query, patch, "application/merge-patch+json")
+
+
+def _collection(manifest: Mapping[str, Any]) -> str:
+    group, plural, namespaced = GROUPS[manifest["kind"]]
+    inside = f"namespaces/{manifest['metadata']['namespace']}/" if namespaced else ""
+    return f"{group}/{inside}{plural}"
+
+
+def _path(manifest: Mapping[str, Any]) -> str:
+    return f"{_collection(manifest)}/{manifest['metadata']['name']}"
