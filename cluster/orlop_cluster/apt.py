@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from orlop_cluster.process import StepError, run, step
 
@@ -19,18 +20,22 @@ RUN: Mapping[str, str] = {
     "crun": "crun",
     "/usr/lib/podman/netavark": "netavark",
     "/usr/lib/podman/aardvark-dns": "aardvark-dns",
-    "iptables": "iptables",
+    "/usr/sbin/iptables": "iptables",
     "ip": "iproute2",
-    "bridge": "iproute2",
     "setpriv": "util-linux",
 }
 """Programs that running a sealed cluster needs."""
 
 
+def there(program: str) -> bool:
+    """Whether a program is on PATH, or a file, named by its whole path, exists."""
+    return Path(program).exists() if program.startswith("/") else bool(shutil.which(program))
+
+
 def missing(*needs: Mapping[str, str]) -> list[str]:
-    """The packages of programs that are not on this machine; a name with a slash is a file."""
+    """The packages of programs that are not on this machine; a name that starts with a slash is a file."""
     everything = [pair for need in needs for pair in need.items()]
-    return sorted({package for program, package in everything if not shutil.which(program)})
+    return sorted({package for program, package in everything if not there(program)})
 
 
 def ensure(*needs: Mapping[str, str]) -> None:

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-EPOCH = 1767225600
-"""2026-01-01T00:00:00Z, the time of everything we pack: equal contents give equal digests."""
 CREATED = "2026-01-01T00:00:00Z"
+"""The age of every image, so that equal layers give equal images."""
 OPAQUE = "trusted.overlay.opaque"
 SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -76,10 +75,10 @@ class _Hashed(io.RawIOBase):
 
 
 def pack(target: Path, *directories: Path, leave_out: Callable[[str], bool] = lambda _: False) -> LayerFile:
-    """Pack directories into one layer, sorted, owned by the numbers they have, with one time for all.
+    """Pack directories into one layer, sorted, owned by the numbers they have.
 
-    What an overlay keeps as character device 0:0 or as an opaque directory becomes the `.wh.` entries of OCI
-    layers. The digest is kept beside the tar.
+    Times stay: Python's compiled modules name the time of their source. What an overlay keeps as character device
+    0:0 or as an opaque directory becomes the `.wh.` entries of OCI layers. The digest is kept beside the tar.
     """
     new = target.with_name(target.name + ".new")
     with new.open("wb") as sink:
@@ -135,7 +134,7 @@ def _opaque(path: Path) -> bool:
 
 def _add(tar: tarfile.TarFile, entry: tuple[tarfile.TarInfo, Path]) -> None:
     info, path = entry
-    info.mtime, info.uname, info.gname = EPOCH, "", ""
+    info.uname = info.gname = ""
     if info.isreg() and info.size:
         with path.open("rb") as content:
             tar.addfile(info, content)

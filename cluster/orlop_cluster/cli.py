@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orlop_cluster import apt, fileserver, gobuild, lifecycle, nodes
+from orlop_cluster import apt, fileserver, gobuild, images, lifecycle, nodes
 from orlop_cluster.places import CHECKOUT
 from orlop_cluster.process import StepError, say, step
 from orlop_cluster.sealed import SERVE_ADDRESS, SERVE_PORT, Sealed
@@ -50,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     ):
         add(name, explanation).add_argument("node")
     add("load", "put container images into all nodes").add_argument("archives", nargs="+", type=Path)
+    add("image", "build container images of the project; prints their archives").add_argument(
+        "images", nargs="+", metavar="|".join(images.RECIPES)
+    )
     served = add(
         "serve", "serve a directory by HTTP at a fixed address inside the sealed network, until ended"
     )
@@ -103,6 +106,11 @@ def dispatch(asked: argparse.Namespace) -> int:
             return serve(cluster, asked.directory, asked.port)
         case "kubeconfig":
             print(cluster.kubeconfig)
+        case "image":
+            for name in asked.images:
+                print(images.build(name))
+        case other:
+            raise StepError(f"no command {other}")
     return 0
 
 
@@ -110,12 +118,9 @@ def serve(cluster: Sealed, directory: Path, port: int) -> int:
     """Serve a directory in the sealed network; this process stays, and ends with the cluster."""
     if not directory.is_dir():
         raise StepError(f"no directory {directory}")
-    cluster.inside([])
-    record = cluster.record
     argv = [sys.executable, fileserver.__file__, str(directory.resolve()), SERVE_ADDRESS, str(port)]
-    os.execvp(
-        "nsenter", ["nsenter", f"--target={record['init']}", "--net", "--", *argv, str(record["supervisor"])]
-    )
+    # In the pid namespace, so that it ends with the cluster; in the machine's mounts, to see every directory.
+    return become(cluster.inside(argv, namespaces=("net", "pid")), {})
 
 
 def main() -> int:

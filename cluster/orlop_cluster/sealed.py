@@ -16,6 +16,7 @@ from orlop_cluster.places import cache_root, state_root
 from orlop_cluster.process import StepError
 
 API_PORT = 6443
+NAMESPACES = ("net", "mount", "ipc", "uts", "cgroup", "pid")
 SERVE_ADDRESS, SERVE_PORT = "198.18.0.2", 8000
 SUBNET, GATEWAY = "198.18.1.0/24", "198.18.1.1"
 
@@ -65,23 +66,16 @@ class Sealed:
         """Whether the supervisor and the namespaces it keeps are there."""
         return self.supervised() and Path(f"/proc/{self.record['init']}").exists()
 
-    def inside(self, argv: Sequence[str | Path]) -> list[str | Path]:
+    def inside(
+        self, argv: Sequence[str | Path], *, namespaces: Sequence[str] = NAMESPACES
+    ) -> list[str | Path]:
         """The command line that runs `argv` inside. Raises StepError if the cluster does not run."""
         if not self.alive():
             raise StepError(
                 f"the cluster {self.name} does not run: `cluster/dev up --name {self.name}` starts it"
             )
-        enter = [
-            "nsenter",
-            f"--target={self.record['init']}",
-            "--net",
-            "--mount",
-            "--ipc",
-            "--uts",
-            "--cgroup",
-            "--pid",
-        ]
-        return [*enter, f"--wd={Path.cwd()}", "--", *argv]
+        enter = ["nsenter", f"--target={self.record['init']}", *(f"--{kind}" for kind in namespaces)]
+        return [*enter, *([f"--wd={Path.cwd()}"] if "mount" in namespaces else []), "--", *argv]
 
     def environment(self) -> dict[str, str]:
         """What podman, kind and kubectl need to know inside."""
