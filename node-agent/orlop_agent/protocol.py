@@ -244,16 +244,17 @@ def final_answer(
 
     refused: the node cannot take the order. A start at this epoch makes it too late to refuse: then
     Failed is the answer. Whoever refuses has deleted the root disk first, if it was made at this epoch
-    and never started. With Purged, the disks are gone before the answer.
+    and never started. With Purged, the disks are gone before the answer. A node that had refused
+    answers Released to Released and Purged: both say that nothing runs here at this epoch.
     """
     spec, status = assignment.spec, assignment.status
     if spec.node_name != me.node or (status is not None and status.epoch > spec.epoch):
         return None
+    if spec.desired in {Desired.RELEASED, Desired.PURGED}:
+        return State.RELEASED
     said = _final_at(status, spec.epoch) or journaled_final(assignment, journal)
     if said is not None:
         return said
-    if spec.desired in {Desired.RELEASED, Desired.PURGED}:
-        return State.RELEASED
     if refused and not was_started(assignment):
         return State.REFUSED
     return None

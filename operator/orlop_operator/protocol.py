@@ -16,6 +16,9 @@ from orlop_api.instance import PowerState
 
 T = TypeVar("T")
 
+FENCED_BOOT = "orlop.dev/fenced-boot"
+"""Annotation by which the operator claims a move by rule 3; policy compares it with the last Starting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen(Generic[T]):
@@ -89,7 +92,8 @@ class AskScheduler:
 class ReadInstanceThenBind:
     """GET the Instance uncached; if `may_bind` allows it, PATCH the Assignment at this uid and version.
 
-    One merge patch: nodeName, poolID, epoch, desired Running, and everything that is resolved.
+    One merge patch: nodeName, poolID, epoch, desired Running, everything that is resolved, and the
+    annotation FENCED_BOOT.
     """
 
     node: str
@@ -98,6 +102,8 @@ class ReadInstanceThenBind:
     """The new epoch."""
     uid: str
     resource_version: str
+    fenced_boot: str | None = None
+    """What FENCED_BOOT shall say; None removes it: a proof is for one move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +222,13 @@ def is_purged(assignment: Assignment) -> bool:
     """Rule 5: the node answered the order to purge itself, not an order before it.
 
     `Released` may have been said for `desired: Released`, which leaves the disks; observedGeneration
-    tells the two apart. A node that had refused says Refused again: final states do not change.
+    tells the two apart. A node that had refused says Released here, the one change of a final state.
     """
     status = answer(assignment)
     return (
         assignment.spec.desired is Desired.PURGED
         and status is not None
-        and status.state in FINAL
+        and status.state is State.RELEASED
         and status.observed_generation == assignment.metadata.generation
         and status.root_disk == "Absent"
     )
@@ -279,26 +285,23 @@ def _bind(
         return AskScheduler(exclude, only)
     if facts.proof is not None and not is_final(assignment) and chosen.node == facts.proof.node:
         return AskScheduler(exclude | {chosen.node}, only)
-    meta = assignment.metadata
+    meta, spec = assignment.metadata, assignment.spec
+    fenced = (
+        facts.proof.boot_id if facts.proof is not None and is_proved_dead(assignment, facts.proof) else None
+    )
     return ReadInstanceThenBind(
-        chosen.node, chosen.pool_id, assignment.spec.epoch + 1, meta.uid, meta.resource_version
+        chosen.node, chosen.pool_id, spec.epoch + 1, meta.uid, meta.resource_version, fenced
     )
 
 
 def _end(assignment: Assignment) -> Step:
     """Rule 5: the Instance is going or gone."""
     spec, meta = assignment.spec, assignment.metadata
-    if spec.node_name is None or is_purged(assignment) or _left_nothing(assignment):
+    if spec.node_name is None or is_purged(assignment):
         return DeleteAssignment(meta.uid, meta.resource_version)
     if spec.desired is not Desired.PURGED:
         return _set(assignment, Desired.PURGED)
     return Wait("Deleting", f"{spec.node_name} is deleting the disks")
-
-
-def _left_nothing(assignment: Assignment) -> bool:
-    """A refusal without a disk: the node has nothing of it, and need not be reached once more."""
-    status = answer(assignment)
-    return status is not None and status.state is State.REFUSED and not has_data(assignment)
 
 
 def _set(assignment: Assignment, desired: Desired) -> SetDesired:
