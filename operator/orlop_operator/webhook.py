@@ -1,5 +1,10 @@
 """The admission webhook's server, as `settings.admission.server` wants one.
 
+    settings.admission.server = webhook = Webhook(cluster)     # and import orlop_operator.handlers.admission
+
+Every replica serves, leading or not. `webhook.ready` is the answer to the pod's readiness probe (GET /readyz on
+port 8080 in manifests/base/operator.yaml): only ready pods are behind the Service that API servers call.
+
 kopf's own server stops listening to take over a renewed certificate, and closes idle connections sooner than
 API servers do, which costs a create now and then; this one does neither.
 """
