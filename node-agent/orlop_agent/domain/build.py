@@ -1,0 +1,52 @@
+"""The list of elements that a domain is."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from orlop_agent.domain import boot, console, cpu, extras, lifecycle
+from orlop_agent.domain.disk import disk
+from orlop_agent.domain.element import Node, element
+from orlop_agent.domain.interface import interface
+from orlop_agent.domain.mark import metadata
+from orlop_agent.domain.spec import DomainSpec
+
+NAME_PREFIX = "orlop-"
+
+
+def domain_xml(spec: DomainSpec) -> str:
+    """The domain's description for virDomainCreateXML."""
+    domain = element(
+        "domain",
+        element("name", text=NAME_PREFIX + spec.mark.instance_uid),
+        element("uuid", text=spec.mark.instance_uid),
+        metadata(spec.mark),
+        cpu.memory(spec),
+        cpu.vcpu(spec),
+        boot.operating_system(spec),
+        lifecycle.features(),
+        cpu.cpu(spec),
+        lifecycle.clock(),
+        *lifecycle.endings(),
+        _devices(spec),
+        type=spec.virtualization_type,
+    )
+    ET.indent(domain)
+    return ET.tostring(domain, encoding="unicode")
+
+
+def _devices(spec: DomainSpec) -> Node:
+    boots_from_disk = spec.kernel is None
+    return element(
+        "devices",
+        *(
+            disk(index, made_of, spec.disk_cache, bootable=boots_from_disk and index == 0)
+            for index, made_of in enumerate(spec.disks)
+        ),
+        extras.no_usb(),
+        *map(interface, spec.nics),
+        console.serial(spec.console_log),
+        extras.memballoon(),
+        extras.rng(),
+        extras.panic() if spec.architecture == "x86_64" else None,
+    )

@@ -1,0 +1,62 @@
+"""What a domain is made of, with every path and name resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orlop_agent.hypervisor import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImage:
+    """The read-only image below an overlay."""
+
+    path: Path
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """One virtio disk. The format is always said, never probed: a guest can write any header it likes."""
+
+    path: Path
+    format: str
+    base: BaseImage | None = None
+    serial: str | None = None
+    readonly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """One virtio NIC on a tap that is there already, and stays when the domain goes."""
+
+    tap: str
+    mac: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelBoot:
+    """A kernel that QEMU loads itself."""
+
+    kernel: Path
+    initrd: Path | None
+    command_line: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSpec:
+    """The whole of a domain; the first disk is the one to boot from."""
+
+    mark: Mark
+    virtualization_type: str
+    architecture: str
+    vcpus: int
+    memory_bytes: int
+    disks: tuple[Disk, ...]
+    nics: tuple[Nic, ...]
+    console_log: Path
+    kernel: KernelBoot | None
+    disk_cache: str
+    """none where the pool's file system has O_DIRECT (open(2)), otherwise writeback."""

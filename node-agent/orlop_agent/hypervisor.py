@@ -1,0 +1,115 @@
+"""What the agent needs of a hypervisor, and nothing more. `libvirt` implements it; `simulate` stands in.
+
+A domain here is transient: it exists from its creation until it ends, and then nothing is left of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a domain carries in its metadata, so that whoever finds it knows whose it is."""
+
+    instance_uid: str
+    assignment_uid: str
+    epoch: int
+    start_id: str
+    namespace: str
+    name: str
+
+
+class Power(StrEnum):
+    """What a domain does."""
+
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    """Created and never run, or halted by its hypervisor."""
+    ENDING = "Ending"
+    """Shut down or crashed, about to disappear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain of Orlop's, as it was found."""
+
+    mark: Mark
+    power: Power
+
+
+class EndReason(StrEnum):
+    """Why a domain ended."""
+
+    SHUTDOWN = "Shutdown"
+    """The guest powered itself off, asked or not."""
+    CRASHED = "Crashed"
+    """The guest panicked, or its process died."""
+    DESTROYED = "Destroyed"
+    """Somebody pulled the plug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A domain is gone."""
+
+    instance_uid: str
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A domain changed otherwise: look at it."""
+
+    instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """The connection was lost and is there again: events in between are lost, look at everything."""
+
+
+DomainEvent = Ended | Moved | Reconnected
+
+
+class HypervisorError(Exception):
+    """A call that failed; the effect may be there all the same. `message` names no path of the node."""
+
+
+class ConnectionLostError(HypervisorError):
+    """There is no hypervisor to talk to just now; the call may still take effect."""
+
+
+class DomainExistsError(HypervisorError):
+    """A domain of this uid is there already: look at it."""
+
+
+class Hypervisor(Protocol):
+    """Calls raise HypervisorError; those on a domain that is gone do nothing."""
+
+    async def create_paused(self, xml: str) -> None:
+        """Create the transient domain; it executes nothing until `resume`."""
+
+    async def resume(self, instance_uid: str) -> None:
+        """Let it run."""
+
+    async def shutdown(self, instance_uid: str) -> None:
+        """Press the power button (ACPI)."""
+
+    async def destroy(self, instance_uid: str) -> None:
+        """Pull the plug; afterwards the domain is gone."""
+
+    async def lookup(self, instance_uid: str) -> Domain | None:
+        """The Instance's domain, if there is one."""
+
+    async def list_all(self) -> list[Domain]:
+        """All of Orlop's domains."""
+
+    async def versions(self) -> tuple[str, str]:
+        """Versions of the management library's daemon and of the emulator."""
+
+    def listen(self, listener: Callable[[DomainEvent], None]) -> None:
+        """Call `listener`, in the event loop, for all that happens from now on."""

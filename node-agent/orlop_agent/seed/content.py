@@ -1,0 +1,49 @@
+"""The files of the seed, as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from typing import Any
+
+import yaml
+
+from orlop_api.assignment import AssignedNic
+from orlop_api.network import Dhcp
+
+
+def files(
+    instance_uid: str, hostname: str, nics: Sequence[AssignedNic], user_data: bytes
+) -> dict[str, bytes]:
+    """Content by file name. The instance-id is the Instance's uid: it never changes, so nothing runs twice."""
+    meta_data = {"instance-id": instance_uid, "local-hostname": hostname}
+    return {
+        # JSON is YAML, and quotes whatever a name may hold.
+        "meta-data": json.dumps(meta_data).encode() + b"\n",
+        "user-data": user_data,
+        "network-config": yaml.safe_dump(network_config(nics), sort_keys=False).encode(),
+    }
+
+
+def network_config(nics: Sequence[AssignedNic]) -> dict[str, Any]:
+    """cloud-init's "Networking Config Version 2": every NIC by its MAC, with the name that its Instance gives."""
+    return {"version": 2, "ethernets": {nic.name: _ethernet(nic, first=nic is nics[0]) for nic in nics}}
+
+
+def _ethernet(nic: AssignedNic, *, first: bool) -> dict[str, Any]:
+    match: dict[str, Any] = {"match": {"macaddress": nic.mac_address}}
+    if nic.dhcp is Dhcp.ENABLED:
+        return {**match, "dhcp4": True}
+    prefix = IPv4Network(nic.cidr).prefixlen
+    static: dict[str, Any] = {
+        **match,
+        "dhcp4": False,
+        "addresses": [f"{address}/{prefix}" for address in nic.addresses],
+        "mtu": nic.mtu,
+    }
+    if first:  # one way out, as with DHCP the first answer
+        static["routes"] = [{"to": "0.0.0.0/0", "via": nic.gateway}]
+    if nic.dns:
+        static["nameservers"] = {"addresses": list(nic.dns)}
+    return static

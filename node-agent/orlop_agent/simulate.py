@@ -1,0 +1,101 @@
+"""A hypervisor in memory, for tests: same contract, no guests.
+
+Calls fail on order, before or after their effect, as a daemon's do that dies at the wrong moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from orlop_agent.domain.mark import read_mark
+from orlop_agent.hypervisor import (
+    Domain,
+    DomainEvent,
+    DomainExistsError,
+    Ended,
+    EndReason,
+    HypervisorError,
+    Moved,
+    Power,
+)
+
+
+@dataclass
+class SimulatedHypervisor:
+    """Domains by the uid of their Instance."""
+
+    domains: dict[str, Domain] = field(default_factory=dict)
+    xml: dict[str, str] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    """Every call and the Instance it was for."""
+    fail_before: set[str] = field(default_factory=set)
+    """Names of calls that fail once, without effect."""
+    fail_after: set[str] = field(default_factory=set)
+    """Names of calls that fail once, their effect being there."""
+    deaf: set[str] = field(default_factory=set)
+    """Uids of guests that do not heed the power button."""
+    _listeners: list[Callable[[DomainEvent], None]] = field(default_factory=list)
+
+    async def create_paused(self, xml: str) -> None:
+        mark = read_mark(xml)
+        if mark is None:
+            raise HypervisorError("the description carries no mark")
+        self._enter("create_paused", mark.instance_uid)
+        if mark.instance_uid in self.domains:
+            raise DomainExistsError(f"domain {mark.instance_uid} exists")
+        self.domains[mark.instance_uid] = Domain(mark, Power.PAUSED)
+        self.xml[mark.instance_uid] = xml
+        self._leave("create_paused")
+
+    async def resume(self, instance_uid: str) -> None:
+        self._enter("resume", instance_uid)
+        if instance_uid in self.domains:
+            self.domains[instance_uid] = replace(self.domains[instance_uid], power=Power.RUNNING)
+            self._tell(Moved(instance_uid))
+        self._leave("resume")
+
+    async def shutdown(self, instance_uid: str) -> None:
+        self._enter("shutdown", instance_uid)
+        if instance_uid not in self.deaf:
+            self.end(instance_uid, EndReason.SHUTDOWN)
+        self._leave("shutdown")
+
+    async def destroy(self, instance_uid: str) -> None:
+        self._enter("destroy", instance_uid)
+        self.end(instance_uid, EndReason.DESTROYED)
+        self._leave("destroy")
+
+    async def lookup(self, instance_uid: str) -> Domain | None:
+        self._enter("lookup", instance_uid)
+        return self.domains.get(instance_uid)
+
+    async def list_all(self) -> list[Domain]:
+        self._enter("list_all", "")
+        return list(self.domains.values())
+
+    async def versions(self) -> tuple[str, str]:
+        return "0", "0"
+
+    def listen(self, listener: Callable[[DomainEvent], None]) -> None:
+        self._listeners.append(listener)
+
+    def end(self, instance_uid: str, reason: EndReason) -> None:
+        """The guest ends, by itself or not."""
+        if self.domains.pop(instance_uid, None) is not None:
+            self._tell(Ended(instance_uid, reason))
+
+    def _tell(self, event: DomainEvent) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def _enter(self, call: str, instance_uid: str) -> None:
+        self.calls.append((call, instance_uid))
+        if call in self.fail_before:
+            self.fail_before.remove(call)
+            raise HypervisorError(f"{call} was made to fail")
+
+    def _leave(self, call: str) -> None:
+        if call in self.fail_after:
+            self.fail_after.remove(call)
+            raise HypervisorError(f"{call} was made to fail after its effect")

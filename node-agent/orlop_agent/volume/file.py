@@ -1,0 +1,45 @@
+"""A disk that is a qcow2 file: complete or not there, and made only once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from orlop_agent import durable
+from orlop_agent.volume import qemu_img
+
+
+async def make_once(path: Path, size: int, base: Path | None = None, base_format: str | None = None) -> None:
+    """Make the disk unless it is there; what it holds is never touched again. Raises StepError.
+
+    It gets its name once it is whole and on the disk.
+    """
+    if await asyncio.to_thread(path.exists):
+        return
+    aside = path.with_name(f".{path.name}.new")
+    await qemu_img.create(aside, size, base=base, base_format=base_format)
+    await asyncio.to_thread(_publish, aside, path)
+
+
+def _publish(aside: Path, path: Path) -> None:
+    descriptor = os.open(aside, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    aside.rename(path)
+    durable.sync_directory(path.parent)
+
+
+def cache_mode(directory: Path) -> str:
+    """How QEMU shall cache disks here: none where the file system has O_DIRECT (open(2)), else writeback."""
+    probe = directory / ".direct"
+    try:
+        os.close(os.open(probe, os.O_RDWR | os.O_CREAT | os.O_DIRECT | os.O_CLOEXEC, 0o600))
+    except OSError:
+        return "writeback"
+    finally:
+        probe.unlink(missing_ok=True)
+    return "none"
