@@ -20,3 +20,12 @@ in_root ctr -n k8s.io images import --label=io.cri-containerd.pinned=pinned --al
   /tmp/scratch/preload.tar
 kill "$containerd"
 wait "$containerd" || true
+
+# The blobs go where the image stays read-only, with links in their place: podman copies /var of the image into a
+# volume for every node, and the links are copied faster.
+blobs=$root/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256
+mkdir -p "$root/kind/blobs"
+for blob in "$blobs"/*; do
+  mv "$blob" "$root/kind/blobs/"
+  ln -s "/kind/blobs/${blob##*/}" "$blob"
+done

@@ -1,22 +1,26 @@
 """Container images without a container engine: layers, image configurations, and the two ways to carry them.
 
-A docker-archive (one tar with manifest.json) is what `ctr images import` and `kind load` read; an OCI layout
-(a directory of blobs, OCI image-spec 1.1) is what podman reads without another copy being made.
+An archive (one tar) is what `ctr images import`, `docker load` and `kind load` read; an OCI layout (a directory of
+blobs, OCI image-spec 1.1) is what podman reads without another copy being made.
 """
 
 import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, BinaryIO
 
 CREATED = "2026-01-01T00:00:00Z"
 """The age of every image, so that equal layers give equal images."""
+LAYOUT = b'{"imageLayoutVersion": "1.0.0"}'
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OPAQUE = "trusted.overlay.opaque"
 SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -57,6 +61,26 @@ class Image:
             "architecture": "amd64", "os": "linux", "created": CREATED, "config": settings,
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.digest}" for layer in self.layers]},
         }).encode()  # fmt: skip
+
+    def manifest(self) -> bytes:
+        """The OCI manifest: the configuration and the layers by digest and size."""
+        return json.dumps({
+            "schemaVersion": 2, "mediaType": MANIFEST,
+            "config": _described(self.config(), "application/vnd.oci.image.config.v1+json"),
+            "layers": [
+                {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": f"sha256:{layer.digest}",
+                 "size": layer.path.stat().st_size}
+                for layer in self.layers
+            ],
+        }).encode()  # fmt: skip
+
+    def descriptor(self) -> dict[str, Any]:
+        """The image's entry in an index. containerd takes the name from its own annotation, others from OCI's."""
+        names = {
+            "org.opencontainers.image.ref.name": self.reference,
+            "io.containerd.image.name": self.reference,
+        }
+        return {**_described(self.manifest(), MANIFEST), "annotations": names}
 
 
 class _Hashed(io.RawIOBase):
@@ -143,26 +167,33 @@ def _add(tar: tarfile.TarFile, entry: tuple[tarfile.TarInfo, Path]) -> None:
 
 
 def write_archive(target: Path, images: Iterable[Image]) -> Path:
-    """Write images as one docker-archive; a layer that several share is in it once."""
-    listed, configs, layers = [], {}, {}
+    """Write images as one archive; a layer that several share is in it once.
+
+    It is an OCI layout in a tar with a manifest.json beside, as `docker save` writes since version 25, so that
+    containerd, podman and older Dockers all take it.
+    """
+    listed, index, texts, layers = [], [], {}, {}
     for image in images:
-        config = image.config()
-        identity = hashlib.sha256(config).hexdigest()
-        configs[identity] = config
-        layers.update({layer.digest: layer.path for layer in image.layers})
+        config, manifest = image.config(), image.manifest()
+        for text in (config, manifest):
+            texts[_blob_path(hashlib.sha256(text).hexdigest())] = text
+        layers.update({_blob_path(layer.digest): layer.path for layer in image.layers})
         listed.append({
-            "Config": f"{identity}.json", "RepoTags": [image.reference],
-            "Layers": [f"{layer.digest}/layer.tar" for layer in image.layers],
+            "Config": _blob_path(hashlib.sha256(config).hexdigest()), "RepoTags": [image.reference],
+            "Layers": [_blob_path(layer.digest) for layer in image.layers],
         })  # fmt: skip
+        index.append(image.descriptor())
+    texts["oci-layout"] = LAYOUT
+    texts["index.json"] = json.dumps({"schemaVersion": 2, "manifests": index}).encode()
+    texts["manifest.json"] = json.dumps(listed).encode()
     new = target.with_name(target.name + ".new")
     with tarfile.open(new, "w") as tar:
-        texts = {f"{identity}.json": config for identity, config in configs.items()}
-        for name, data in {**texts, "manifest.json": json.dumps(listed).encode()}.items():
+        for name, data in texts.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-        for digest, path in layers.items():
-            info = tarfile.TarInfo(f"{digest}/layer.tar")
+        for name, path in layers.items():
+            info = tarfile.TarInfo(name)
             info.size = path.stat().st_size
             with path.open("rb") as content:
                 tar.addfile(info, content)
@@ -174,29 +205,43 @@ def write_layout(target: Path, image: Image) -> Path:
     """Write one image as an OCI layout; its layers are linked, not copied, and so must be on the same disk."""
     blobs = target / "blobs" / "sha256"
     blobs.mkdir(parents=True)
-    config = image.config()
-    manifest = json.dumps({
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": _blob(blobs, config, "application/vnd.oci.image.config.v1+json"),
-        "layers": [
-            {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": f"sha256:{layer.digest}",
-             "size": layer.path.stat().st_size}
-            for layer in image.layers
-        ],
-    }).encode()  # fmt: skip
+    for text in (image.config(), image.manifest()):
+        (blobs / hashlib.sha256(text).hexdigest()).write_bytes(text)
     for layer in image.layers:
         if not (blobs / layer.digest).exists():
             (blobs / layer.digest).hardlink_to(layer.path)
-    listed = {
-        **_blob(blobs, manifest, "application/vnd.oci.image.manifest.v1+json"),
-        "annotations": {"org.opencontainers.image.ref.name": image.reference},
-    }
-    (target / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [listed]}))
-    (target / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "1.0.0"}))
+    (target / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [image.descriptor()]}))
+    (target / "oci-layout").write_bytes(LAYOUT)
     return target
 
 
-def _blob(blobs: Path, data: bytes, media_type: str) -> dict[str, object]:
-    digest = hashlib.sha256(data).hexdigest()
-    (blobs / digest).write_bytes(data)
-    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+def without(archive: Path, known: AbstractSet[str], sink: IO[bytes]) -> None:
+    """Copy an archive to `sink` without the blobs whose digests (hex) are known on the other side.
+
+    What is not an OCI layout is copied as it is.
+    """
+    with tarfile.open(archive) as tar:
+        members = tar.getmembers()
+        if "index.json" not in {member.name for member in members}:
+            with archive.open("rb") as whole:
+                shutil.copyfileobj(whole, sink, 1 << 20)
+            return
+        with tarfile.open(fileobj=sink, mode="w|") as thin:
+            for member in members:
+                path = PurePosixPath(member.name)
+                # manifest.json would ask for every layer; index.json is enough for containerd.
+                if (path.parent.name == "sha256" and path.name in known) or member.name == "manifest.json":
+                    continue
+                thin.addfile(member, tar.extractfile(member))
+
+
+def _blob_path(digest: str) -> str:
+    return f"blobs/sha256/{digest}"
+
+
+def _described(data: bytes, media_type: str) -> dict[str, Any]:
+    return {
+        "mediaType": media_type,
+        "digest": f"sha256:{hashlib.sha256(data).hexdigest()}",
+        "size": len(data),
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orlop_cluster import apt, fileserver, gobuild, images, lifecycle, nodes
 from orlop_cluster.places import CHECKOUT
-from orlop_cluster.process import StepError, say, step
+from orlop_cluster.process import QUIET, StepError, say, step
 from orlop_cluster.sealed import SERVE_ADDRESS, SERVE_PORT, Sealed
 
 
@@ -50,9 +50,9 @@ def parser() -> argparse.ArgumentParser:
     ):
         add(name, explanation).add_argument("node")
     add("load", "put container images into all nodes").add_argument("archives", nargs="+", type=Path)
-    add("image", "build container images of the project; prints their archives").add_argument(
-        "images", nargs="+", metavar="|".join(images.RECIPES)
-    )
+    built = add("image", "build container images of the project into one archive; prints where it is")
+    built.add_argument("images", nargs="+", metavar="|".join(images.RECIPES))
+    built.add_argument("--quiet", "-q", action="store_true", help="only print where it is")
     served = add(
         "serve", "serve a directory by HTTP at a fixed address inside the sealed network, until ended"
     )
@@ -99,16 +99,16 @@ def dispatch(asked: argparse.Namespace) -> int:
         case "heal":
             nodes.partition(cluster, asked.node, nodes.FORWARDING)
         case "load":
-            for archive in asked.archives:
-                with step(f"{archive.name} into the nodes"):
-                    nodes.load(cluster, archive)
+            with step(f"{', '.join(archive.name for archive in asked.archives)} into the nodes"):
+                nodes.load(cluster, asked.archives)
         case "serve":
             return serve(cluster, asked.directory, asked.port)
         case "kubeconfig":
             print(cluster.kubeconfig)
         case "image":
-            for name in asked.images:
-                print(images.build(name))
+            if asked.quiet:
+                os.environ[QUIET] = "1"
+            print(images.build(asked.images))
         case other:
             raise StepError(f"no command {other}")
     return 0

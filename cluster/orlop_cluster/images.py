@@ -7,7 +7,8 @@ last the project itself, which is small. A change of code rebuilds only that one
 import re
 import shutil
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,7 +35,7 @@ class Recipe:
     name: str
     root: Layer
     user: str
-    build_packages: dict[str, str]
+    build_packages: Mapping[str, str] = field(compare=False)
     """What compiling its dependencies takes from the distribution: a file, and the package that has it."""
 
     @property
@@ -70,28 +71,53 @@ def dependencies(table: dict[str, Any], extra: str) -> list[str]:
     return sorted([*table.get("dependencies", []), *table["optional-dependencies"][extra]])
 
 
-def build(name: str) -> Path:
-    """Build an image; return its archive, which `load` and `docker load` take."""
-    recipe = RECIPES.get(name)
-    if recipe is None:
-        raise StepError(f"no image {name}; there are {', '.join(RECIPES)}")
+def build(names: Sequence[str]) -> Path:
+    """Build images into one archive, which `load` and `docker load` take; layers that they share are in it once."""
+    for name in names:
+        if name not in RECIPES:
+            raise StepError(f"no image {name}; there are {', '.join(RECIPES)}")
+    recipes = [RECIPES[name] for name in sorted(set(names))]
     directory = cache_root() / "images"
     directory.mkdir(parents=True, exist_ok=True)
-    with locked(f"image-{name}"):
-        apt.ensure(apt.BUILD, VENV, recipe.build_packages)
+    with locked("images"):
+        apt.ensure(apt.BUILD, VENV, *(recipe.build_packages for recipe in recipes))
         table = project()
-        debian = [layer.packed() for layer in recipe.root.stack()]
-        needed = dependency_layer(recipe, table)
-        with TemporaryDirectory(dir=directory, prefix="build-") as scratch, step(f"image {recipe.reference}"):
-            code = code_layer(recipe, table, Path(scratch))
-            image = Image(
-                recipe.reference,
-                (*debian, needed, code),
-                entrypoint=(f"/usr/bin/{recipe.program}",),
-                environment=("PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"),
-                user=recipe.user,
-            )
-            return write_archive(directory / f"{recipe.program}.tar", [image])
+        lower = {
+            r: [*(layer.packed() for layer in r.root.stack()), dependency_layer(r, table)] for r in recipes
+        }
+        with (
+            TemporaryDirectory(dir=directory, prefix="build-") as scratch,
+            step(f"images {', '.join(names)}"),
+        ):
+            code = Path(scratch) / "code"
+            install(code, ["--no-deps", "--no-build-isolation", str(CHECKOUT)])
+            add_programs(code, table["scripts"])
+            layer = pack(Path(scratch) / "code.tar", code)
+            images = [
+                Image(
+                    recipe.reference,
+                    (*layers, layer),
+                    entrypoint=(f"/usr/bin/{recipe.program}",),
+                    environment=("PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"),
+                    user=recipe.user,
+                )
+                for recipe, layers in lower.items()
+            ]
+            name = "-".join(["orlop", *(recipe.name for recipe in recipes)])
+            return write_archive(directory / f"{name}.tar", images)
+
+
+def add_programs(root: Path, scripts: dict[str, str]) -> None:
+    """The programs of [project.scripts], by Debian's Python; pip's own would name the Python that it ran on."""
+    programs = root / "usr" / "bin"
+    programs.mkdir(parents=True)
+    for name, target in scripts.items():
+        module, function = target.split(":")
+        path = programs / name
+        path.write_text(
+            f"#!/usr/bin/python3 -sP\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+        )
+        path.chmod(0o755)
 
 
 def dependency_layer(recipe: Recipe, table: dict[str, Any]) -> LayerFile:
@@ -121,20 +147,6 @@ def pins(scratch: Path) -> Path:
     path = scratch / "pins.txt"
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def code_layer(recipe: Recipe, table: dict[str, Any], scratch: Path) -> LayerFile:
-    """The project's own distribution, and the program that the image runs."""
-    root = scratch / "root"
-    install(root, ["--no-deps", "--no-build-isolation", str(CHECKOUT)])
-    module, function = table["scripts"][recipe.program].split(":")
-    program = root / "usr" / "bin" / recipe.program
-    program.parent.mkdir(parents=True)
-    program.write_text(
-        f"#!/usr/bin/python3 -sP\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
-    )
-    program.chmod(0o755)
-    return pack(scratch / "code.tar", root)
 
 
 def install(root: Path, what: list[str]) -> None:

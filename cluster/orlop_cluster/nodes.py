@@ -1,10 +1,14 @@
 """Single nodes: commands in them, their logs, power cuts, a cut network."""
 
 import json
+import os
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+from orlop_cluster.archive import without
 from orlop_cluster.kindconfig import AUDIT_LOG_DIRECTORY
 from orlop_cluster.lifecycle import kubectl, sealed
 from orlop_cluster.process import StepError
@@ -90,24 +94,52 @@ def partition(cluster: Sealed, node: str, state: str) -> None:
     sealed(cluster, "bridge", "link", "set", "dev", port, "state", state)
 
 
-def load(cluster: Sealed, archive: Path) -> None:
-    """Put the images of a docker-archive or OCI archive into every node."""
-    if not archive.is_file():
-        raise StepError(f"no archive {archive}")
+def load(cluster: Sealed, archives: Sequence[Path]) -> None:
+    """Put the images of archives into the workers, or into the control plane where there are none.
 
-    def into(node: str) -> None:
-        argv = ["ctr", "--namespace=k8s.io", "images", "import", "--all-platforms", "--digests", "-"]
-        with archive.open("rb") as content:
-            done = subprocess.run(
-                cluster.inside(["podman", "exec", "--interactive", node, *argv]),
-                env=cluster.environment(), stdin=content, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-        if done.returncode:
-            raise StepError(f"{node} did not take {archive}:\n{done.stderr.strip()}")
-
+    Only layers that a node lacks travel: containerd hashes all that it is given.
+    """
+    for archive in archives:
+        if not archive.is_file():
+            raise StepError(f"no archive {archive}")
+    everywhere = names(cluster)
+    workers = [name for name in everywhere if "-worker" in name]
     with ThreadPoolExecutor() as pool:
-        for result in [pool.submit(into, node) for node in names(cluster)]:
+        for result in [pool.submit(load_into, cluster, node, archives) for node in workers or everywhere]:
             result.result()
+
+
+def load_into(cluster: Sealed, node: str, archives: Sequence[Path]) -> None:
+    """Import archives into one node's containerd."""
+    ctr = ["ctr", "--namespace=k8s.io"]
+    for archive in archives:
+        listed = sealed(cluster, "podman", "exec", node, *ctr, "content", "ls", "--quiet")
+        argv = cluster.inside(
+            [
+                "podman",
+                "exec",
+                "--interactive",
+                node,
+                *ctr,
+                "images",
+                "import",
+                "--all-platforms",
+                "--digests",
+                "-",
+            ]
+        )
+        with subprocess.Popen(
+            argv, env={**os.environ, **cluster.environment()}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as importing:  # fmt: skip
+            if importing.stdin is None or importing.stderr is None:
+                raise AssertionError
+            # An import that fails stops reading; its own words say why.
+            with suppress(BrokenPipeError), importing.stdin as sink:
+                without(archive, {digest.removeprefix("sha256:") for digest in listed.split()}, sink)
+            words = importing.stderr.read().decode(errors="replace")
+        if importing.returncode:
+            raise StepError(f"{node} did not take {archive}:\n{words.strip()}")
 
 
 def logs(cluster: Sealed, what: str, follow: bool) -> list[str | Path]:  # noqa: FBT001 - a switch of the command line

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+QUIET = "ORLOP_QUIET"
+"""Environment variable: say nothing of the steps."""
+
 
 class StepError(Exception):
     """A step that could not be done; its text is one for the person at the terminal."""
@@ -60,7 +63,10 @@ def say(text: str) -> None:
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Announce a step, and print the seconds it took."""
+    """Announce a step, and print the seconds it took; neither where QUIET is set."""
+    if os.environ.get(QUIET):
+        yield
+        return
     begun = time.monotonic()
     say(f"  · {title} …")
     yield
