@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 
-from orlop_agent.network import names
+from orlop_agent.network import links, names
+from orlop_agent.network.dhcp import Daemon, Dhcp, Unit
+from orlop_agent.network.node import Node
+from orlop_agent.network.presence import Presence, Surroundings
+from orlop_agent.network.records import Records
+from orlop_agent.network.segment import Attachment
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
 
 
 class Networks:
-    """Everything that guests' NICs need on this node; each call can be repeated, also after a failure."""
+    """Everything that guests' NICs need on this node; each call can be repeated, also after a failure.
+
+    Calls for different Networks go on side by side, calls for one wait for each other. `node_shell` is put
+    before every command, so that it runs where the node sees its own network and mounts.
+    Without `systemd` a DHCP server is a daemon of its own.
+    """
 
     def __init__(
         self,
@@ -21,8 +34,22 @@ class Networks:
         run_dir: Path = Path("/run/orlop"),
         netns_dir: Path = Path("/run/netns"),
         node_shell: Sequence[str] = (),
+        systemd: bool = True,
     ) -> None:
-        raise NotImplementedError
+        self._node = Node(node_shell, netns_dir)
+        self._around = Surroundings(
+            node=self._node,
+            dhcp=Dhcp(Unit(self._node) if systemd else Daemon(self._node)),
+            records=Records(run_dir / "net"),
+            host_ip=IPv4Address(host_ip),
+            host_interface=host_interface,
+            lock=asyncio.Lock(),
+        )
+        self._present: dict[int, Presence] | None = None
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._ports: dict[str, Sequence[Port]] = {}
+        self._prepared: set[str] = set()
+        """Instances since the last resync began: what it was told may be older than they are."""
 
     @staticmethod
     def tap_name(instance_uid: str, nic_name: str) -> str:
@@ -30,16 +57,131 @@ class Networks:
         return names.tap(instance_uid, nic_name)
 
     async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None:
-        """Makes what the NICs need, up to their taps in the node's own namespace. Raises NetworkError."""
+        """Makes what the NICs need, up to their taps in the node's own namespace; those that a guest has open
+        stay as they are. Raises NetworkError.
+        """
+        self._prepared.add(instance_uid)
+        attachments = [Attachment.of(instance_uid, hostname, nic) for nic in nics]
+
+        async def add(presence: Presence) -> None:
+            mine = [each for each in attachments if each.nic.segment_id == presence.segment_id]
+            presence.ports = self._ports.get(mine[0].nic.network_uid, ())
+            await presence.add(mine)
+
+        await self._each({int(nic.segment_id) for nic in nics}, add)
 
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
         """Moves the taps of a paused domain to their Networks and sets them up. Raises NetworkError."""
 
+        async def plug(presence: Presence) -> None:
+            taps = [
+                names.tap(instance_uid, nic.name) for nic in nics if nic.segment_id == presence.segment_id
+            ]
+            await presence.plug(taps)
+
+        await self._each({int(nic.segment_id) for nic in nics}, plug)
+
     async def detach(self, instance_uid: str) -> None:
         """Removes what the Instance had, and Networks that nobody here uses any more. Raises NetworkError."""
 
+        async def remove(presence: Presence) -> None:
+            mine = [each for each in presence.attachments.values() if each.instance_uid == instance_uid]
+            if mine:
+                await presence.remove(mine)
+
+        present = self._known()
+        where = [
+            segment_id
+            for segment_id, presence in present.items()
+            if any(each.instance_uid == instance_uid for each in presence.attachments.values())
+        ]
+        await self._each(where, remove)
+
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
-        """Makes the Ports on other nodes reachable, and forgets all others. Raises NetworkError."""
+        """Makes the Ports on other nodes reachable, and forgets all others. Raises NetworkError.
+
+        Told before the Network is here, it holds from when it is.
+        """
+        self._ports[network_uid] = ports
+
+        async def forward(presence: Presence) -> None:
+            if presence.attachments:
+                await presence.forward(self._ports.get(network_uid, ()))
+
+        where = [
+            segment_id
+            for segment_id, presence in self._known().items()
+            if any(each.nic.network_uid == network_uid for each in presence.attachments.values())
+        ]
+        await self._each(where, forward)
 
     async def resync(self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]]) -> None:
-        """Repairs what is missing and removes what nobody wants. Raises NetworkError."""
+        """Repairs what is missing and removes what nobody wants; foreign things stay. Raises NetworkError.
+
+        It makes no taps: a guest that runs has its own open, and one that shall run is prepared. Instances
+        that are prepared while it works are left alone, whatever `wanted` says.
+        """
+        self._prepared.clear()
+        keep = {
+            each.tap: each
+            for uid, (hostname, nics) in wanted.items()
+            for each in (Attachment.of(uid, hostname, nic) for nic in nics)
+        }
+
+        async def repair(presence: Presence) -> None:
+            unwanted = [
+                each
+                for tap, each in presence.attachments.items()
+                if tap not in keep and each.instance_uid not in self._prepared
+            ]
+            if unwanted:
+                await presence.remove(unwanted)
+            mine = [each for each in keep.values() if each.nic.segment_id == presence.segment_id]
+            await presence.repair(mine)
+
+        segments = {int(each.nic.segment_id) for each in keep.values()}
+        await self._each(segments | self._known().keys() | self._node.namespaces(), repair)
+        await self._remove_strays()
+
+    async def _remove_strays(self) -> None:
+        """Interfaces on the node that bear Orlop's mark and belong to nobody."""
+        async with self._around.lock:
+            there = await self._node.read("ip", "-j", "link", "show")
+            present = self._known().values()
+            owned = {tap for presence in present for tap in presence.attachments}
+            owned |= {names.namespace(presence.segment_id) for presence in present}
+            marked = [entry["ifname"] for entry in there if names.is_ours(entry.get("ifalias", ""))]
+            await self._node.ip(links.remove(name for name in marked if name not in owned))
+
+    def _known(self) -> dict[int, Presence]:
+        """The Networks that are here; at first as an earlier agent recorded them."""
+        if self._present is None:
+            self._present = {
+                segment_id: Presence(segment_id, self._around, attachments)
+                for segment_id, attachments in self._around.records.load().items()
+            }
+        return self._present
+
+    async def _each(self, segments: Iterable[int], do: Callable[[Presence], Awaitable[None]]) -> None:
+        """Does something in several Networks; one that fails does not stop the others."""
+
+        async def one(segment_id: int) -> None:
+            async with self._presence(segment_id) as presence:
+                await do(presence)
+
+        results = await asyncio.gather(*map(one, segments), return_exceptions=True)
+        for result in results:
+            if result is not None:
+                raise result
+
+    @asynccontextmanager
+    async def _presence(self, segment_id: int) -> AsyncIterator[Presence]:
+        """A Network, for one at a time; forgotten when nothing of it is left."""
+        present = self._known()
+        async with self._locks.setdefault(segment_id, asyncio.Lock()):
+            presence = present.setdefault(segment_id, Presence(segment_id, self._around))
+            try:
+                yield presence
+            finally:
+                if not presence.attachments:
+                    present.pop(segment_id, None)

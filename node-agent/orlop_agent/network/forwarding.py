@@ -1,0 +1,77 @@
+"""Forwarding to Ports on other nodes: what shall be known against what is. Pure.
+
+For each such Port the overlay device gets the node that has its MAC, the bridge that the MAC is beyond the
+overlay, and a neighbour entry from which the bridge answers ARP (bridge(8), neigh_suppress).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Any
+
+from orlop_agent.network.batch import NO_ENTRY, Line
+from orlop_agent.network.names import BRIDGE, OVERLAY
+from orlop_agent.network.segment import checked_mac
+from orlop_api.port import Port
+
+
+@dataclass(frozen=True)
+class Peers:
+    """What is beyond the overlay."""
+
+    hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
+    """The node of each MAC."""
+    neighbours: Mapping[IPv4Address, str] = field(default_factory=dict)
+    """The MAC of each address."""
+
+
+def wanted(ports: Iterable[Port], here: IPv4Address, local_macs: frozenset[str]) -> Peers:
+    """The Ports in use on other nodes. Raises ValueError."""
+    hosts: dict[str, IPv4Address] = {}
+    neighbours: dict[IPv4Address, str] = {}
+    for port in ports:
+        if not port.status or not port.status.binding or not port.status.mac_address:
+            continue
+        mac = checked_mac(port.status.mac_address)
+        host = IPv4Address(port.status.binding.host_address)
+        if host == here or mac in local_macs:
+            continue
+        hosts[mac] = host
+        neighbours |= {IPv4Address(address): mac for address in port.status.addresses}
+    return Peers(hosts, neighbours)
+
+
+def known(forwarding: Iterable[Mapping[str, Any]], neighbours: Iterable[Mapping[str, Any]]) -> Peers:
+    """What the kernel has, from the JSON of `bridge fdb show` and `ip neigh show`."""
+    return Peers(
+        {entry["mac"]: IPv4Address(entry["dst"]) for entry in forwarding if "dst" in entry},
+        {IPv4Address(entry["dst"]): entry["lladdr"] for entry in neighbours if "lladdr" in entry},
+    )
+
+
+def bridge_changes(have: Peers, want: Peers) -> list[Line]:
+    lines = [
+        Line(text, NO_ENTRY)
+        for mac in have.hosts.keys() - want.hosts.keys()
+        for text in (f"fdb delete {mac} dev {OVERLAY} master", f"fdb delete {mac} dev {OVERLAY} self")
+    ]
+    for mac, host in want.hosts.items():
+        if have.hosts.get(mac) != host:
+            lines += [
+                Line(f"fdb replace {mac} dev {OVERLAY} dst {host} self static"),
+                Line(f"fdb replace {mac} dev {OVERLAY} master static"),
+            ]
+    return lines
+
+
+def neighbour_changes(have: Peers, want: Peers) -> list[Line]:
+    gone = have.neighbours.keys() - want.neighbours.keys()
+    lines = [Line(f"neigh delete {address} dev {BRIDGE}", NO_ENTRY) for address in gone]
+    lines += [
+        Line(f"neigh replace {address} lladdr {mac} dev {BRIDGE} nud permanent")
+        for address, mac in want.neighbours.items()
+        if have.neighbours.get(address) != mac
+    ]
+    return lines

@@ -1,0 +1,66 @@
+"""dnsmasq's files for one Network: DHCP alone, one fixed address a NIC of this node. Pure text.
+
+Only typed values come in (see segment.py): no guest and no user can add an option.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orlop_agent.network.names import BRIDGE
+from orlop_agent.network.segment import Attachment, Segment
+
+_LEASE = "1h"
+"""A guest renews after half of it."""
+
+
+def configuration(segment: Segment, directory: Path) -> str:
+    """The configuration of dnsmasq(8).
+
+    There is no lease file: every lease follows from the order, so none can be lost or stale, and an
+    authoritative server confirms what a guest has even if it just started.
+    """
+    servers = ",".join(str(server) for server in segment.dns if server != segment.gateway)
+    router = str(segment.gateway) if segment.egress else ""
+    options = [
+        f"dhcp-option=option:router{f',{router}' if router else ''}",
+        f"dhcp-option=option:dns-server{f',{servers}' if servers else ''}",
+        # Forced: a guest that never asks for it would send packets too large for the overlay.
+        f"dhcp-option-force=option:mtu,{segment.mtu}",
+    ]
+    lines = [
+        "port=0",
+        f"interface={BRIDGE}",
+        "except-interface=lo",
+        "bind-interfaces",
+        "no-resolv",
+        "no-hosts",
+        "no-ping",
+        "user=nobody",
+        "group=nogroup",
+        f"pid-file={pid_file(directory)}",
+        "leasefile-ro",
+        "dhcp-authoritative",
+        f"dhcp-range={segment.cidr.network_address},static,{segment.cidr.netmask},{_LEASE}",
+        f"dhcp-lease-max={segment.cidr.num_addresses}",
+        f"dhcp-hostsdir={hosts_dir(directory)}",
+        *options,
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def host(attachment: Attachment) -> str:
+    """One line of a hosts file: the first address, and the name the guest is told."""
+    return f"{attachment.mac},{attachment.addresses[0]},{attachment.hostname}\n"
+
+
+def configuration_file(directory: Path) -> Path:
+    return directory / "dnsmasq.conf"
+
+
+def pid_file(directory: Path) -> Path:
+    return directory / "dnsmasq.pid"
+
+
+def hosts_dir(directory: Path) -> Path:
+    return directory / "hosts"

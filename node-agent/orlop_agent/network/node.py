@@ -1,0 +1,100 @@
+"""The programs of the node: ip, bridge and nft, there and in a Network's namespace. No choices here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orlop_agent.network import names
+from orlop_agent.network.batch import Line, failures, script
+from orlop_agent.network.errors import NetworkError
+
+_DEADLINE = 20.0
+"""Seconds for one program. All of them only talk to the kernel or to the node's systemd."""
+_FAILED = "NetworkSetupFailed"
+_log = logging.getLogger(__name__)
+
+
+class Node:
+    """Runs programs where the node sees its own network and mounts."""
+
+    def __init__(self, shell: Sequence[str], netns_dir: Path) -> None:
+        self._shell = tuple(shell)
+        self._netns_dir = netns_dir
+
+    def namespaces(self) -> set[int]:
+        """The segments that have a namespace here."""
+        if not self._netns_dir.is_dir():
+            return set()
+        found = (names.segment_of(entry.name) for entry in self._netns_dir.iterdir())
+        return {segment for segment in found if segment is not None}
+
+    def namespace(self, segment_id: int) -> Path:
+        return self._netns_dir / names.namespace(segment_id)
+
+    def argv(self, argv: Sequence[str], inside: int | None) -> list[str]:
+        """The command to run on the node, or in the namespace of a segment; nsenter(1)."""
+        into = [] if inside is None else ["nsenter", f"--net={self.namespace(inside)}", "--"]
+        return [*self._shell, *into, *argv]
+
+    async def run(self, argv: Sequence[str], *, inside: int | None = None, given: str = "") -> str:
+        """Standard output of a program that must succeed. Raises NetworkError."""
+        status, output, errors = await self._run(argv, inside, given)
+        if status != 0:
+            said = " ".join(errors.split()) or f"exit status {status}"
+            raise NetworkError(_FAILED, f"{argv[0]}: {said}")
+        return output
+
+    async def ip(self, lines: Sequence[Line], *, inside: int | None = None) -> None:
+        await self._batch("ip", lines, inside)
+
+    async def bridge(self, lines: Sequence[Line], *, inside: int | None = None) -> None:
+        await self._batch("bridge", lines, inside)
+
+    async def nft(self, ruleset: str, *, inside: int | None = None) -> None:
+        """One transaction: all of it or nothing (nft(8))."""
+        await self.run(["nft", "-f", "-"], inside=inside, given=ruleset)
+
+    async def read(self, *argv: str, inside: int | None = None) -> list[dict[str, Any]]:
+        """What ip or bridge say in JSON."""
+        output = await self.run(argv, inside=inside)
+        found = json.loads(output or "[]")
+        # iproute2 leaves an empty object in the list for each entry that a filter took out.
+        return [entry for entry in found if entry]
+
+    async def _batch(self, program: str, lines: Sequence[Line], inside: int | None) -> None:
+        if not lines:
+            return
+        status, _, errors = await self._run([program, "-force", "-batch", "-"], inside, script(lines))
+        wrong = failures(lines, errors)
+        if status != 0 and not errors:
+            wrong.append(f"exit status {status}")
+        if status != 0 and "Command failed" not in errors:
+            wrong.append(" ".join(errors.split()))
+        if wrong:
+            raise NetworkError(_FAILED, f"{program}: {'; '.join(wrong)}")
+
+    async def _run(self, argv: Sequence[str], inside: int | None, given: str) -> tuple[int, str, str]:
+        pipe = asyncio.subprocess.PIPE
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self.argv(argv, inside), stdin=pipe, stdout=pipe, stderr=pipe
+            )
+        except OSError as error:
+            raise NetworkError(_FAILED, f"{argv[0]} cannot be run: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                output, errors = await process.communicate(given.encode())
+        except TimeoutError as error:
+            raise NetworkError(_FAILED, f"{argv[0]} did not end within {_DEADLINE:.0f} s") from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode is not None  # noqa: S101 - communicate() returns when it has ended
+        _log.debug("ran %s: %d", argv, process.returncode)
+        return process.returncode, output.decode(errors="replace"), errors.decode(errors="replace")

@@ -1,0 +1,240 @@
+"""One Network on this node, from its first NIC to its last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from orlop_agent.network import firewall, forwarding, leases, links, names
+from orlop_agent.network.dhcp import Dhcp
+from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.forwarding import Peers
+from orlop_agent.network.node import Node
+from orlop_agent.network.records import Records
+from orlop_agent.network.segment import Attachment, Segment
+from orlop_api.port import Port
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all Networks of a node share."""
+
+    node: Node
+    dhcp: Dhcp
+    records: Records
+    host_ip: IPv4Address
+    host_interface: str | None
+    lock: asyncio.Lock
+    """Held while the node's own namespace changes: pairs of addresses are picked by looking."""
+
+
+class Presence:
+    """The caller sees to it that one call at a time is in progress."""
+
+    def __init__(self, segment_id: int, around: Surroundings, known: Sequence[Attachment] = ()) -> None:
+        self.segment_id = segment_id
+        self.attachments = {attachment.tap: attachment for attachment in known}
+        self.ports: Sequence[Port] = ()
+        self._around = around
+        self._built = False
+        self._peers: Peers | None = None
+        """What the kernel knows; None: ask it."""
+
+    @property
+    def segment(self) -> Segment:
+        """The Network, as any of its NICs tells it."""
+        return next(iter(self.attachments.values())).segment
+
+    async def add(self, new: Sequence[Attachment]) -> None:
+        """Makes the taps, and everything that they need. Raises NetworkError."""
+        again = [attachment for attachment in new if attachment.tap in self.attachments]
+        fresh = not self.attachments
+        self._around.records.add(new)
+        self.attachments |= {attachment.tap: attachment for attachment in new}
+        if self._built:
+            try:
+                await self._extend(new, again)
+            except NetworkError:
+                # Somebody may have taken away what we believed to be there: look at all of it, once.
+                self._built = False
+            else:
+                return
+        try:
+            await self._build(make=new)
+        except NetworkError:
+            if fresh:
+                # What was there before us may be what failed. Should this fail too, resync goes on.
+                with contextlib.suppress(NetworkError):
+                    await self.remove(new)
+            raise
+
+    async def plug(self, taps: Sequence[str]) -> None:
+        """Moves taps in and sets them up. Their rules are there already. Raises NetworkError."""
+        node = self._around.node
+        await node.ip(links.move_taps(taps, self.segment_id))
+        await node.ip(links.plug_taps(taps), inside=self.segment_id)
+
+    async def remove(self, old: Sequence[Attachment]) -> None:
+        """Takes NICs away, and the Network with its last one. Raises NetworkError."""
+        taps = [attachment.tap for attachment in old]
+        rest = [attachment for tap, attachment in self.attachments.items() if tap not in taps]
+        around = self._around
+        # A tap that was never plugged is still in the node's namespace.
+        await around.node.ip(links.remove(taps))
+        if not rest:
+            await self._dismantle()
+        elif self.segment_id in around.node.namespaces():
+            segment = self.segment
+            await around.node.ip(links.remove(taps), inside=self.segment_id)
+            await around.node.nft(firewall.identities(rest), inside=self.segment_id)
+            await around.dhcp.forget(segment, self._dhcp_directory, old)
+        around.records.remove(old)
+        for tap in taps:
+            self.attachments.pop(tap, None)
+        if not self.attachments:
+            around.records.forget(self.segment_id)
+
+    async def forward(self, ports: Sequence[Port]) -> None:
+        """Makes the Ports on other nodes reachable, and no others. Raises NetworkError."""
+        self.ports = ports
+        if not self._built:
+            return
+        local = frozenset(attachment.mac for attachment in self.attachments.values())
+        try:
+            want = forwarding.wanted(ports, self._around.host_ip, local)
+        except ValueError as error:
+            raise NetworkError("InvalidPort", f"a Port cannot be reached: {error}") from error
+        have = self._peers or await self._known_peers()
+        self._peers = None
+        node = self._around.node
+        await node.bridge(forwarding.bridge_changes(have, want), inside=self.segment_id)
+        await node.ip(forwarding.neighbour_changes(have, want), inside=self.segment_id)
+        self._peers = want
+
+    async def repair(self, wanted: Sequence[Attachment]) -> None:
+        """Makes what is missing, without a pause for who is there; with nobody, takes all away. Raises NetworkError."""
+        self._around.records.add(wanted)
+        self.attachments |= {attachment.tap: attachment for attachment in wanted}
+        if not self.attachments:
+            await self.remove(())
+            return
+        self._peers = None
+        await self._build(make=())
+        there = await self._around.node.read("ip", "-j", "link", "show", inside=self.segment_id)
+        present = {entry["ifname"]: entry for entry in there}
+        loose = [tap for tap in self.attachments if tap in present and "master" not in present[tap]]
+        await self._around.node.ip(links.plug_taps(loose), inside=self.segment_id)
+        strange = [
+            name
+            for name, entry in present.items()
+            if names.is_ours(entry.get("ifalias", "")) and name not in self.attachments
+        ]
+        await self._around.node.ip(links.remove(strange), inside=self.segment_id)
+
+    async def _extend(self, new: Sequence[Attachment], again: Sequence[Attachment]) -> None:
+        in_use = await self._reclaim(again) if again else frozenset()
+        segment = self.segment
+        if segment.dhcp:
+            hosts = {attachment.tap: leases.host(attachment) for attachment in new}
+            self._around.dhcp.add(self._dhcp_directory, hosts)
+        # Waited for together, so that neither goes on alone after the other failed.
+        results = await asyncio.gather(
+            self._around.node.ip(links.make_taps([each for each in new if each.tap not in in_use])),
+            self._identify(),
+            return_exceptions=True,
+        )
+        for result in results:
+            if result is not None:
+                raise result
+
+    async def _reclaim(self, again: Sequence[Attachment]) -> frozenset[str]:
+        """Removes taps that an ended guest left in the namespace; returns those that a guest has open."""
+        there = await self._around.node.read("ip", "-j", "link", "show", inside=self.segment_id)
+        # A tap has a carrier exactly while a program has it open.
+        open_now = {entry["ifname"]: "LOWER_UP" in entry["flags"] for entry in there}
+        left = [each.tap for each in again if open_now.get(each.tap) is False]
+        await self._around.node.ip(links.remove(left), inside=self.segment_id)
+        return frozenset(each.tap for each in again if open_now.get(each.tap))
+
+    async def _build(self, make: Sequence[Attachment]) -> None:
+        """Everything of the Network, whatever of it is there already; taps for `make` only."""
+        segment = self.segment
+        node = self._around.node
+        async with self._around.lock:
+            pair = await self._pair() if segment.egress else links.UPLINKS
+            lines = links.on_node(segment, self._around.host_ip, self._around.host_interface, pair)
+            await node.ip(lines)
+            if segment.egress:
+                await node.nft(firewall.node())
+        in_use = await self._reclaim(make)
+        await node.ip(links.make_taps([each for each in make if each.tap not in in_use]))
+        await node.run(["sh", "-ec", _SETTINGS], inside=self.segment_id)
+        base = firewall.anti_spoofing(segment) + firewall.gateway(segment)
+        await node.nft(base + firewall.identities(self.attachments.values()), inside=self.segment_id)
+        await node.ip(links.inside(segment, pair), inside=self.segment_id)
+        if segment.dhcp:
+            await self._around.dhcp.ensure(segment, self._dhcp_directory, self.attachments.values())
+        self._built = True
+        if self.ports:
+            await self.forward(self.ports)
+
+    async def _identify(self) -> None:
+        """Only who is listed may speak."""
+        rules = firewall.identities(self.attachments.values())
+        await self._around.node.nft(rules, inside=self.segment_id)
+
+    async def _pair(self) -> IPv4Network:
+        """The addresses of the two ends of the way out: those it has, or free ones."""
+        used: list[IPv4Address] = []
+        for interface in await self._around.node.read("ip", "-j", "-4", "address", "show"):
+            found = [IPv4Address(entry["local"]) for entry in interface["addr_info"] if "local" in entry]
+            if interface["ifname"] == names.namespace(self.segment_id):
+                for address in found:
+                    return IPv4Network((address, 31), strict=False)
+            used += found
+        pair = links.free_pair(used)
+        if pair is None:
+            raise NetworkError("NoFreeUplink", "this node has no free pair of addresses for a way out")
+        return pair
+
+    async def _known_peers(self) -> Peers:
+        node = self._around.node
+        entries = await node.read("bridge", "-j", "fdb", "show", "dev", names.OVERLAY, inside=self.segment_id)
+        neighbours = await node.read(
+            "ip", "-j", "neigh", "show", "dev", names.BRIDGE, "nud", "permanent", inside=self.segment_id
+        )
+        return forwarding.known(entries, neighbours)
+
+    async def _dismantle(self) -> None:
+        around = self._around
+        self._built = False
+        self._peers = None
+        await around.dhcp.remove(self.segment_id, self._dhcp_directory)
+        async with around.lock:
+            if self.segment_id in around.node.namespaces():
+                # At once: a deleted namespace's own devices go later, and the segment's number with them.
+                await around.node.ip(links.remove([names.OVERLAY]), inside=self.segment_id)
+            await around.node.ip(links.remove_namespace(self.segment_id))
+            if not around.node.namespaces():
+                await around.node.nft(firewall.without_node())
+
+    @property
+    def _dhcp_directory(self) -> Path:
+        return self._around.records.directory(self.segment_id) / "dhcp"
+
+
+_SETTINGS = """
+cd /proc/sys/net
+set_if_there() { for file in $2; do [ ! -e "$file" ] || echo "$1" > "$file"; done; }
+echo 1 > ipv4/ip_forward
+set_if_there 0 'ipv4/conf/all/send_redirects ipv4/conf/default/send_redirects'
+set_if_there 1 'ipv4/conf/all/arp_ignore'
+set_if_there 1 'ipv6/conf/all/disable_ipv6 ipv6/conf/default/disable_ipv6'
+set_if_there 0 'bridge/bridge-nf-call-iptables bridge/bridge-nf-call-ip6tables bridge/bridge-nf-call-arptables'
+"""
+"""The namespace's own settings (Documentation/networking/ip-sysctl.rst): it routes; an address is answered for
+only where it is; no IPv6; what is bridged is not shown to the inet tables."""

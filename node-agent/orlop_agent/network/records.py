@@ -1,0 +1,78 @@
+"""The node's memory of which NICs it made, one small file each, so that a new agent knows what an old one did.
+
+It is written before anything is made and removed after everything is gone. It lies in /run: a reboot
+takes it away together with what it tells of.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.segment import Attachment
+
+_log = logging.getLogger(__name__)
+
+
+class Records:
+    """The files of all Networks: <directory>/<segment>/nics/<tap>.json."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def directory(self, segment_id: int) -> Path:
+        """Everything that is kept for a segment."""
+        return self._directory / str(segment_id)
+
+    def load(self) -> dict[int, list[Attachment]]:
+        """All that was made here, by segment. A segment with nothing in it is one to be removed."""
+        found: dict[int, list[Attachment]] = {}
+        if not self._directory.is_dir():
+            return found
+        for directory in self._directory.iterdir():
+            if not directory.name.isdecimal():
+                continue
+            nics = found.setdefault(int(directory.name), [])
+            for file in sorted((directory / "nics").glob("*.json")):
+                try:
+                    nics.append(Attachment.recorded(json.loads(file.read_bytes())))
+                except (KeyError, TypeError, ValueError, NetworkError) as error:
+                    # Of another version: what it tells of is found by its mark on the interface instead.
+                    _log.warning("network record %s cannot be read: %s", file, error)
+        return found
+
+    def add(self, attachments: Sequence[Attachment]) -> None:
+        for attachment in attachments:
+            replace(self._file(attachment), json.dumps(attachment.record()))
+
+    def remove(self, attachments: Sequence[Attachment]) -> None:
+        for attachment in attachments:
+            self._file(attachment).unlink(missing_ok=True)
+
+    def forget(self, segment_id: int) -> None:
+        """Everything that was kept for a segment."""
+        shutil.rmtree(self.directory(segment_id), ignore_errors=True)
+
+    def _file(self, attachment: Attachment) -> Path:
+        return self.directory(attachment.nic.segment_id) / "nics" / f"{attachment.tap}.json"
+
+
+def replace(path: Path, text: str) -> bool:
+    """Writes a file as a whole, readable by all; False when it was so already.
+
+    The name of the unfinished file starts with a dot: dnsmasq leaves such alone in its hosts directory.
+    """
+    try:
+        if path.read_text() == text:
+            return False
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_text(text)
+    unfinished.chmod(0o644)
+    unfinished.replace(path)
+    return True

@@ -1,0 +1,111 @@
+"""What a node knows of a Network and of its NICs, checked: nothing else reaches a command or a file.
+
+Every value here has a type that cannot hold a blank or a line end, so no name and no address can add a line to
+a batch, a ruleset or a configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Self
+
+from orlop_agent.network import names
+from orlop_agent.network.errors import NetworkError
+from orlop_api.assignment import AssignedNic
+from orlop_api.network import Dhcp, Egress
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_UID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def checked_mac(text: str) -> str:
+    """A MAC address in lower case with colons. Raises ValueError."""
+    return _checked(_MAC, text, "a MAC address in lower case")
+
+
+def _checked(form: re.Pattern[str], text: str, what: str) -> str:
+    if not form.fullmatch(text):
+        raise ValueError(f"{text!r} is not {what}")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A Network."""
+
+    segment_id: int
+    network_uid: str
+    cidr: IPv4Network
+    gateway: IPv4Address
+    dns: tuple[IPv4Address, ...]
+    dhcp: bool
+    egress: bool
+    mtu: int
+
+    @classmethod
+    def of(cls, nic: AssignedNic) -> Self:
+        """The Network of a NIC. Raises ValueError."""
+        return cls(
+            segment_id=int(nic.segment_id),
+            network_uid=str(nic.network_uid),
+            cidr=IPv4Network(nic.cidr),
+            gateway=IPv4Address(nic.gateway),
+            dns=tuple(IPv4Address(server) for server in nic.dns),
+            dhcp=nic.dhcp is Dhcp.ENABLED,
+            egress=nic.egress is Egress.NAT,
+            mtu=int(nic.mtu),
+        )
+
+    @property
+    def gateway_mac(self) -> str:
+        """The gateway's, the same on every node: derived like a guest's, whose address it can never be."""
+        return names.derived_mac(self.segment_id, self.gateway)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One NIC of an Instance on this node."""
+
+    instance_uid: str
+    hostname: str
+    """One label: what the guest is told as its name."""
+    mac: str
+    addresses: tuple[IPv4Address, ...]
+    nic: AssignedNic
+
+    @classmethod
+    def of(cls, instance_uid: str, hostname: str, nic: AssignedNic) -> Self:
+        """A NIC as ordered. Raises NetworkError with reason InvalidNIC when a value is none of its kind."""
+        label = hostname.split(".", maxsplit=1)[0]
+        try:
+            Segment.of(nic)
+            return cls(
+                instance_uid=_checked(_UID, instance_uid, "a uid"),
+                hostname=_checked(_LABEL, label, "a host name"),
+                mac=checked_mac(nic.mac_address),
+                addresses=tuple(IPv4Address(address) for address in nic.addresses),
+                nic=nic,
+            )
+        except ValueError as error:
+            raise NetworkError("InvalidNIC", f"NIC {nic.name} cannot be made: {error}") from error
+
+    @property
+    def tap(self) -> str:
+        return names.tap(self.instance_uid, self.nic.name)
+
+    @property
+    def segment(self) -> Segment:
+        return Segment.of(self.nic)
+
+    def record(self) -> dict[str, Any]:
+        """As JSON, for the node's own memory."""
+        nic = self.nic.model_dump(mode="json", by_alias=True)
+        return {"instanceUID": self.instance_uid, "hostname": self.hostname, "nic": nic}
+
+    @classmethod
+    def recorded(cls, record: dict[str, Any]) -> Self:
+        """The reverse of record. Raises KeyError, ValueError or NetworkError."""
+        return cls.of(record["instanceUID"], record["hostname"], AssignedNic.model_validate(record["nic"]))
