@@ -1,0 +1,123 @@
+"""Address and MAC address of one NIC: those that are claimed already, or the Claims to make. Pure.
+
+An address belongs to whoever created the Claim that is named after it; nothing is looked up and then taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from orlop_api.claim import CLAIM_NAMESPACE, Claim, ClaimType, address_claim, mac_claim
+from orlop_api.network import Network
+from orlop_api.resource import API_VERSION
+from orlop_operator.ipam import derived_mac, mac_is_reserved, next_free, why_not
+from orlop_operator.reconcile.effects import Body
+from orlop_operator.reconcile.instance.facts import Blocker, named
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The Port that claims. For one that Orlop makes, `uid` is its Instance's."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Claims of the Network, and names of those that somebody is just creating."""
+
+    claims: Mapping[str, Claim]
+    picked: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the NIC gets; `missing` are bodies of Claims that are to be created for it."""
+
+    address: str
+    mac: str
+    missing: tuple[Body, ...] = field(default=())
+
+
+def identify(
+    network: Network, holder: Holder, taken: Taken, *, address: str | None, mac: str | None
+) -> Identity | Blocker:
+    """The identity of this holder on this Network, or why the one requested cannot be had."""
+    if network.status is None or network.status.segment_id is None:
+        raise AssertionError
+    uid, segment = network.metadata.uid, network.status.segment_id
+    missing: list[Body] = []
+    got = _address(network, holder, taken, address)
+    if isinstance(got, Blocker):
+        return got
+    if address_claim(uid, got) not in taken.claims:
+        missing.append(claim_body(address_claim(uid, got), ClaimType.ADDRESS, got, uid, holder))
+    if mac is None:
+        return Identity(got, derived_mac(segment, got), tuple(missing))
+    if mac_is_reserved(segment, mac, got):
+        prefix = derived_mac(segment, "0.0.0.0")[:11]  # noqa: S104 - a prefix, nothing listens
+        return Blocker(
+            "MACInUse", f"{mac} is reserved: addresses {prefix}:… are derived by Orlop on this Network"
+        )
+    name = mac_claim(uid, mac)
+    held = taken.claims.get(name)
+    if held is not None and not _mine(held, holder):
+        return Blocker("MACInUse", f"{mac} is held by {_who(held)}")
+    if held is None:
+        missing.append(claim_body(name, ClaimType.MAC, mac, uid, holder))
+    return Identity(got, mac, tuple(missing))
+
+
+def _address(network: Network, holder: Holder, taken: Taken, wanted: str | None) -> str | Blocker:
+    subnet, uid = network.spec.subnets[0], network.metadata.uid
+    mine = next(
+        (c for c in taken.claims.values() if c.spec.type is ClaimType.ADDRESS and _mine(c, holder)), None
+    )
+    if mine is not None and (wanted is None or mine.spec.value == wanted):
+        return mine.spec.value
+    what = named("Network", network.metadata.namespace, network.metadata.name)
+    if wanted is not None:
+        problem = why_not(subnet, wanted)
+        if problem is not None:
+            return Blocker("AddressInvalid", f"{what}: {problem}")
+        held = taken.claims.get(address_claim(uid, wanted))
+        if held is not None:
+            return Blocker("AddressInUse", f"{wanted} of {what} is held by {_who(held)}")
+        return wanted
+    gone = {c.spec.value for c in taken.claims.values() if c.spec.type is ClaimType.ADDRESS}
+    gone |= {name.removeprefix(f"{uid}-") for name in taken.picked}
+    free = next_free(subnet, gone)
+    return free or Blocker("NoFreeAddress", f"{what} has no free address ({len(gone)} are held)")
+
+
+def _mine(claim: Claim, holder: Holder) -> bool:
+    held = claim.spec.holder
+    return (held.uid, held.namespace, held.name) == (holder.uid, holder.namespace, holder.name)
+
+
+def _who(claim: Claim) -> str:
+    holder = claim.spec.holder
+    return named(holder.kind, holder.namespace, holder.name)
+
+
+def claim_body(name: str, kind: ClaimType, value: str, network_uid: str, holder: Holder) -> Body:
+    """The Claim to POST."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Claim",
+        "metadata": {"name": name, "namespace": CLAIM_NAMESPACE},
+        "spec": {
+            "type": kind.value,
+            "value": value,
+            "networkUID": network_uid,
+            "holder": {
+                "kind": "Network" if kind is ClaimType.SEGMENT else "Port",
+                "namespace": holder.namespace,
+                "name": holder.name,
+                "uid": holder.uid,
+            },
+        },
+    }

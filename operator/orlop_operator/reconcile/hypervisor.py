@@ -1,0 +1,146 @@
+"""Hypervisor: one for each labeled Node, with what its agent needs to begin; and whether it is alive. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from orlop_api.condition import Condition
+from orlop_api.hypervisor import HYPERVISOR_LABEL, NODE_ACCOUNTS_NAMESPACE, Hypervisor, node_namespace
+from orlop_api.resource import API_VERSION
+from orlop_operator.kinds import HYPERVISOR, Node
+from orlop_operator.reconcile.conditions import differs, false, settled, true, unknown
+from orlop_operator.reconcile.effects import (
+    Body,
+    Create,
+    Delete,
+    Effect,
+    Ensure,
+    InOrder,
+    Patch,
+    Plan,
+    Report,
+)
+
+LAPSE = 40.0
+"""Seconds without a change of its Lease after which a node counts as unreachable."""
+_RBAC = "rbac.authorization.k8s.io"
+_OPERATOR = {"kind": "ServiceAccount", "namespace": "orlop-system", "name": "orlop-operator"}
+
+
+@dataclass(frozen=True)
+class HypervisorFacts:
+    """The node, by name, as every object about it says."""
+
+    name: str
+    now: datetime
+    node: Node | None = None
+    hypervisor: Hypervisor | None = None
+    silent_for: float | None = None
+    """Seconds since its Lease was last seen to change; None where there is no Lease."""
+    bound: int = 0
+    """Assignments that are bound to it."""
+    images: Collection[str] = ()
+    """Uids of all Images."""
+    volumes: Collection[str] = ()
+    """Uids of all Volumes."""
+
+
+def wanted(node: Node | None) -> bool:
+    """Whether the Node is labeled as a hypervisor."""
+    return node is not None and node.metadata.labels.get(HYPERVISOR_LABEL) == "true"
+
+
+def plan_hypervisor(facts: HypervisorFacts) -> Plan:
+    """What this node's Hypervisor wants now."""
+    host = facts.hypervisor
+    if host is None:
+        return Plan((InOrder(_prepare(facts.name)),)) if wanted(facts.node) else Plan()
+    if not wanted(facts.node) and facts.bound == 0:
+        return Plan((Delete(HYPERVISOR, host),))
+    prune = _prune(facts, host)
+    if prune is not None:
+        return Plan((prune,))
+    ready = _alive(facts)
+    again = None
+    if facts.silent_for is not None and facts.silent_for < LAPSE:
+        again = LAPSE - facts.silent_for + 0.1
+    old = host.status.conditions if host.status else []
+    generation = host.metadata.generation
+    made = [c.wire() for c in settled(old, [ready], generation, facts.now)]
+    if not differs({"conditions": [_known(c) for c in old]}, {"conditions": [_known_wire(c) for c in made]}):
+        return Plan(again_after=again)
+    return Plan((Report(HYPERVISOR, host, {"conditions": made}),), again_after=again)
+
+
+def _known(condition: Condition) -> Body:
+    return _known_wire(condition.wire())
+
+
+def _known_wire(wire: Body) -> Body:
+    """Without observedGeneration: each order would otherwise cost a write."""
+    return {name: value for name, value in wire.items() if name != "observedGeneration"}
+
+
+def _alive(facts: HypervisorFacts) -> Condition:
+    reported = facts.hypervisor is not None and facts.hypervisor.status is not None
+    capacity = facts.hypervisor.status.capacity if facts.hypervisor and facts.hypervisor.status else None
+    if facts.silent_for is None or not reported or capacity is None:
+        return false("Ready", "AgentNotReported", "its agent has not reported yet")
+    if facts.silent_for >= LAPSE:
+        message = (
+            f"its agent has not renewed its Lease for {LAPSE:.0f} s; nothing is moved, its guests may run"
+        )
+        return unknown("Ready", "NodeUnreachable", message)
+    if not wanted(facts.node):
+        message = f"the Node lost its label; {facts.bound} Instances are still here, no new ones come"
+        return true("Ready", "Draining", message)
+    return true("Ready", "AgentAlive", "its agent renews its Lease")
+
+
+def _prune(facts: HypervisorFacts, host: Hypervisor) -> Patch[Hypervisor] | None:
+    """Orders for objects that are gone."""
+    imports = [order.wire() for order in host.spec.imports if order.image_uid in facts.images]
+    deletes = [
+        uid
+        for uid in host.spec.delete_volumes
+        if uid in facts.volumes or host.status is None or uid not in host.status.deleted_volumes
+    ]
+    change: Body = {}
+    if len(imports) != len(host.spec.imports):
+        change["imports"] = imports
+    if len(deletes) != len(host.spec.delete_volumes):
+        change["deleteVolumes"] = deletes
+    return Patch(HYPERVISOR, host, {"spec": change}) if change else None
+
+
+def _prepare(node: str) -> tuple[Effect, ...]:
+    """The node's identity, its namespace with the rights in it, and last the Hypervisor."""
+    namespace = node_namespace(node)
+    account = {"kind": "ServiceAccount", "namespace": NODE_ACCOUNTS_NAMESPACE, "name": node}
+    metadata = {"name": namespace, "labels": {"orlop.dev/node": node}}
+    bindings = f"/apis/{_RBAC}/v1/namespaces/{namespace}/rolebindings"
+    return (
+        Ensure(
+            f"/api/v1/namespaces/{NODE_ACCOUNTS_NAMESPACE}/serviceaccounts",
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": node}},
+        ),
+        Ensure("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}),
+        Ensure(bindings, _binding("orlop-node-secrets", account)),
+        Ensure(bindings, _binding("orlop-operator-node-secrets", _OPERATOR)),
+        Create(
+            HYPERVISOR,
+            {"apiVersion": API_VERSION, "kind": "Hypervisor", "metadata": {"name": node}, "spec": {}},
+        ),
+    )
+
+
+def _binding(role: str, subject: Body) -> Body:
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": role},
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [subject],
+    }

@@ -1,0 +1,175 @@
+"""Image: imported once by one node, then pinned by digest for good. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orlop_api.condition import Condition, is_true
+from orlop_api.hypervisor import Hypervisor, ImportOrder, ImportReport, ImportState
+from orlop_api.image import Image
+from orlop_operator.kinds import HYPERVISOR, IMAGE
+from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.effects import Body, Effect, Patch, Plan, Report
+
+LONGEST = 64
+"""Length of Hypervisor.spec.imports."""
+FIRST_RETRY = 10.0
+LONGEST_RETRY = 300.0
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """The Image and the nodes that may import it."""
+
+    image: Image
+    now: datetime
+    hypervisors: Collection[Hypervisor] = ()
+    failed_for: Mapping[int, float] = field(default_factory=dict)
+    """Seconds since the failure of each generation of the order was first seen."""
+
+
+def plan_image(facts: ImageFacts) -> Plan:
+    """What this Image wants now."""
+    image = facts.image
+    if image.metadata.deleting:
+        return Plan()
+    ordered = _ordered(facts)
+    if image.status is not None and (image.status.digest is not None or _stalled(image)):
+        # The Image says what the import said, so the order has served.
+        return Plan((_withdraw(ordered[0], image),)) if ordered else Plan()
+    if not ordered:
+        return _order(facts)
+    host = ordered[0]
+    order = next(o for o in host.spec.imports if o.image_uid == image.metadata.uid)
+    report = _report(host, order)
+    if report is None or report.state is ImportState.PULLING:
+        if not _usable(host):
+            return _elsewhere(facts, host)
+        return _told(facts, _importing(host), report)
+    if report.state is ImportState.READY:
+        return _told(facts, true("Ready", "Imported", "fetched, verified and pinned"), report)
+    if report.retry == "Useless":
+        message = f"{report.message or report.reason}; this will not change, so it is not tried again"
+        return _told(facts, false("Ready", report.reason or "ImportFailed", message), report, stalled=True)
+    return _retry(facts, host, order, report)
+
+
+def retry_delay(generation: int) -> float:
+    """Seconds between a failure and the next try."""
+    return min(FIRST_RETRY * 2.0**generation, LONGEST_RETRY)
+
+
+def _retry(facts: ImageFacts, host: Hypervisor, order: ImportOrder, report: ImportReport) -> Plan:
+    wait = retry_delay(order.generation) - facts.failed_for.get(order.generation, 0.0)
+    if wait <= 0:
+        again = order.model_copy(update={"generation": order.generation + 1})
+        kept = [again if o.image_uid == order.image_uid else o for o in host.spec.imports]
+        return Plan((_imports(host, kept),))
+    message = f"{report.message or report.reason}; tried again every {retry_delay(order.generation):.0f} s"
+    told = _told(facts, false("Ready", report.reason or "ImportFailed", message), report)
+    return Plan(told.effects, again_after=wait)
+
+
+def _ordered(facts: ImageFacts) -> list[Hypervisor]:
+    uid = facts.image.metadata.uid
+    return [h for h in facts.hypervisors if any(o.image_uid == uid for o in h.spec.imports)]
+
+
+def _report(host: Hypervisor, order: ImportOrder) -> ImportReport | None:
+    reports = host.status.imports if host.status else []
+    found = next((r for r in reports if r.image_uid == order.image_uid), None)
+    return found if found is not None and found.generation == order.generation else None
+
+
+def _usable(host: Hypervisor) -> bool:
+    return host.status is not None and is_true(host.status.conditions, "Ready") and not host.metadata.deleting
+
+
+def _stalled(image: Image) -> bool:
+    return image.status is not None and is_true(image.status.conditions, "Stalled")
+
+
+def _choose(facts: ImageFacts, avoid: str = "") -> Hypervisor | None:
+    """The usable node with the fewest imports; the first by name of those."""
+    fit = [
+        h
+        for h in facts.hypervisors
+        if _usable(h) and h.metadata.name != avoid and len(h.spec.imports) < LONGEST
+    ]
+    return min(fit, key=lambda h: (len(h.spec.imports), h.metadata.name), default=None)
+
+
+def _order(facts: ImageFacts) -> Plan:
+    host = _choose(facts)
+    if host is None:
+        waiting = false("Ready", "NoHypervisor", "no hypervisor is Ready to fetch it")
+        return _told(facts, waiting, None)
+    return Plan((_imports(host, [*host.spec.imports, _new_order(facts.image)]),))
+
+
+def _elsewhere(facts: ImageFacts, host: Hypervisor) -> Plan:
+    """The node is lost: take the order back there, so that another node gets it."""
+    if _choose(facts, avoid=host.metadata.name) is None:
+        message = f"{host.metadata.name}, which fetches it, is not heard of, and no other hypervisor is Ready"
+        return _told(facts, false("Ready", "NodeUnreachable", message), None)
+    return Plan((_withdraw(host, facts.image),))
+
+
+def _new_order(image: Image) -> ImportOrder:
+    spec = image.spec
+    boot = spec.kernel_boot
+    initrd = boot.initrd if boot else None
+    return ImportOrder(
+        image_uid=image.metadata.uid,
+        url=spec.source.http.url,
+        checksum=spec.checksum,
+        format=spec.format,
+        kernel_url=boot.kernel.http.url if boot else None,
+        kernel_checksum=boot.kernel.checksum if boot else None,
+        initrd_url=initrd.http.url if initrd else None,
+        initrd_checksum=initrd.checksum if initrd else None,
+    )
+
+
+def _withdraw(host: Hypervisor, image: Image) -> Effect:
+    return _imports(host, [o for o in host.spec.imports if o.image_uid != image.metadata.uid])
+
+
+def _imports(host: Hypervisor, orders: list[ImportOrder]) -> Patch[Hypervisor]:
+    return Patch(HYPERVISOR, host, {"spec": {"imports": [order.wire() for order in orders]}})
+
+
+def _importing(host: Hypervisor) -> Condition:
+    return false("Ready", "Importing", f"{host.metadata.name} fetches it")
+
+
+def _told(facts: ImageFacts, ready: Condition, report: ImportReport | None, *, stalled: bool = False) -> Plan:
+    image = facts.image
+    generation, old = image.metadata.generation, image.status
+    conditions = settled(
+        old.conditions if old else [], kstatus(ready, stalled=stalled), generation, facts.now
+    )
+    status: Body = {"observedGeneration": generation, "conditions": [c.wire() for c in conditions]}
+    if ready.status != "True":
+        status["message"] = ready.message
+    if report is not None and report.state is ImportState.READY:
+        status |= _pins(report)
+    elif report is not None and report.progress is not None and report.state is ImportState.PULLING:
+        status["progress"] = report.progress.wire()
+    if not differs(old.wire() if old else None, status):
+        return Plan()
+    return Plan((Report(IMAGE, image, status),))
+
+
+def _pins(report: ImportReport) -> Body:
+    pinned = {
+        "digest": report.digest,
+        "kernelDigest": report.kernel_digest,
+        "initrdDigest": report.initrd_digest,
+        "format": report.format.value if report.format else None,
+        "sizeBytes": report.size_bytes,
+        "virtualSizeBytes": report.virtual_size_bytes,
+    }
+    return {name: value for name, value in pinned.items() if value is not None}

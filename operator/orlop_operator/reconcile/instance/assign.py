@@ -1,0 +1,138 @@
+"""The Assignment's bodies and patches: what is resolved, as the node is told. Pure.
+
+Which of them is due is `protocol.decide`'s word alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orlop_api.assignment import (
+    ASSIGNMENT_NAMESPACE,
+    AssignedImage,
+    AssignedNic,
+    AssignedUserData,
+    AssignedVolume,
+    Assignment,
+    AssignmentSpec,
+    Desired,
+    InstanceIdentity,
+)
+from orlop_api.flavor import Flavor
+from orlop_api.hypervisor import node_namespace
+from orlop_api.instance import Instance
+from orlop_api.quantity import to_bytes
+from orlop_api.resource import API_VERSION
+from orlop_operator import protocol
+from orlop_operator.kinds import ASSIGNMENT
+from orlop_operator.reconcile.effects import Body, CopyUserData, Create, Patch
+from orlop_operator.reconcile.instance.facts import Facts
+
+_RESOLVED = ("image", "nics", "volumes", "userData")
+
+
+def fact(instance: Instance) -> protocol.InstanceFact:
+    """What the protocol has to know of an Instance."""
+    return protocol.InstanceFact(instance.metadata.uid, instance.metadata.deleting, instance.spec.power_state)
+
+
+def decide(facts: Facts, candidate: protocol.Candidate | None = None) -> protocol.Step:
+    """The protocol's next step."""
+    return protocol.decide(
+        protocol.Facts(
+            instance=protocol.Seen(fact(facts.instance)),
+            assignment=protocol.Seen(facts.assignment, uncached=facts.assignment_is_fresh),
+            candidate=candidate,
+        )
+    )
+
+
+def unbound(instance: Instance, flavor: Flavor) -> Create[Assignment]:
+    """The Assignment without a node."""
+    spec = AssignmentSpec(
+        instance=InstanceIdentity(
+            namespace=instance.metadata.namespace, name=instance.metadata.name, uid=instance.metadata.uid
+        ),
+        vcpus=flavor.spec.vcpus,
+        memory_bytes=to_bytes(flavor.spec.memory),
+        root_disk_bytes=to_bytes(flavor.spec.root_disk),
+        **_ridealong(instance),
+    )
+    body = {
+        "apiVersion": API_VERSION,
+        "kind": "Assignment",
+        "metadata": {"name": instance.metadata.uid, "namespace": ASSIGNMENT_NAMESPACE},
+        "spec": spec.wire(),
+    }
+    return Create(ASSIGNMENT, body, ASSIGNMENT_NAMESPACE)
+
+
+def binding(
+    facts: Facts,
+    step: protocol.ReadInstanceThenBind,
+    image: AssignedImage,
+    nics: tuple[AssignedNic, ...],
+    volumes: tuple[AssignedVolume, ...],
+) -> Body:
+    """The merge patch that binds: everything resolved, in one write."""
+    if facts.assignment is None:
+        raise AssertionError
+    instance = facts.instance
+    user_data = None
+    if instance.spec.user_data is not None:
+        user_data = AssignedUserData(namespace=node_namespace(step.node), secret_name=instance.metadata.uid)
+    spec = facts.assignment.spec.model_copy(
+        update={
+            "node_name": step.node,
+            "pool_id": step.pool_id,
+            "epoch": step.epoch,
+            "desired": Desired.RUNNING,
+            "image": image,
+            "nics": list(nics),
+            "volumes": list(volumes),
+            "user_data": user_data,
+            **_ridealong(instance),
+        }
+    )
+    # Null takes away what an earlier binding had (RFC 7396).
+    absent: Body = dict.fromkeys(_RESOLVED)
+    return {"spec": absent | spec.wire()}
+
+
+def changes(facts: Facts, desired: Desired | None) -> Patch[Assignment] | None:
+    """What of a bound order follows the Instance's spec, and `desired` where the protocol wants another."""
+    assignment = facts.assignment
+    if assignment is None:
+        return None
+    wanted: Body = {}
+    for name, value in _ridealong(facts.instance).items():
+        if getattr(assignment.spec, name) != value:
+            wanted |= _wire(name, value)
+    if desired is not None:
+        wanted["desired"] = desired.value
+    return Patch(ASSIGNMENT, assignment, {"spec": wanted}) if wanted else None
+
+
+def user_data(facts: Facts, node: str) -> CopyUserData | None:
+    """What must be where the node reads it before the node is bound."""
+    spec, meta = facts.instance.spec.user_data, facts.instance.metadata
+    namespace = node_namespace(node)
+    if spec is None or namespace in facts.user_data:
+        return None
+    secret = (meta.namespace, spec.secret_ref.name, spec.secret_ref.key) if spec.secret_ref else None
+    return CopyUserData(namespace, meta.uid, spec.inline, secret)
+
+
+def _ridealong(instance: Instance) -> dict[str, Any]:
+    spec = instance.spec
+    return {
+        "restarted_at": spec.restarted_at,
+        "restart_policy": spec.restart_policy,
+        "stop_policy": spec.stop_policy,
+    }
+
+
+def _wire(name: str, value: Any) -> Body:
+    model = AssignmentSpec.model_fields[name]
+    alias = model.alias or name
+    return {alias: value.wire() if hasattr(value, "wire") else value}

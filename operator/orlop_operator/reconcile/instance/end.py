@@ -1,0 +1,98 @@
+"""The end of an Instance: the node's part, then everything in the cluster, then the finalizer. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
+from orlop_api.hypervisor import node_namespace
+from orlop_api.instance import FINALIZER
+from orlop_operator import protocol
+from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, PORT
+from orlop_operator.reconcile.conditions import false
+from orlop_operator.reconcile.effects import (
+    Delete,
+    DropFinalizer,
+    Effect,
+    Inform,
+    InOrder,
+    Patch,
+    Plan,
+    Remove,
+)
+from orlop_operator.reconcile.instance.assign import decide
+from orlop_operator.reconcile.instance.facts import Facts
+from orlop_operator.reconcile.instance.schedule import TYPE as SCHEDULED
+from orlop_operator.reconcile.instance.summarize import summarize
+from orlop_operator.reconcile.instance.volumes import detach
+from orlop_operator.reconcile.volume import record
+
+PATIENCE = 5.0
+"""Seconds that a deletion may take before its status says what it waits for."""
+
+
+def plan_end(facts: Facts) -> Plan:
+    """What a deletion wants now."""
+    meta = facts.instance.metadata
+    if FINALIZER not in meta.finalizers:
+        return Plan(final=True)
+    step = decide(facts)
+    match step:
+        case protocol.ReadAssignment():
+            return Plan((Inform(ASSIGNMENT, ASSIGNMENT_NAMESPACE, meta.uid),))
+        case protocol.SetDesired(desired) if facts.assignment is not None:
+            return Plan((Patch(ASSIGNMENT, facts.assignment, {"spec": {"desired": desired.value}}),))
+        case protocol.DeleteAssignment() if facts.assignment is not None:
+            return Plan(_delete(facts, facts.assignment))
+        case protocol.DropFinalizer():
+            left = _cleanup(facts, None)
+            return Plan(left) if left else Plan((DropFinalizer(INSTANCE, facts.instance),), final=True)
+        case protocol.Wait(reason, message):
+            return _wait(facts, reason, message)
+        case _:
+            raise AssertionError(step)
+
+
+def _delete(facts: Facts, assignment: Assignment) -> tuple[Effect, ...]:
+    delete = Delete(ASSIGNMENT, assignment, unchanged=True)
+    if assignment.spec.node_name is None:
+        # Another operator may be binding it: what it counts on goes after the Assignment is gone.
+        return (delete,)
+    cleanup = _cleanup(facts, assignment)
+    # Which Volumes have data is written down on them before the node's word for it goes.
+    return cleanup if facts.used_volumes else (*cleanup, delete)
+
+
+def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
+    """All that the Instance holds in the cluster."""
+    made = assignment.status.created_volumes if assignment is not None and assignment.status else []
+    effects: list[Effect] = []
+    for volume in facts.used_volumes:
+        fresh = record(volume, facts.now) if volume.metadata.uid in made else None
+        effects.append(detach(volume, fresh))
+    effects += (Patch(PORT, port, {"status": {"binding": None}}, "status") for port in facts.bound_ports)
+    effects += (InOrder((DropFinalizer(PORT, port), Delete(PORT, port))) for port in facts.made_ports)
+    effects += (Delete(CLAIM, claim) for claim in facts.held.values())
+    user_data = assignment.spec.user_data if assignment is not None else None
+    if user_data is not None:
+        effects.append(Remove(secret_path(user_data.namespace, user_data.secret_name)))
+    return tuple(effects)
+
+
+def secret_path(namespace: str, name: str) -> str:
+    """Where a node's Secret is."""
+    return f"/api/v1/namespaces/{namespace}/secrets/{name}"
+
+
+def secret_of(node: str, instance_uid: str) -> str:
+    """Where the user data of an Instance is for this node."""
+    return secret_path(node_namespace(node), instance_uid)
+
+
+def _wait(facts: Facts, reason: str, message: str) -> Plan:
+    asked = facts.instance.metadata.deletion_timestamp or ""
+    waited = (facts.now - datetime.fromisoformat(asked)).total_seconds() if asked else 0.0
+    if waited < PATIENCE:
+        return Plan(again_after=PATIENCE - waited + 0.5, final=True)
+    report = summarize(facts, {SCHEDULED: false(SCHEDULED, reason, message)})
+    return Plan((report,) if report is not None else (), final=True)

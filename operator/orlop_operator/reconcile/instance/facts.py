@@ -1,0 +1,108 @@
+"""All that is known when an Instance is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orlop_api.assignment import Assignment
+from orlop_api.claim import Claim
+from orlop_api.condition import Condition
+from orlop_api.flavor import Flavor
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.image import Image
+from orlop_api.instance import Instance, NetworkInterface, VolumeMount
+from orlop_api.network import Network
+from orlop_api.volume import Volume, VolumeClass
+from orlop_operator.kinds import OwnedPort
+from orlop_operator.reconcile.effects import Question
+from orlop_operator.scheduling import Placement, Request, Unplaceable
+
+
+@dataclass(frozen=True)
+class NicFacts:
+    """One entry of spec.networks with what it names."""
+
+    nic: NetworkInterface
+    port: OwnedPort | None = None
+    """The Port that it refers to, or the one that Orlop makes for it."""
+    network: Network | None = None
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    """All Claims of that Network."""
+    holder: str = ""
+    """Name of the Instance that the Port is bound to, where that is another one."""
+
+
+@dataclass(frozen=True)
+class DiskFacts:
+    """One entry of spec.volumes with what it names."""
+
+    mount: VolumeMount
+    volume: Volume | None = None
+    volume_class: VolumeClass | None = None
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """What keeps a phase from going on, for the condition."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The Instance and everything that it depends on, as the store has it."""
+
+    instance: Instance
+    now: datetime
+    assignment: Assignment | None = None
+    assignment_is_fresh: bool = False
+    """It (or that there is none) was read from the API server in this look."""
+    flavor: Flavor | None = None
+    image: Image | None = None
+    nics: tuple[NicFacts, ...] = ()
+    disks: tuple[DiskFacts, ...] = ()
+    answers: Mapping[Question, bool] = field(default_factory=dict)
+    """What the authorizer said lately."""
+    user_data: Mapping[str, Blocker | None] = field(default_factory=dict)
+    """Namespace of a node, and why the user data could not be put there; None where it was."""
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    """Nodes that refused this Instance lately, and why."""
+    chosen: str | None = None
+    """The node that an earlier pass of this look chose."""
+    claimed: frozenset[str] = frozenset()
+    """Claim names that somebody is just creating."""
+    held: Mapping[str, Claim] = field(default_factory=dict)
+    """Claims that the Instance holds."""
+    made_ports: tuple[OwnedPort, ...] = ()
+    """Ports that Orlop made for the Instance."""
+    used_volumes: tuple[Volume, ...] = ()
+    """Volumes that are attached to the Instance."""
+    bound_ports: tuple[OwnedPort, ...] = ()
+    """Ports of users that are bound to the Instance."""
+    place: Callable[[Request], Placement | Unplaceable] = lambda _: Unplaceable("no hypervisor")
+    hypervisor: Callable[[str], Hypervisor | None] = lambda _: None
+
+    @property
+    def node(self) -> Hypervisor | None:
+        """The Hypervisor that the Instance is bound to."""
+        if self.assignment is None or self.assignment.spec.node_name is None:
+            return None
+        return self.hypervisor(self.assignment.spec.node_name)
+
+    @property
+    def bound(self) -> bool:
+        """Whether the Instance has a node."""
+        return self.assignment is not None and self.assignment.spec.node_name is not None
+
+    def say(self, kind: str) -> Condition | None:
+        """The condition as the Instance's status has it now."""
+        status = self.instance.status
+        return next((c for c in status.conditions if c.type == kind), None) if status else None
+
+
+def named(kind: str, namespace: str, name: str) -> str:
+    """How sentences name an object: `Image demo/debian-12`."""
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"

@@ -1,0 +1,196 @@
+"""The NICs: Network, address, MAC address and Port of each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orlop_api.assignment import AssignedNic
+from orlop_api.claim import CLAIM_NAMESPACE
+from orlop_api.condition import find, is_true
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.instance import FINALIZER, Instance
+from orlop_api.network import Network
+from orlop_api.resource import API_VERSION
+from orlop_operator.ipam import gateway
+from orlop_operator.kinds import CLAIM, PORT, OwnedPort
+from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
+from orlop_operator.reconcile.conditions import true
+from orlop_operator.reconcile.effects import Body, Create, Patch
+from orlop_operator.reconcile.instance.facts import Blocker, Facts, NicFacts, named
+from orlop_operator.reconcile.port import status_of
+from orlop_operator.references import made_port
+
+TYPE = "NetworkReady"
+INSTANCE_LABEL = "orlop.dev/instance"
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The NICs as the node is told, and what has to be created for them."""
+
+    nics: tuple[AssignedNic, ...] = ()
+    creates: tuple[Create[object], ...] = ()  # type: ignore[type-var]
+
+
+def resolve(facts: Facts) -> Wiring | Blocker:
+    """All NICs, or the first blocker."""
+    nics: list[AssignedNic] = []
+    creates: list[Create[object]] = []  # type: ignore[type-var]
+    picked: set[str] = set(facts.claimed)
+    for nic in facts.nics:
+        network = _network(facts, nic)
+        if isinstance(network, Blocker):
+            return network
+        found = _referred(facts, nic) if nic.nic.port_ref is not None else _made(facts, nic, network, picked)
+        if isinstance(found, Blocker):
+            return found
+        identity, port_name = found
+        creates += (Create(CLAIM, body, CLAIM_NAMESPACE) for body in identity.missing)  # type: ignore[misc]
+        picked |= {body["metadata"]["name"] for body in identity.missing}
+        if nic.port is None:
+            creates.append(Create(PORT, port_body(facts.instance, nic), facts.instance.metadata.namespace))  # type: ignore[arg-type]
+        nics.append(_assigned(nic, network, identity, port_name))
+    return Wiring(tuple(nics), tuple(creates))
+
+
+def _network(facts: Facts, nic: NicFacts) -> Network | Blocker:
+    namespace = facts.instance.metadata.namespace
+    if nic.nic.port_ref is not None:
+        what = named("Port", namespace, nic.nic.port_ref.name)
+        if nic.port is None:
+            return Blocker("PortNotFound", f"{what} does not exist")
+        if nic.port.metadata.deleting:
+            return Blocker("PortNotReady", f"{what} is being deleted")
+        name = nic.port.spec.network_ref.name
+    elif nic.nic.network_ref is not None:
+        name = nic.nic.network_ref.name
+    else:
+        return Blocker("NetworkNotFound", f"NIC {nic.nic.name} names no Network and no Port")
+    what, network = named("Network", namespace, name), nic.network
+    if network is None:
+        return Blocker("NetworkNotFound", f"{what} does not exist")
+    if network.metadata.deleting:
+        return Blocker("NetworkNotReady", f"{what} is being deleted")
+    status = network.status
+    if status is None or status.segment_id is None or not is_true(status.conditions, "Ready"):
+        ready = find(status.conditions, "Ready") if status else None
+        return Blocker("NetworkNotReady", f"{what} is not ready{f': {ready.message}' if ready else ''}")
+    return network
+
+
+def _referred(facts: Facts, nic: NicFacts) -> tuple[Identity, str] | Blocker:
+    """A Port that a user made: it brings its identity, and is bound to one Instance at a time."""
+    port, instance = nic.port, facts.instance
+    if port is None:
+        raise AssertionError
+    what = named("Port", instance.metadata.namespace, port.metadata.name)
+    if port.owner_uid not in {None, instance.metadata.uid}:
+        return Blocker("PortInUse", f"{what} belongs to another Instance")
+    status = port.status
+    if (
+        status is None
+        or not status.addresses
+        or status.mac_address is None
+        or not is_true(status.conditions, "Ready")
+    ):
+        ready = find(status.conditions, "Ready") if status else None
+        return Blocker("PortNotReady", f"{what} is not ready{f': {ready.message}' if ready else ''}")
+    binding = status.binding
+    if binding is not None and binding.instance_uid != instance.metadata.uid:
+        holder = named("Instance", instance.metadata.namespace, binding.instance_name)
+        return Blocker("PortInUse", f"{what} is bound to {holder}")
+    return Identity(status.addresses[0], status.mac_address), port.metadata.name
+
+
+def _made(facts: Facts, nic: NicFacts, network: Network, picked: set[str]) -> tuple[Identity, str] | Blocker:
+    """A Port that Orlop makes: named after Instance and NIC, and gone with the Instance."""
+    instance = facts.instance
+    name = made_port(instance.metadata.name, nic.nic.name)
+    if nic.port is not None and nic.port.owner_uid != instance.metadata.uid:
+        what = named("Port", instance.metadata.namespace, name)
+        return Blocker("PortInUse", f"{what} exists, and was not made for this Instance")
+    holder = Holder(instance.metadata.namespace, name, instance.metadata.uid)
+    found = identify(
+        network, holder, Taken(nic.claims, picked), address=nic.nic.address, mac=nic.nic.mac_address
+    )
+    return found if isinstance(found, Blocker) else (found, name)
+
+
+def _assigned(nic: NicFacts, network: Network, identity: Identity, port_name: str) -> AssignedNic:
+    subnet, status = network.spec.subnets[0], network.status
+    if status is None or status.segment_id is None:
+        raise AssertionError
+    return AssignedNic(
+        name=nic.nic.name,
+        port_name=port_name,
+        network_uid=network.metadata.uid,
+        segment_id=status.segment_id,
+        mac_address=identity.mac,
+        addresses=[identity.address],
+        cidr=subnet.cidr,
+        gateway=gateway(subnet),
+        dns=subnet.dns,
+        dhcp=subnet.dhcp,
+        egress=network.spec.egress,
+        mtu=status.mtu or 1450,
+    )
+
+
+def port_body(instance: Instance, nic: NicFacts) -> Body:
+    """The Port that Orlop makes for a NIC; owned, so that nobody has to wonder whose it is."""
+    meta = instance.metadata
+    spec: Body = {"networkRef": {"name": nic.nic.network_ref.name if nic.nic.network_ref else ""}}
+    if nic.nic.address is not None:
+        spec["address"] = nic.nic.address
+    if nic.nic.mac_address is not None:
+        spec["macAddress"] = nic.nic.mac_address
+    owner = {
+        "apiVersion": API_VERSION, "kind": "Instance", "name": meta.name, "uid": meta.uid,
+        "controller": True, "blockOwnerDeletion": True,
+    }  # fmt: skip
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Port",
+        "metadata": {
+            "name": made_port(meta.name, nic.nic.name),
+            "namespace": meta.namespace,
+            "labels": {INSTANCE_LABEL: meta.name},
+            "ownerReferences": [owner],
+            "finalizers": [FINALIZER],
+        },
+        "spec": spec,
+    }
+
+
+def bind_ports(
+    facts: Facts, nics: Mapping[str, AssignedNic], node: str, host: Hypervisor | None, *, made: bool
+) -> tuple[Patch[OwnedPort], ...]:
+    """Say on each Port who uses it and where, and on one that Orlop `made` also what it is."""
+    address = host.status.host_address if host is not None and host.status is not None else None
+    if address is None:
+        return ()
+    instance = facts.instance
+    binding = {
+        "instanceName": instance.metadata.name,
+        "instanceUID": instance.metadata.uid,
+        "nodeName": node,
+        "hostAddress": address,
+    }
+    patches = []
+    for nic in facts.nics:
+        port, assigned = nic.port, nics.get(nic.nic.name)
+        if port is None or assigned is None or (port.owner_uid == instance.metadata.uid) is not made:
+            continue
+        if (
+            port.status is not None
+            and port.status.binding is not None
+            and port.status.binding.wire() == binding
+        ):
+            continue
+        change: Body = {"binding": binding}
+        if made:
+            ready = true("Ready", "Bound", f"bound to Instance {instance.metadata.name} on {node}")
+            change |= status_of(port, assigned, ready, facts.now)
+        patches.append(Patch(PORT, port, {"status": change}, "status"))
+    return tuple(patches)

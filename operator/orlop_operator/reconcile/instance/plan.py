@@ -1,0 +1,173 @@
+"""One look at an Instance: facts in, effects out. Pure.
+
+Each look does what can be done at once, and is followed by another one until nothing is left. The status
+is written only then (and right after binding), which keeps it at two writes for a plain create.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from orlop_api.assignment import AssignedImage, Desired
+from orlop_api.condition import Condition, Truth
+from orlop_api.hypervisor import node_namespace
+from orlop_operator import protocol
+from orlop_operator.reconcile.conditions import false
+from orlop_operator.reconcile.effects import Announce, Bind, Effect, Plan
+from orlop_operator.reconcile.instance import image, network, schedule, volumes
+from orlop_operator.reconcile.instance.assign import binding, changes, decide, unbound, user_data
+from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
+from orlop_operator.reconcile.instance.authorize import authorize
+from orlop_operator.reconcile.instance.end import plan_end
+from orlop_operator.reconcile.instance.facts import Blocker, Facts
+from orlop_operator.reconcile.instance.quota import TYPE as QUOTA
+from orlop_operator.reconcile.instance.quota import reserve
+from orlop_operator.reconcile.instance.summarize import summarize
+from orlop_operator.scheduling import Request
+
+FORBIDDEN_AGAIN = 10.0
+"""Seconds after which a refused requester is asked about again: roles are not watched."""
+UNPLACED_AGAIN = 60.0
+"""Seconds after which an Instance without a place is looked at again, if nothing wakes it before."""
+SECRET_AGAIN = 5.0
+"""Seconds after which a Secret is looked for again: Secrets are not watched."""
+
+
+@dataclass(frozen=True)
+class InstancePlan(Plan):
+    """A plan, with the node that it counts on."""
+
+    chosen: str | None = None
+    wanted: Request | None = None
+    """What the chosen node will hold, until the Assignment says it."""
+    unplaced: bool = False
+    """Waits for room: any change of a Hypervisor or of what is held may help."""
+
+
+def plan_instance(facts: Facts) -> InstancePlan:
+    """What this Instance wants now."""
+    if facts.instance.metadata.deleting:
+        ended = plan_end(facts)
+        return InstancePlan(ended.effects, ended.again_after, ended.final)
+    authorized, asks = authorize(facts)
+    if authorized is None:
+        return InstancePlan(asks)
+    said = {AUTHORIZED: authorized, QUOTA: reserve()}
+    allowed = authorized.status is Truth.TRUE
+    step = decide(facts)
+    match step:
+        case protocol.AskScheduler():
+            if allowed:
+                return _place(facts, said, step)
+            return _told(facts, said, again_after=FORBIDDEN_AGAIN)
+        case protocol.SetDesired() | protocol.Settled():
+            return _keep(facts, said, step, allowed=allowed)
+        case protocol.Wait(reason, message):
+            return _told(facts, said | {schedule.TYPE: false(schedule.TYPE, reason, message)})
+        case _:
+            # The other steps belong to placing (with a candidate) and to the end.
+            raise AssertionError(step)
+
+
+def _told(
+    facts: Facts,
+    said: dict[str, Condition],
+    *,
+    before: tuple[Effect, ...] = (),
+    again_after: float | None = None,
+    unplaced: bool = False,
+) -> InstancePlan:
+    """Nothing is left but to say so; the status goes out together with `before`."""
+    report = summarize(facts, said)
+    effects = (*before, *((report,) if report is not None else ()))
+    return InstancePlan(effects, again_after, final=True, unplaced=unplaced)
+
+
+def _keep(
+    facts: Facts, said: dict[str, Condition], step: protocol.SetDesired | protocol.Settled, *, allowed: bool
+) -> InstancePlan:
+    """Bound: hand changes of the spec on, say who uses the Ports, sum up."""
+    desired = step.desired if isinstance(step, protocol.SetDesired) else None
+    if allowed or desired in {Desired.STOPPED, Desired.RELEASED}:
+        # Whoever lost a right may still stop what runs.
+        change = changes(facts, desired)
+        if change is not None:
+            return InstancePlan((change,))
+    assignment, host = facts.assignment, facts.node
+    if assignment is None or assignment.spec.node_name is None:
+        raise AssertionError
+    nics = {nic.name: nic for nic in assignment.spec.nics}
+    node = assignment.spec.node_name
+    ports = (
+        *network.bind_ports(facts, nics, node, host, made=True),
+        *network.bind_ports(facts, nics, node, host, made=False),
+    )
+    return _told(facts, said, before=ports, again_after=None if allowed else FORBIDDEN_AGAIN)
+
+
+def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskScheduler) -> InstancePlan:
+    """Unplaced, or to be placed again: resolve, choose, claim, bind."""
+    found_image, wiring, disks = image.resolve(facts), network.resolve(facts), volumes.resolve(facts)
+    for kind, found in ((image.TYPE, found_image), (network.TYPE, wiring), (volumes.TYPE, disks)):
+        if isinstance(found, Blocker):
+            said[kind] = false(kind, found.reason, found.message)
+    flavor = facts.flavor
+    if flavor is None:
+        message = f"Flavor {facts.instance.spec.flavor_name} does not exist"
+        said[schedule.TYPE] = false(schedule.TYPE, "FlavorNotFound", message)
+        return _told(facts, said)
+    if isinstance(found_image, Blocker) or isinstance(wiring, Blocker) or isinstance(disks, Blocker):
+        return _told(facts, said)
+    wanted = schedule.request(facts, asked, found_image, disks)
+    candidate = schedule.choose(facts, wanted, asked)
+    if isinstance(candidate, Condition):
+        said[schedule.TYPE] = candidate
+        news = _news(facts, candidate)
+        return _told(facts, said, before=news, again_after=UNPLACED_AGAIN, unplaced=True)
+    blocked = facts.user_data.get(node_namespace(candidate.node))
+    if blocked is not None:
+        said[schedule.TYPE] = false(schedule.TYPE, blocked.reason, blocked.message)
+        return _told(facts, said, again_after=SECRET_AGAIN)
+    plan = InstancePlan(chosen=candidate.node, wanted=wanted)
+    effects = _prepare(facts, candidate, wiring)
+    step = decide(facts, candidate)
+    if isinstance(step, protocol.CreateUnbound):
+        return replace(plan, effects=(*effects, unbound(facts.instance, flavor)))
+    if effects:
+        return replace(plan, effects=effects)
+    if not isinstance(step, protocol.ReadInstanceThenBind):
+        raise AssertionError(step)  # noqa: TRY004 - the protocol answers a candidate with these two only
+    return replace(plan, effects=(_bind(facts, step, found_image, wiring, disks),))
+
+
+def _prepare(facts: Facts, candidate: protocol.Candidate, wiring: network.Wiring) -> tuple[Effect, ...]:
+    """All that must be there before the node is told."""
+    copy = user_data(facts, candidate.node)
+    nics = {nic.name: nic for nic in wiring.nics}
+    host = facts.hypervisor(candidate.node)
+    return (
+        *wiring.creates,
+        *volumes.attach(facts, candidate.node, candidate.pool_id),
+        *network.bind_ports(facts, nics, candidate.node, host, made=False),
+        *((copy,) if copy is not None else ()),
+    )
+
+
+def _bind(
+    facts: Facts,
+    step: protocol.ReadInstanceThenBind,
+    found_image: AssignedImage,
+    wiring: network.Wiring,
+    disks: volumes.Disks,
+) -> Bind:
+    meta = facts.instance.metadata
+    change = binding(facts, step, found_image, wiring.nics, disks.assigned)
+    return Bind(meta.namespace, meta.name, facts.assignment, change)
+
+
+def _news(facts: Facts, condition: Condition) -> tuple[Announce, ...]:
+    """An Event where the reason is new."""
+    known = facts.say(condition.type)
+    if known is not None and (known.reason, known.message) == (condition.reason, condition.message):
+        return ()
+    return (Announce(facts.instance, "Instance", "Warning", condition.reason, condition.message),)

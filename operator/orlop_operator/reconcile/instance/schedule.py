@@ -1,0 +1,57 @@
+"""What the scheduler is asked, and how its answer is said. Pure."""
+
+from __future__ import annotations
+
+from orlop_api.assignment import AssignedImage
+from orlop_api.condition import Condition
+from orlop_api.quantity import to_bytes
+from orlop_operator.protocol import AskScheduler, Candidate
+from orlop_operator.reconcile.conditions import false
+from orlop_operator.reconcile.instance.facts import Facts
+from orlop_operator.reconcile.instance.volumes import Disks
+from orlop_operator.scheduling import Pin, Placement, Request, Unplaceable
+
+TYPE = "Scheduled"
+
+
+def request(facts: Facts, asked: AskScheduler, image: AssignedImage, disks: Disks) -> Request:
+    """What the Instance needs of a node."""
+    if facts.flavor is None:
+        raise AssertionError
+    flavor, placement = facts.flavor.spec, facts.instance.spec.placement
+    pins = disks.pins
+    if asked.only is not None:
+        pool = facts.assignment.spec.pool_id if facts.assignment else None
+        pins = (Pin("the root disk", asked.only, pool), *pins)
+    requirements = facts.image.spec.requirements if facts.image else None
+    excluded = dict.fromkeys(asked.exclude, "refused it") | dict(facts.excluded)
+    return Request(
+        vcpus=flavor.vcpus,
+        memory=to_bytes(flavor.memory),
+        disk=to_bytes(flavor.root_disk) + disks.fresh_bytes,
+        node_selector=placement.node_selector,
+        tolerations=tuple(placement.tolerations),
+        architecture=requirements.architecture if requirements else None,
+        image=image.digest,
+        pins=pins,
+        excluded=excluded,
+    )
+
+
+def choose(facts: Facts, wanted: Request, asked: AskScheduler) -> Candidate | Condition:
+    """The node of an earlier pass, or the scheduler's; or why there is none."""
+    chosen = facts.chosen if facts.chosen not in asked.exclude else None
+    if chosen is None:
+        found = facts.place(wanted)
+        if isinstance(found, Unplaceable):
+            reason = "PinnedToNode" if asked.only is not None else "Unschedulable"
+            return false(TYPE, reason, found.message)
+        chosen = _node(found)
+    host = facts.hypervisor(chosen)
+    if host is None or host.status is None or host.status.pool_id is None:
+        return false(TYPE, "Unschedulable", f"{chosen} has not reported its data pool yet")
+    return Candidate(chosen, host.status.pool_id)
+
+
+def _node(found: Placement) -> str:
+    return found.node

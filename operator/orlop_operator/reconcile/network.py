@@ -1,0 +1,94 @@
+"""Network: a segment number that nobody else has, an MTU, and an end after its Ports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orlop_api.claim import CLAIM_NAMESPACE, Claim, ClaimType, segment_claim
+from orlop_api.condition import Condition
+from orlop_api.instance import FINALIZER
+from orlop_api.network import Network
+from orlop_operator.ipam import OVERHEAD, next_segment
+from orlop_operator.kinds import CLAIM, NETWORK
+from orlop_operator.reconcile.addresses import Holder, claim_body
+from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.effects import Body, Create, Delete, DropFinalizer, Plan, Report
+
+UNDERLAY_MTU = 1500
+"""What is assumed while no hypervisor has said its own."""
+_NAMED = 3
+"""Ports that a message names."""
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """The Network and what it depends on."""
+
+    network: Network
+    now: datetime
+    held: Mapping[str, Claim] = field(default_factory=dict)
+    """Claims that the Network itself holds."""
+    segments: Collection[str] = ()
+    """Segment numbers that are claimed, or being claimed, by anybody."""
+    underlay_mtus: Collection[int] = ()
+    ports: Collection[str] = ()
+    """Names of its Ports."""
+
+
+def plan_network(facts: NetworkFacts) -> Plan:
+    """What this Network wants now."""
+    network = facts.network
+    if network.metadata.deleting:
+        return _end(facts)
+    segment = next((c for c in facts.held.values() if c.spec.type is ClaimType.SEGMENT), None)
+    if segment is None:
+        return _claim(facts)
+    known = network.status.mtu if network.status else None
+    mtu = network.spec.mtu or known or min(facts.underlay_mtus, default=UNDERLAY_MTU) - OVERHEAD
+    ready = true("Ready", "Allocated", f"segment {segment.spec.value}, MTU {mtu}")
+    return _say(facts, ready, {"segmentID": int(segment.spec.value), "mtu": mtu})
+
+
+def _claim(facts: NetworkFacts) -> Plan:
+    meta = facts.network.metadata
+    number = next_segment(facts.segments)
+    if number is None:
+        return _say(facts, false("Ready", "NoFreeSegment", "every segment number is taken"), {})
+    holder = Holder(meta.namespace, meta.name, meta.uid)
+    body = claim_body(segment_claim(number), ClaimType.SEGMENT, str(number), meta.uid, holder)
+    return Plan((Create(CLAIM, body, CLAIM_NAMESPACE),))
+
+
+def _end(facts: NetworkFacts) -> Plan:
+    network = facts.network
+    if FINALIZER not in network.metadata.finalizers:
+        return Plan()
+    if facts.ports:
+        names = sorted(facts.ports)
+        listed = ", ".join(names[:_NAMED]) + (
+            f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        )
+        status = network.status
+        kept: Body = (
+            {"segmentID": status.segment_id, "mtu": status.mtu} if status and status.segment_id else {}
+        )
+        return _say(facts, false("Ready", "InUse", f"being deleted; waits for Port {listed}"), kept)
+    if facts.held:
+        return Plan(tuple(Delete(CLAIM, claim) for claim in facts.held.values()))
+    return Plan((DropFinalizer(NETWORK, network),))
+
+
+def _say(facts: NetworkFacts, ready: Condition, found: Body) -> Plan:
+    network = facts.network
+    generation, old = network.metadata.generation, network.status
+    conditions = settled(old.conditions if old else [], kstatus(ready), generation, facts.now)
+    status = {
+        "observedGeneration": generation,
+        **found,
+        "conditions": [c.wire() for c in conditions],
+    }
+    if not differs(old.wire() if old else None, status):
+        return Plan()
+    return Plan((Report(NETWORK, network, status),))

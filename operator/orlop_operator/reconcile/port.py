@@ -1,0 +1,147 @@
+"""Port: the identity that a user asked for, claimed; released when the Port goes. Pure.
+
+Ports that Orlop makes for an Instance are planned with that Instance; here is only what outlives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from orlop_api.assignment import AssignedNic
+from orlop_api.claim import CLAIM_NAMESPACE, Claim
+from orlop_api.condition import Condition, find, is_true
+from orlop_api.instance import FINALIZER
+from orlop_api.network import Network
+from orlop_operator.kinds import CLAIM, PORT, OwnedPort
+from orlop_operator.reconcile.addresses import Holder, Taken, identify
+from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.effects import Body, Create, Delete, DropFinalizer, Effect, Patch, Plan
+from orlop_operator.reconcile.instance.facts import Blocker, named
+
+
+@dataclass(frozen=True)
+class PortFacts:
+    """The Port and what it depends on."""
+
+    port: OwnedPort
+    now: datetime
+    network: Network | None = None
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    """Claims of the Network."""
+    held: Mapping[str, Claim] = field(default_factory=dict)
+    """Claims that this Port holds."""
+    claimed: frozenset[str] = frozenset()
+    """Claims that somebody is just creating."""
+    user_is_gone: bool = False
+    """The Instance that it is bound to, or was made for, does not exist, by an uncached read."""
+
+
+def status_of(port: OwnedPort, nic: AssignedNic, ready: Condition, now: datetime) -> Body:
+    """The status of a Port with this identity, without the binding."""
+    old = port.status.conditions if port.status else []
+    return {
+        "observedGeneration": port.metadata.generation,
+        "networkUID": nic.network_uid,
+        "segmentID": nic.segment_id,
+        "macAddress": nic.mac_address,
+        "addresses": nic.addresses,
+        "conditions": [c.wire() for c in settled(old, [ready], port.metadata.generation, now)],
+    }
+
+
+def plan_port(facts: PortFacts) -> Plan:
+    """What this Port wants now."""
+    port = facts.port
+    if port.metadata.deleting:
+        return _release(facts)
+    binding = port.status.binding if port.status else None
+    if facts.user_is_gone:
+        if port.owner_uid is not None:
+            return Plan((Delete(PORT, port),))
+        if binding is not None:
+            return Plan((Patch(PORT, port, {"status": {"binding": None}}, "status"),))
+    if port.owner_uid is not None:
+        return Plan()
+    found = _claim(facts)
+    if isinstance(found, tuple):
+        return Plan(found)
+    return _say(facts, found)
+
+
+def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
+    """Claims to make; or what is in the way; or the identity, as status fields."""
+    port, network = facts.port, facts.network
+    what = named("Network", port.metadata.namespace, port.spec.network_ref.name)
+    if network is None:
+        return Blocker("NetworkNotFound", f"{what} does not exist")
+    if network.metadata.deleting:
+        return Blocker("NetworkNotReady", f"{what} is being deleted")
+    if (
+        network.status is None
+        or network.status.segment_id is None
+        or not is_true(network.status.conditions, "Ready")
+    ):
+        ready = find(network.status.conditions, "Ready") if network.status else None
+        return Blocker("NetworkNotReady", f"{what} is not ready{f': {ready.message}' if ready else ''}")
+    holder = Holder(port.metadata.namespace, port.metadata.name, port.metadata.uid)
+    identity = identify(
+        network,
+        holder,
+        Taken(facts.claims, facts.claimed),
+        address=port.spec.address,
+        mac=port.spec.mac_address,
+    )
+    if isinstance(identity, Blocker):
+        return identity
+    if identity.missing:
+        return tuple(Create(CLAIM, body, CLAIM_NAMESPACE) for body in identity.missing)
+    return {
+        "networkUID": network.metadata.uid,
+        "segmentID": network.status.segment_id,
+        "macAddress": identity.mac,
+        "addresses": [identity.address],
+    }
+
+
+def _say(facts: PortFacts, found: Blocker | Body) -> Plan:
+    port = facts.port
+    if isinstance(found, Blocker):
+        ready, identity = false("Ready", found.reason, found.message), {}
+    else:
+        ready = true("Ready", "Claimed", f"{found['addresses'][0]} is claimed")
+        identity = found
+    old: dict[str, Any] = port.status.wire() if port.status else {}
+    conditions = settled(
+        port.status.conditions if port.status else [], kstatus(ready), port.metadata.generation, facts.now
+    )
+    change = {
+        "observedGeneration": port.metadata.generation,
+        **identity,
+        "conditions": [c.wire() for c in conditions],
+    }
+    if differs(old, old | change):
+        return Plan((Patch(PORT, port, {"status": change}, "status"),))
+    return Plan()
+
+
+def _release(facts: PortFacts) -> Plan:
+    """Deletion: wait for the Instance, then give the Claims back."""
+    port = facts.port
+    if FINALIZER not in port.metadata.finalizers:
+        return Plan()
+    binding = port.status.binding if port.status else None
+    if not facts.user_is_gone and (binding is not None or port.owner_uid is not None):
+        user = binding.instance_name if binding else "that it was made for"
+        ready = false("Ready", "InUse", f"being deleted; waits until Instance {user} is gone")
+        conditions = settled(
+            port.status.conditions if port.status else [], kstatus(ready), port.metadata.generation, facts.now
+        )
+        change = {"conditions": [c.wire() for c in conditions]}
+        old: dict[str, Any] = port.status.wire() if port.status else {}
+        return Plan((Patch(PORT, port, {"status": change}, "status"),) if differs(old, old | change) else ())
+    if facts.held:
+        return Plan(tuple(Delete(CLAIM, claim) for claim in facts.held.values()))
+    return Plan((DropFinalizer(PORT, port),))

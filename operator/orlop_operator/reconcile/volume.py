@@ -1,0 +1,123 @@
+"""Volume: where its data is, who uses it, and its end. Pure.
+
+Attaching and detaching are planned with the Instance; here is what a Volume does by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from orlop_api.condition import Condition, is_true
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.instance import FINALIZER
+from orlop_api.volume import ReclaimPolicy, Volume, VolumeClass
+from orlop_operator.kinds import HYPERVISOR, VOLUME
+from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
+from orlop_operator.reconcile.instance.facts import named
+
+_ORDERS = 256
+"""Length of Hypervisor.spec.deleteVolumes."""
+
+
+@dataclass(frozen=True)
+class VolumeFacts:
+    """The Volume and what it depends on."""
+
+    volume: Volume
+    now: datetime
+    volume_class: VolumeClass | None = None
+    created: bool = False
+    """The Assignment of the Instance that uses it says that the data exists."""
+    holder_is_gone: bool = False
+    """The Instance that it is attached to does not exist, by an uncached read."""
+    hypervisor: Hypervisor | None = None
+    """The node that keeps the data."""
+
+
+def created(volume: Volume) -> bool:
+    """Whether its data exists somewhere: then it must never be made anew."""
+    return volume.status is not None and is_true(volume.status.conditions, "Ready")
+
+
+def record(volume: Volume, now: datetime) -> Body | None:
+    """The status fields that say that the data exists; None where they are there."""
+    return (
+        None if created(volume) else _conditions(volume, [true("Ready", "Created", "the data exists")], now)
+    )
+
+
+def plan_volume(facts: VolumeFacts) -> Plan:
+    """What this Volume wants now."""
+    volume = facts.volume
+    holder = volume.status.attachment if volume.status else None
+    if holder is not None and facts.holder_is_gone:
+        return Plan((Patch(VOLUME, volume, {"status": {"attachment": None}}, "status"),))
+    if volume.metadata.deleting:
+        return _end(facts)
+    if facts.created and not created(volume):
+        return _say(facts, true("Ready", "Created", "the data exists"))
+    if created(volume):
+        return Plan()
+    if facts.volume_class is None:
+        name = named("VolumeClass", "", volume.spec.class_name)
+        return _say(facts, false("Ready", "VolumeClassNotFound", f"{name} does not exist"))
+    return _say(facts, false("Ready", "WaitForFirstInstance", "the data is made with the first Instance"))
+
+
+def _end(facts: VolumeFacts) -> Plan:
+    volume = facts.volume
+    if FINALIZER not in volume.metadata.finalizers:
+        return Plan()
+    status = volume.status
+    if status is not None and status.attachment is not None:
+        holder = named("Instance", volume.metadata.namespace, status.attachment.instance_name)
+        message = f"being deleted; waits until {holder} is gone"
+        return _say(facts, _keep_truth(volume, "InUse", message))
+    if status is None or status.node_name is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN:
+        return Plan((DropFinalizer(VOLUME, volume),))
+    if not created(volume):
+        return Plan((DropFinalizer(VOLUME, volume),))
+    return _destroy(facts, status.node_name)
+
+
+def _destroy(facts: VolumeFacts, node: str) -> Plan:
+    """Have the node delete the file, and let go when it says so; the order goes with the object."""
+    volume, host, uid = facts.volume, facts.hypervisor, facts.volume.metadata.uid
+    if host is None:
+        message = f"being deleted; Hypervisor {node}, which has the data, does not exist"
+        return _say(facts, _keep_truth(volume, "NodeNotFound", message))
+    ordered: Collection[str] = host.spec.delete_volumes
+    if host.status is not None and uid in host.status.deleted_volumes and uid in ordered:
+        return Plan((DropFinalizer(VOLUME, volume),))
+    if uid not in ordered:
+        if len(ordered) >= _ORDERS:
+            return Plan(again_after=10)
+        return Plan((Patch(HYPERVISOR, host, {"spec": {"deleteVolumes": [*ordered, uid]}}),))
+    return _say(facts, _keep_truth(volume, "Deleting", f"being deleted; waits for {node} to delete the data"))
+
+
+def _keep_truth(volume: Volume, reason: str, message: str) -> Condition:
+    """Ready says whether the data exists, also at the end: whoever looks must not take it for gone."""
+    return (true if created(volume) else false)("Ready", reason, message)
+
+
+def _say(facts: VolumeFacts, ready: Condition) -> Plan:
+    volume = facts.volume
+    change = _conditions(volume, kstatus(ready), facts.now)
+    old: dict[str, Any] = volume.status.wire() if volume.status else {}
+    if not differs(old, old | change):
+        return Plan()
+    return Plan((Patch(VOLUME, volume, {"status": change}, "status"),))
+
+
+def _conditions(volume: Volume, conditions: list[Condition], now: datetime) -> Body:
+    generation = volume.metadata.generation
+    old = volume.status.conditions if volume.status else []
+    return {
+        "observedGeneration": generation,
+        "conditions": [c.wire() for c in settled(old, conditions, generation, now)],
+    }
