@@ -13,6 +13,8 @@ from support.lab import NAMESPACE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.disruptive, pytest.mark.timeout(3600)]
 ROUNDS = int(os.environ.get("ORLOP_SOAK", "5"))
+# A client renews at half of this (RFC 2131, section 4.4.5); the agent's leases are this short on purpose.
+LEASE_SECONDS = 120
 
 
 class Sampler(threading.Thread):
@@ -68,6 +70,7 @@ def test_nothing_is_lost_or_run_twice(cluster):
         )
         cluster.booted(seen)
         survivors.append((seen, cluster.answer(seen)[1]))
+    booted = time.monotonic()
     sampler = Sampler(cluster)
     sampler.start()
     live, started = [], time.monotonic()
@@ -102,8 +105,10 @@ def test_nothing_is_lost_or_run_twice(cluster):
     assert sorted(cluster.all_domains()) == sorted(f"orlop-{item['metadata']['uid']}" for item in items)
     for seen, boot in survivors:
         assert cluster.answer(seen)[1] == boot
-        renewals = cluster.console(seen)
-        assert "lease lost" not in renewals
+        console = cluster.console(seen)
+        assert "lost its address" not in console
+        if time.monotonic() - booted > LEASE_SECONDS / 2 + 10:
+            assert "renewed" in console
     cluster.delete(*wanted)
     left = json.loads(cluster.kubectl("get", "claims,assignments", "--all-namespaces", "-o", "json"))["items"]
     assert [
