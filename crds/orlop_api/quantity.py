@@ -14,7 +14,7 @@ _UNITS = {
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
 _PATTERN = r"^[0-9]+(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$"
-_SHAPE = re.compile(r"^([0-9]+(?:\.[0-9]{1,3})?)(k|M|G|T|Ki|Mi|Gi|Ti)?$")
+_SHAPE = re.compile(r"([0-9]+(?:\.[0-9]{1,3})?)(k|M|G|T|Ki|Mi|Gi|Ti)?")
 
 Quantity = Annotated[str, Field(max_length=20, pattern=_PATTERN)]
 
@@ -34,7 +34,7 @@ def between(least: str, most: str, example: str) -> dict[str, str]:
 
 def to_bytes(quantity: str) -> int:
     """Bytes of a quantity, rounded up; ValueError when it is not one."""
-    match = _SHAPE.match(quantity)
+    match = _SHAPE.fullmatch(quantity)
     if match is None:
         raise ValueError(
             f"{quantity!r} is not a quantity: a number with k, M, G, T, Ki, Mi, Gi, Ti or nothing"

@@ -84,7 +84,7 @@ class Rest:
         connection.putrequest(method, "/" + path)
         connection.putheader("Authorization", f"Bearer {self._token}")
         for name, value in self._user.headers() if self._user else ():
-            connection.putheader(name, value)
+            connection.putheader(name, value.encode())
         data = b"" if body is None else json.dumps(body).encode()
         connection.putheader("Content-Type", content_type)
         connection.putheader("Content-Length", str(len(data)))
