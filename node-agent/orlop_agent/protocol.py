@@ -114,6 +114,11 @@ def has_data(assignment: Assignment, journal: Entry | None) -> bool:
     )
 
 
+def may_hold_data(assignment: Assignment) -> bool:
+    """Whether a guest may have run from the root disk that is here; else it is as the image made it."""
+    return assignment.status is not None and assignment.status.root_disk == "Created"
+
+
 def begin(assignment: Assignment, journal: Entry | None, start_id: str | None) -> Entry:
     """The entry to journal before the first disk is made at this epoch; only after `may_start`."""
     known = journal is not None and journal.has_root_disk
@@ -243,8 +248,7 @@ def final_answer(
     """Which final state the node has to answer now, if any; only while no domain of the Instance is here.
 
     refused: the node cannot take the order. A start at this epoch makes it too late to refuse: then
-    Failed is the answer. Whoever refuses has deleted the root disk first, if it was made at this epoch
-    and never started. With Purged, the disks are gone before the answer. A node that had refused
+    Failed is the answer. Whoever refuses has deleted a root disk without `may_hold_data` first. With Purged, the disks are gone before the answer. A node that had refused
     answers Released to Released and Purged: both say that nothing runs here at this epoch.
     """
     spec, status = assignment.spec, assignment.status

@@ -256,24 +256,28 @@ def _keep(facts: Facts, instance: InstanceFact, assignment: Assignment) -> Step:
         return _end(assignment)
     if spec.node_name is None:
         return _bind(facts, assignment) if running else _stopped()
-    if is_final(assignment) or is_proved_dead(assignment, facts.proof):
-        return _again(facts, assignment) if running else _stopped()
+    movable = facts.data_follows or not has_data(assignment)
+    dead = is_proved_dead(assignment, facts.proof)
+    if is_final(assignment) or (dead and movable and running):
+        return _again(facts, assignment, movable=movable) if running else _stopped()
     if spec.desired is Desired.RELEASED:
         return Wait("Releasing", f"{spec.node_name} is giving the Instance up")
-    if facts.leave and (facts.data_follows or not has_data(assignment)):
+    if facts.leave and movable:
         return _set(assignment, Desired.RELEASED)
     wanted = Desired.RUNNING if running else Desired.STOPPED
-    return Settled() if spec.desired is wanted else _set(assignment, wanted)
+    if spec.desired is not wanted:
+        return _set(assignment, wanted)
+    if dead and running:
+        return Wait("PinnedToNode", f"the disks are on {spec.node_name}, which is proved dead")
+    return Settled()
 
 
-def _again(facts: Facts, assignment: Assignment) -> Step:
+def _again(facts: Facts, assignment: Assignment, *, movable: bool) -> Step:
     """Rules 3 and 4: the old epoch is over; the next one is where the data is, or anywhere."""
     node, status = assignment.spec.node_name or "", answer(assignment)
-    refused = status is not None and status.state is State.REFUSED
-    if not facts.data_follows and has_data(assignment):
-        if not is_final(assignment):
-            return Wait("PinnedToNode", f"the disks are on {node}, which is proved dead")
+    if not movable:
         return _bind(facts, assignment, only=node)
+    refused = status is not None and status.state is State.REFUSED
     return _bind(facts, assignment, exclude=frozenset({node}) if refused else frozenset())
 
 
@@ -286,9 +290,8 @@ def _bind(
     if facts.proof is not None and not is_final(assignment) and chosen.node == facts.proof.node:
         return AskScheduler(exclude | {chosen.node}, only)
     meta, spec = assignment.metadata, assignment.spec
-    fenced = (
-        facts.proof.boot_id if facts.proof is not None and is_proved_dead(assignment, facts.proof) else None
-    )
+    proof = None if is_final(assignment) else facts.proof
+    fenced = proof.boot_id if proof is not None and is_proved_dead(assignment, proof) else None
     return ReadInstanceThenBind(
         chosen.node, chosen.pool_id, spec.epoch + 1, meta.uid, meta.resource_version, fenced
     )
