@@ -248,8 +248,9 @@ def final_answer(
     """Which final state the node has to answer now, if any; only while no domain of the Instance is here.
 
     refused: the node cannot take the order. A start at this epoch makes it too late to refuse: then
-    Failed is the answer. Whoever refuses has deleted a root disk without `may_hold_data` first. With Purged, the disks are gone before the answer. A node that had refused
-    answers Released to Released and Purged: both say that nothing runs here at this epoch.
+    Failed is the answer. Whoever refuses has deleted a root disk without `may_hold_data` first. With
+    Purged, the disks are gone before the answer. A node that had refused answers Released to Released
+    and Purged: both say that nothing runs here at this epoch.
     """
     spec, status = assignment.spec, assignment.status
     if spec.node_name != me.node or (status is not None and status.epoch > spec.epoch):
