@@ -63,14 +63,14 @@ def operator_kubeconfig(installed: ApiServer, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="package")
-def webhook(webhook_port: int, operator_kubeconfig: Path) -> Iterator[None]:
+def webhook(webhook_port: int, operator_kubeconfig: Path) -> Iterator[subprocess.Popen[str]]:
     program = [sys.executable, str(Path(__file__).with_name("webhook_process.py")), str(webhook_port)]
     environment = {**os.environ, "KUBECONFIG": str(operator_kubeconfig)}
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         assert any(line == "ready\n" for line in lines), "the webhook did not get ready"
-        yield
+        yield process
         process.terminate()
         for _ in lines:
             pass

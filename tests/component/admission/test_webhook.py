@@ -2,11 +2,14 @@
 
 import json
 import secrets
+import signal
+import subprocess
 
 import pytest
 import yaml
 
 from orlop_cluster.apiserver import ApiServer
+from orlop_cluster.process import StepError
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("webhook")]
 
@@ -98,3 +101,20 @@ def test_own_ports_of_the_operator_do_not_call_the_webhook(installed: ApiServer)
     }
     installed.kubectl("create", "-f", "-", stdin=json.dumps(body))
     assert reviews() == before
+
+
+def test_while_it_hangs_nothing_is_created_and_only_the_requester_may_change(
+    installed: ApiServer, webhook: subprocess.Popen[str]
+) -> None:
+    name = named("web")
+    installed.kubectl("create", "-f", "-", stdin=instance(name))
+    webhook.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(StepError, match=r'failed calling webhook "create\.orlop\.dev"'):
+            installed.kubectl("create", "-f", "-", stdin=instance(named("web")))
+        stopped = ["patch", "instance", name, "--type=merge", "-p", '{"spec":{"powerState":"Stopped"}}']
+        with pytest.raises(StepError, match="the admission webhook, which records it, did not run"):
+            installed.kubectl("--as=alice", "--as-group=system:masters", *stopped)
+        installed.kubectl(*stopped)
+    finally:
+        webhook.send_signal(signal.SIGCONT)
