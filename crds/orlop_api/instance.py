@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field
 
 from orlop_api.address import IPV4, MAC
 from orlop_api.condition import Conditions
+from orlop_api.placement import Placement
 from orlop_api.resource import (
     API_VERSION,
-    LIST_ATOMIC,
     ApiModel,
     Digest,
     DnsLabel,
@@ -137,48 +137,6 @@ class UserData(ApiModel):
 _ONE_USER_DATA = rule(
     "has(self.inline) != has(self.secretRef)", "exactly one of inline and secretRef must be set"
 )
-
-
-class Toleration(ApiModel):
-    """A node taint that does not matter, as a pod's toleration."""
-
-    key: Annotated[str, Field(max_length=316)] | None = None
-    """The taint's key; every key when absent, with operator Exists."""
-    operator: Literal["Exists", "Equal"] = "Equal"
-    """Exists: any value. Equal: this value."""
-    value: Annotated[str, Field(max_length=63)] | None = None
-    """The taint's value, with operator Equal."""
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """The taint's effect; every effect when absent."""
-
-
-_TOLERATION = (
-    rule("self.operator != 'Equal' || has(self.key)", "key must be set, or operator Exists for every key"),
-    rule("self.operator != 'Exists' || !has(self.value)", "value goes with operator Equal only"),
-)
-_LABEL_KEY = (
-    "k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?"
-    "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')"
-)
-_LABELS = rule(
-    f"self.all(k, {_LABEL_KEY} && self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))",
-    "must hold label keys and values, for example topology.kubernetes.io/zone: a",
-)
-
-
-class Placement(ApiModel):
-    """Where the machine may run."""
-
-    node_selector: Annotated[
-        dict[str, Annotated[str, Field(max_length=63)]],
-        Field(max_length=32, json_schema_extra=rules(_LABELS)),
-    ] = {}
-    """Labels that the node must have."""
-    tolerations: Annotated[
-        list[Annotated[Toleration, Field(json_schema_extra=rules(*_TOLERATION))]],
-        Field(max_length=32, json_schema_extra=LIST_ATOMIC),
-    ] = []
-    """Node taints that do not matter."""
 
 
 class InstanceSpec(ApiModel):

@@ -20,6 +20,7 @@ class Order:
         self.uid = str(uuid.uuid4())
         self.manifest = changed(right("Assignment", self.uid, NAMESPACE), {"spec.instance.uid": self.uid})
         self.epoch = 0
+        self.generation = 1
 
     def close(self) -> None:
         for name, client in self._clients.items():
@@ -45,6 +46,7 @@ class Order:
         answer = self.by(user).patch(self.manifest, patch)
         if answer.status == 200:
             self.epoch = answer.body["spec"]["epoch"]
+            self.generation = answer.body["metadata"]["generation"]
         return answer
 
     def bind(self, node: str, epoch: int | None = None, annotations: object = None) -> Answer:
@@ -53,7 +55,12 @@ class Order:
 
     def answer(self, node: str, state: str, epoch: int | None = None, **status: Any) -> Answer:
         """The node's answer, at the order's epoch unless told."""
-        wanted = {"epoch": self.epoch if epoch is None else epoch, "state": state, **status}
+        wanted = {
+            "observedGeneration": self.generation,
+            "epoch": self.epoch if epoch is None else epoch,
+            "state": state,
+            **status,
+        }
         return self.by(node_account(node)).patch(self.manifest, {"status": wanted}, "status")
 
     def start(self, node: str, boot: str = "boot-1", start: str = "start-1") -> Answer:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from orlop_api.instance import Toleration
+from orlop_api.placement import Toleration
 
 Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
 

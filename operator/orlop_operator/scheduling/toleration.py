@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
-from orlop_api.instance import Toleration
+from orlop_api.placement import Toleration
 from orlop_operator.scheduling.facts import Taint
 
 

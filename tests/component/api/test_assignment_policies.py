@@ -258,6 +258,17 @@ def test_no_deletion_while_the_node_has_something(running: Order, desired: str, 
     )
 
 
+def test_an_answer_to_an_earlier_order_purges_nothing(running: Order) -> None:
+    done(running.order(desired="Released"))
+    done(running.answer("node-1", "Released", rootDisk="Created"))
+    done(running.order(desired="Purged"))
+    assert denial(running.delete()).endswith("answered Released to Purged at epoch 1")
+    done(running.answer("node-1", "Released"))
+    assert denial(running.delete()).endswith("answered Released to Purged at epoch 1")
+    done(running.answer("node-1", "Released", rootDisk="Absent"))
+    done(running.delete())
+
+
 def test_deletion_after_purge(running: Order, admin: Rest) -> None:
     done(running.order(desired="Purged"))
     assert denial(running.order(desired="Running")) == "Purged cannot be taken back, the disks may be gone"

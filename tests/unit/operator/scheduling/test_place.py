@@ -2,7 +2,7 @@
 
 import pytest
 
-from orlop_api.instance import Toleration
+from orlop_api.placement import Toleration
 from orlop_operator.scheduling import Host, Pin, Placement, Request, Taint, Unplaceable, Usage, World, place
 
 GI = 2**30

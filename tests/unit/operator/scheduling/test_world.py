@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from orlop_api.instance import Toleration
+from orlop_api.placement import Toleration
 from orlop_operator.scheduling import Host, Pin, Placement, Request, Taint, Unplaceable, Usage, World, place
 from orlop_operator.scheduling.toleration import tolerates
 
