@@ -111,6 +111,10 @@ class Store:
         found = (self.get(ASSIGNMENT, ASSIGNMENT_NAMESPACE, name) for name in self._nodes.get(node, ()))
         return [assignment for assignment in found if assignment is not None]
 
+    def assignment_of(self, instance_uid: str) -> Assignment | None:
+        """The Instance's Assignment."""
+        return self.get(ASSIGNMENT, ASSIGNMENT_NAMESPACE, instance_uid)
+
     def ports_of(self, instance_uid: str) -> list[OwnedPort]:
         """Ports that Orlop made for the Instance."""
         found = (self.get(PORT, key.namespace, key.name) for key in self._owned.get(instance_uid, ()))

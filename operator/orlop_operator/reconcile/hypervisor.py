@@ -119,7 +119,7 @@ def _prepare(node: str) -> tuple[Effect, ...]:
     """The node's identity, its namespace with the rights in it, and last the Hypervisor."""
     namespace = node_namespace(node)
     account = {"kind": "ServiceAccount", "namespace": NODE_ACCOUNTS_NAMESPACE, "name": node}
-    metadata = {"name": namespace, "labels": {"orlop.dev/node": node}}
+    metadata = {"name": namespace, "annotations": {"orlop.dev/node": node}}
     bindings = f"/apis/{_RBAC}/v1/namespaces/{namespace}/rolebindings"
     return (
         Ensure(

@@ -1,0 +1,106 @@
+"""What nobody needs any more: Claims without a holder, Assignments without an Instance.
+
+"Gone" is only ever said after an uncached read.
+"""
+
+from __future__ import annotations
+
+from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
+from orlop_operator import errors, protocol
+from orlop_operator.cluster import Cluster
+from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, NETWORK, PORT, VOLUME, Kind, M
+from orlop_operator.reconcile.effects import Delete, Effect, Patch, Plan, Remove
+from orlop_operator.reconcile.instance.end import secret_path
+from orlop_operator.store import Key, Store
+
+
+class Garbage:
+    """Reads what the store does not know, before anything is thrown away."""
+
+    def __init__(self, cluster: Cluster, store: Store) -> None:
+        self._cluster = cluster
+        self._store = store
+
+    async def read(self, kind: Kind[M], namespace: str, name: str) -> M | None:
+        """The object as it is now; the store learns it too."""
+        try:
+            found = await self._cluster.get(kind, namespace, name)
+        except errors.NotFoundError:
+            known = self._store.get(kind, namespace, name)
+            if known is not None:
+                self._store.remove(kind, namespace, name, known.metadata.uid)
+            return None
+        self._store.observe(kind, found)
+        return found
+
+    async def port_is_forsaken(self, key: Key) -> bool:
+        """Whether the Instance that a Port is bound to, or was made for, is gone and can run nowhere."""
+        port = self._store.get(PORT, key.namespace, key.name)
+        if port is None:
+            return False
+        binding = port.status.binding if port.status else None
+        uid = port.owner_uid or (binding.instance_uid if binding else None)
+        if uid is None:
+            return False
+        owner = next((o.name for o in port.metadata.owner_references if o.uid == uid), None)
+        name = owner or (binding.instance_name if binding else "")
+        return await self._is_over(key.namespace, name, uid)
+
+    async def volume_is_forsaken(self, key: Key) -> bool:
+        """Whether the Instance that a Volume is attached to is gone and can run nowhere."""
+        volume = self._store.get(VOLUME, key.namespace, key.name)
+        holder = volume.status.attachment if volume is not None and volume.status else None
+        return holder is not None and await self._is_over(
+            key.namespace, holder.instance_name, holder.instance_uid
+        )
+
+    async def plan_assignment(self, key: Key) -> Plan:
+        """The end of an Assignment whose Instance vanished without a finalizer."""
+        assignment = self._store.get(ASSIGNMENT, key.namespace, key.name)
+        if assignment is None or self._store.by_uid(assignment.spec.instance.uid) is not None:
+            return Plan()
+        identity = assignment.spec.instance
+        if await self._exists(identity.namespace, identity.name, identity.uid):
+            return Plan()
+        step = protocol.decide(protocol.Facts(protocol.Seen(None, uncached=True), protocol.Seen(assignment)))
+        match step:
+            case protocol.SetDesired(desired):
+                return Plan((Patch(ASSIGNMENT, assignment, {"spec": {"desired": desired.value}}),))
+            case protocol.DeleteAssignment():
+                return Plan(_delete(assignment))
+            case _:
+                return Plan()
+
+    async def plan_claim(self, key: Key) -> Plan:
+        """The end of a Claim whose holder is gone."""
+        claim = self._store.get(CLAIM, key.namespace, key.name)
+        if claim is None or self._store.by_uid(claim.spec.holder.uid) is not None:
+            return Plan()
+        holder = claim.spec.holder
+        if holder.kind == "Network":
+            network = await self.read(NETWORK, holder.namespace, holder.name)
+            gone = network is None or network.metadata.uid != holder.uid
+        else:
+            port = await self.read(PORT, holder.namespace, holder.name)
+            gone = port is None or holder.uid not in {port.metadata.uid, port.owner_uid}
+            # The Instance claims before its Port exists; only its uid is known here.
+            gone = gone and holder.uid not in {
+                i.metadata.uid for i in await self._cluster.list(INSTANCE, holder.namespace)
+            }
+        return Plan((Delete(CLAIM, claim),)) if gone else Plan()
+
+    async def _is_over(self, namespace: str, name: str, uid: str) -> bool:
+        """The Instance is gone, and so is its Assignment: no node may run it."""
+        if self._store.by_uid(uid) is not None or await self._exists(namespace, name, uid):
+            return False
+        return await self.read(ASSIGNMENT, ASSIGNMENT_NAMESPACE, uid) is None
+
+    async def _exists(self, namespace: str, name: str, uid: str) -> bool:
+        instance = await self.read(INSTANCE, namespace, name)
+        return instance is not None and instance.metadata.uid == uid
+
+
+def _delete(assignment: Assignment) -> tuple[Effect, ...]:
+    secret = assignment.spec.user_data
+    removals = (Remove(secret_path(secret.namespace, secret.secret_name)),) if secret is not None else ()
+    return (*removals, Delete(ASSIGNMENT, assignment, unchanged=True))

@@ -1,0 +1,93 @@
+"""The scheduler's World, kept up with the store, and what was chosen but is not written yet."""
+
+from __future__ import annotations
+
+from orlop_api.assignment import Assignment
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.volume import Volume
+from orlop_operator.kinds import HYPERVISOR, NODE, Node, Object
+from orlop_operator.reconcile.hypervisor import wanted
+from orlop_operator.scheduling import (
+    Placement,
+    Request,
+    Taint,
+    Unplaceable,
+    Usage,
+    World,
+    assignment_hold,
+    host_from,
+    place,
+    volume_hold,
+)
+from orlop_operator.store import Change, Store
+
+
+class Placements:
+    """Where there is room. Between a choice and its write nobody else is given the same room."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._world = World()
+        self._tentative: dict[str, tuple[str, Usage]] = {}
+
+    def choose(self, request: Request) -> Placement | Unplaceable:
+        """The scheduler's answer, for the World as it is."""
+        return place(request, self._world)
+
+    def hold(self, instance_uid: str, node: str, request: Request) -> None:
+        """Count the choice until `settle`."""
+        self._tentative[instance_uid] = (node, request.usage)
+        self._world.hold(instance_uid, node, request.usage)
+
+    def settle(self, instance_uid: str) -> None:
+        """From here on only what the Assignment says counts."""
+        if self._tentative.pop(instance_uid, None) is not None:
+            self._follow(instance_uid)
+
+    def take_over(self, change: Change) -> bool:
+        """Follow a change of the store; whether it may have made room."""
+        match change.new or change.old:
+            case Hypervisor() | Node():
+                return self._host(change.key.name)
+            case Assignment():
+                uid = change.key.name
+                before = self._held(change.old)
+                if uid not in self._tentative:
+                    self._follow(uid)
+                return before is not None and before != self._held(change.new)
+            case Volume() as volume:
+                self._set(volume.metadata.uid, volume_hold(volume) if change.new is not None else None)
+                return change.new is None
+            case _:
+                return False
+
+    def _host(self, name: str) -> bool:
+        hypervisor, node = self._store.get(HYPERVISOR, "", name), self._store.get(NODE, "", name)
+        if hypervisor is None:
+            self._world.remove(name)
+            return False
+        before = self._world.row(name)
+        old = self._world.hosts[before] if before is not None else None
+        taints = node.spec.taints if node is not None else []
+        host = host_from(
+            hypervisor,
+            labels=node.metadata.labels if node is not None else {},
+            taints=tuple(Taint(t.key, t.effect, t.value) for t in taints),
+            cordoned=not wanted(node) or (node is not None and node.spec.unschedulable),
+        )
+        self._world.put(host)
+        return host.ready and host != old
+
+    def _follow(self, instance_uid: str) -> None:
+        found = self._store.assignment_of(instance_uid)
+        self._set(instance_uid, assignment_hold(found) if found is not None else None)
+
+    def _set(self, uid: str, hold: tuple[str, Usage] | None) -> None:
+        if hold is None:
+            self._world.drop(uid)
+        else:
+            self._world.hold(uid, *hold)
+
+    @staticmethod
+    def _held(thing: Object | None) -> tuple[str, Usage] | None:
+        return assignment_hold(thing) if isinstance(thing, Assignment) else None

@@ -1,0 +1,274 @@
+"""Carries effects out and makes no choices: what it learns goes into the store, and the plan is made anew."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from orlop_api.instance import FINALIZER
+from orlop_operator import errors
+from orlop_operator.cluster import Cluster
+from orlop_operator.kinds import ASSIGNMENT, INSTANCE, Kind
+from orlop_operator.protocol import may_bind
+from orlop_operator.reconcile.effects import (
+    Announce,
+    Ask,
+    Bind,
+    Body,
+    CopyUserData,
+    Create,
+    Delete,
+    DropFinalizer,
+    Effect,
+    Ensure,
+    Inform,
+    InOrder,
+    Patch,
+    Question,
+    Remove,
+    Report,
+)
+from orlop_operator.reconcile.instance.assign import fact
+from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.recorder import Recorder
+from orlop_operator.reviews import Reviews
+from orlop_operator.store import Store
+
+log = structlog.get_logger()
+
+_REVIEW = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+
+
+@dataclass
+class Learned:
+    """What one look at one object found out that is in no store."""
+
+    user_data: dict[str, Blocker | None] = field(default_factory=dict)
+    read: set[tuple[str, str, str]] = field(default_factory=set)
+    """Kind, namespace and name of what was read uncached, or created or deleted by ourselves."""
+    surprised: bool = False
+    """Something was not as the plan believed: look again, whatever the plan said."""
+
+
+class Executor:
+    """Writes to the cluster on behalf of plans."""
+
+    def __init__(self, cluster: Cluster, store: Store, reviews: Reviews, recorder: Recorder) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._reviews = reviews
+        self._recorder = recorder
+        self.claimed: set[str] = set()
+        """Names of Claims whose POST is under way: others pick other addresses."""
+
+    async def carry_out(self, effects: Iterable[Effect], learned: Learned) -> None:
+        """All at the same time; the first error is raised after all have ended."""
+        todo = [self._do(effect, learned) for effect in effects]
+        if len(todo) == 1:
+            await todo[0]
+            return
+        failed = [r for r in await asyncio.gather(*todo, return_exceptions=True) if r is not None]
+        if failed:
+            raise failed[0]
+
+    def reserve(self, effects: Iterable[Effect]) -> set[str]:
+        """Note the Claims that are about to be created; to be given to `release` afterwards."""
+        names = {
+            e.body["metadata"]["name"] for e in effects if isinstance(e, Create) and e.kind.name == "Claim"
+        }
+        self.claimed |= names
+        return names
+
+    def release(self, names: set[str]) -> None:
+        """The POSTs have ended; what was created is in the store."""
+        self.claimed -= names
+
+    async def _do(self, effect: Effect, learned: Learned) -> None:
+        match effect:
+            case Ask(question):
+                await self._ask(question)
+            case Create():
+                await self._create(effect, learned)
+            case Ensure(path, body):
+                await self._ensure(path, body)
+            case Patch():
+                await self._patch(effect, learned)
+            case Report():
+                await self._report(effect, learned)
+            case Delete():
+                await self._delete(effect, learned)
+            case Remove(path):
+                await self._remove(path)
+            case DropFinalizer():
+                await self._drop_finalizer(effect, learned)
+            case CopyUserData():
+                learned.user_data[effect.namespace] = await self._copy(effect)
+            case Bind():
+                await self._bind(effect, learned)
+            case Announce():
+                self._recorder.announce(effect)
+            case Inform(kind, namespace, name):
+                await self._inform(kind, namespace, name, learned)
+            case InOrder(effects):
+                for one in effects:
+                    await self._do(one, learned)
+
+    async def _ask(self, question: Question) -> None:
+        attributes = {
+            "verb": question.verb,
+            "group": question.group,
+            "resource": question.resource,
+            "name": question.name,
+            "namespace": question.namespace,
+        }
+        who = question.requester
+        spec: Body = {"user": who.username, "groups": list(who.groups), "resourceAttributes": attributes}
+        if who.uid:
+            spec["uid"] = who.uid
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": spec,
+        }
+        answer = await self._cluster.call("POST", _REVIEW, review, safe=True)
+        self._reviews.remember(question, allowed=bool(answer.get("status", {}).get("allowed")))
+
+    async def _create(self, effect: Create[Any], learned: Learned) -> None:
+        kind, name = effect.kind, effect.body["metadata"]["name"]
+        try:
+            made = await self._cluster.create(kind, effect.body, effect.namespace)
+        except errors.AlreadyExistsError:
+            await self._inform(kind, effect.namespace, name, learned)
+        except errors.UnavailableError:
+            # Whether it was applied is not known: read before anything else is decided.
+            await self._inform(kind, effect.namespace, name, learned)
+            raise
+        else:
+            self._store.observe(kind, made)
+            learned.read.add((kind.name, effect.namespace, name))
+
+    async def _ensure(self, path: str, body: Body) -> None:
+        try:
+            await self._cluster.post(path, body)
+        except errors.AlreadyExistsError:
+            log.debug("already there", path=path, name=body["metadata"].get("name"))
+
+    async def _patch(self, effect: Patch[Any], learned: Learned) -> None:
+        kind, seen = effect.kind, effect.seen
+        try:
+            made = await self._cluster.patch(kind, seen, effect.change, effect.subresource)
+        except (errors.ConflictError, errors.NotFoundError):
+            await self._inform(kind, seen.metadata.namespace, seen.metadata.name, learned)
+        except errors.UnavailableError:
+            await self._inform(kind, seen.metadata.namespace, seen.metadata.name, learned)
+            raise
+        else:
+            self._store.observe(kind, made)
+
+    async def _report(self, effect: Report[Any], learned: Learned) -> None:
+        kind, seen = effect.kind, effect.seen
+        try:
+            made = await self._cluster.apply_status(kind, seen, effect.status)
+        except (errors.ConflictError, errors.NotFoundError):
+            # Another uid has the name, or it is gone: no status of ours belongs there.
+            await self._inform(kind, seen.metadata.namespace, seen.metadata.name, learned)
+        else:
+            self._store.observe(kind, made)
+
+    async def _delete(self, effect: Delete[Any], learned: Learned) -> None:
+        kind, meta = effect.kind, effect.seen.metadata
+        try:
+            await self._cluster.delete(
+                kind.path(meta.namespace, meta.name),
+                uid=meta.uid,
+                version=meta.resource_version if effect.unchanged else None,
+            )
+        except errors.NotFoundError:
+            self._store.remove(kind, meta.namespace, meta.name, meta.uid)
+        except errors.ConflictError:
+            await self._inform(kind, meta.namespace, meta.name, learned)
+            return
+        except errors.UnavailableError:
+            await self._inform(kind, meta.namespace, meta.name, learned)
+            raise
+        else:
+            if not meta.finalizers:
+                self._store.remove(kind, meta.namespace, meta.name, meta.uid)
+        learned.read.add((kind.name, meta.namespace, meta.name))
+
+    async def _remove(self, path: str) -> None:
+        try:
+            await self._cluster.delete(path)
+        except errors.NotFoundError:
+            log.debug("already gone", path=path)
+
+    async def _drop_finalizer(self, effect: DropFinalizer[Any], learned: Learned) -> None:
+        kind, seen = effect.kind, effect.seen
+        left = [name for name in seen.metadata.finalizers if name != FINALIZER]
+        try:
+            made = await self._cluster.patch(kind, seen, {"metadata": {"finalizers": left}})
+        except errors.NotFoundError:
+            self._store.remove(kind, seen.metadata.namespace, seen.metadata.name, seen.metadata.uid)
+        except errors.ConflictError:
+            await self._inform(kind, seen.metadata.namespace, seen.metadata.name, learned)
+            raise
+        else:
+            if seen.metadata.deleting and not left:
+                self._store.remove(kind, seen.metadata.namespace, seen.metadata.name, seen.metadata.uid)
+            else:
+                self._store.observe(kind, made)
+
+    async def _bind(self, effect: Bind, learned: Learned) -> None:
+        """Rule 1 of the protocol: the uncached read stands between the creation and the binding."""
+        try:
+            instance = await self._cluster.get(INSTANCE, effect.instance_namespace, effect.instance_name)
+        except errors.NotFoundError:
+            known = self._store.get(INSTANCE, effect.instance_namespace, effect.instance_name)
+            if known is not None:
+                self._store.remove(
+                    INSTANCE, effect.instance_namespace, effect.instance_name, known.metadata.uid
+                )
+            return
+        self._store.observe(INSTANCE, instance)
+        if may_bind(fact(instance), effect.assignment):
+            await self._patch(Patch(ASSIGNMENT, effect.assignment, effect.change), learned)
+
+    async def _inform(self, kind: Kind[Any], namespace: str, name: str, learned: Learned) -> None:
+        learned.surprised = True
+        try:
+            found = await self._cluster.get(kind, namespace, name)
+        except errors.NotFoundError:
+            known = self._store.get(kind, namespace, name)
+            if known is not None:
+                self._store.remove(kind, namespace, name, known.metadata.uid)
+        else:
+            self._store.observe(kind, found)
+        learned.read.add((kind.name, namespace, name))
+
+    async def _copy(self, effect: CopyUserData) -> Blocker | None:
+        """Secrets are never kept: the text passes through, from the user's object to the node's."""
+        if effect.secret is not None:
+            namespace, name, key = effect.secret
+            what = f"Secret {namespace}/{name}"
+            try:
+                secret = await self._cluster.call("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+            except errors.NotFoundError:
+                return Blocker("SecretNotFound", f"{what} does not exist")
+            text = secret.get("data", {}).get(key)
+            if text is None:
+                return Blocker("SecretKeyNotFound", f"{what} has no key {key}")
+        else:
+            text = base64.b64encode((effect.inline or "").encode()).decode()
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": effect.instance_uid},
+            "data": {"user-data": text},
+        }
+        await self._ensure(f"/api/v1/namespaces/{effect.namespace}/secrets", body)
+        return None

@@ -1,0 +1,207 @@
+"""Facts for the plans, from the store. Reads only; no answer is waited for here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from orlop_api.assignment import ASSIGNMENT_NAMESPACE
+from orlop_api.claim import ClaimType
+from orlop_api.instance import Instance, NetworkInterface
+from orlop_api.requester import from_annotations
+from orlop_operator.kinds import (
+    ASSIGNMENT,
+    CLAIM,
+    FLAVOR,
+    HYPERVISOR,
+    IMAGE,
+    INSTANCE,
+    NETWORK,
+    NODE,
+    PORT,
+    VOLUME,
+    VOLUME_CLASS,
+    OwnedPort,
+)
+from orlop_operator.placements import Placements
+from orlop_operator.reconcile.hypervisor import HypervisorFacts
+from orlop_operator.reconcile.image import ImageFacts
+from orlop_operator.reconcile.instance.authorize import questions
+from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
+from orlop_operator.reconcile.network import NetworkFacts
+from orlop_operator.reconcile.port import PortFacts
+from orlop_operator.reconcile.volume import VolumeFacts
+from orlop_operator.references import made_port
+from orlop_operator.reviews import Reviews
+from orlop_operator.store import Key, Store
+
+NO_CLAIMS: frozenset[str] = frozenset()
+
+
+@dataclass
+class Context:
+    """What facts come from beside the object itself."""
+
+    store: Store
+    placements: Placements
+    reviews: Reviews
+    claimed: Collection[str] = NO_CLAIMS
+    """Claims whose POST is under way."""
+    refusals: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Instance uid, node, and why that node refused it lately."""
+
+    @staticmethod
+    def now() -> datetime:
+        """The wall clock, for times in conditions only."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What this look has found out so far."""
+
+    user_data: Mapping[str, Blocker | None] = field(default_factory=dict)
+    read: Collection[tuple[str, str, str]] = ()
+    chosen: str | None = None
+
+
+def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
+    """All about an Instance; None where it does not exist."""
+    store = context.store
+    instance = store.get(INSTANCE, key.namespace, key.name)
+    if instance is None:
+        return None
+    spec, meta = instance.spec, instance.metadata
+    requester = from_annotations(meta.annotations)
+    image = spec.boot.image_ref
+    facts = Facts(
+        instance=instance,
+        now=context.now(),
+        assignment=store.assignment_of(meta.uid),
+        assignment_is_fresh=(ASSIGNMENT.name, ASSIGNMENT_NAMESPACE, meta.uid) in look.read,
+        flavor=store.get(FLAVOR, "", spec.flavor_name),
+        image=store.get(IMAGE, image.namespace or meta.namespace, image.name),
+        nics=tuple(_nic(store, instance, nic) for nic in spec.networks),
+        disks=tuple(_disk(store, instance, i) for i in range(len(spec.volumes))),
+        answers=context.reviews.of(questions(instance, requester)) if requester else {},
+        user_data=look.user_data,
+        excluded=dict(context.refusals.get(meta.uid, {})),
+        chosen=look.chosen,
+        claimed=frozenset(context.claimed),
+        place=context.placements.choose,
+        hypervisor=lambda name: store.get(HYPERVISOR, "", name),
+    )
+    return _with_holdings(store, facts) if meta.deleting else facts
+
+
+def _nic(store: Store, instance: Instance, nic: NetworkInterface) -> NicFacts:
+    namespace = instance.metadata.namespace
+    name = nic.port_ref.name if nic.port_ref else made_port(instance.metadata.name, nic.name)
+    port = store.get(PORT, namespace, name)
+    network_name = nic.network_ref.name if nic.network_ref else port.spec.network_ref.name if port else ""
+    network = store.get(NETWORK, namespace, network_name)
+    claims = store.claims_of_network(network.metadata.uid) if network is not None else {}
+    return NicFacts(nic, port, network, claims)
+
+
+def _disk(store: Store, instance: Instance, index: int) -> DiskFacts:
+    mount = instance.spec.volumes[index]
+    volume = store.get(VOLUME, instance.metadata.namespace, mount.volume_ref.name)
+    volume_class = store.get(VOLUME_CLASS, "", volume.spec.class_name) if volume is not None else None
+    return DiskFacts(mount, volume, volume_class)
+
+
+def _with_holdings(store: Store, facts: Facts) -> Facts:
+    """And what has to go with a deleted Instance."""
+    instance = facts.instance
+    uid, namespace = instance.metadata.uid, instance.metadata.namespace
+    named = (store.get(VOLUME, namespace, mount.volume_ref.name) for mount in instance.spec.volumes)
+    volumes = tuple(
+        v for v in named if v and v.status and v.status.attachment and v.status.attachment.instance_uid == uid
+    )
+    made = tuple(store.ports_of(uid))
+    referred = (
+        store.get(PORT, namespace, nic.port_ref.name) for nic in instance.spec.networks if nic.port_ref
+    )
+    bound = tuple(p for p in referred if p is not None and _binder(p) == uid)
+    held = dict(store.claims_of_holder(uid))
+    return replace(facts, used_volumes=volumes, made_ports=made, bound_ports=bound, held=held)
+
+
+def _binder(port: OwnedPort) -> str | None:
+    return port.status.binding.instance_uid if port.status and port.status.binding else None
+
+
+def image_facts(context: Context, key: Key, failed_for: Mapping[int, float]) -> ImageFacts | None:
+    """All about an Image."""
+    image = context.store.get(IMAGE, key.namespace, key.name)
+    if image is None:
+        return None
+    hosts = tuple(context.store.all(HYPERVISOR))
+    return ImageFacts(image, context.now(), hosts, failed_for)
+
+
+def network_facts(context: Context, key: Key) -> NetworkFacts | None:
+    """All about a Network."""
+    store = context.store
+    network = store.get(NETWORK, key.namespace, key.name)
+    if network is None:
+        return None
+    held = dict(store.claims_of_holder(network.metadata.uid))
+    settled = any(c.spec.type is ClaimType.SEGMENT for c in held.values())
+    segments: set[str] = set()
+    if not settled:
+        segments = {c.spec.value for c in store.all(CLAIM) if c.spec.type is ClaimType.SEGMENT}
+        segments |= {name.removeprefix("vni-") for name in context.claimed}
+    mtus = [h.status.underlay_mtu for h in store.all(HYPERVISOR) if h.status and h.status.underlay_mtu]
+    ports = [k.name for k in store.dependents(key) if k.kind == PORT.name]
+    return NetworkFacts(network, context.now(), held, segments, mtus, ports)
+
+
+def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts | None:
+    """All about a Port."""
+    store = context.store
+    port = store.get(PORT, key.namespace, key.name)
+    if port is None:
+        return None
+    network = store.get(NETWORK, key.namespace, port.spec.network_ref.name)
+    claims = store.claims_of_network(network.metadata.uid) if network is not None else {}
+    held = dict(store.claims_of_holder(port.metadata.uid))
+    claimed = frozenset(context.claimed)
+    return PortFacts(port, context.now(), network, claims, held, claimed, user_is_gone)
+
+
+def volume_facts(context: Context, key: Key, *, holder_is_gone: bool) -> VolumeFacts | None:
+    """All about a Volume."""
+    store = context.store
+    volume = store.get(VOLUME, key.namespace, key.name)
+    if volume is None:
+        return None
+    status = volume.status
+    holder = status.attachment.instance_uid if status and status.attachment else None
+    assignment = store.assignment_of(holder) if holder else None
+    made = assignment.status.created_volumes if assignment is not None and assignment.status else []
+    return VolumeFacts(
+        volume,
+        context.now(),
+        store.get(VOLUME_CLASS, "", volume.spec.class_name),
+        created=volume.metadata.uid in made,
+        holder_is_gone=holder_is_gone,
+        hypervisor=store.get(HYPERVISOR, "", status.node_name) if status and status.node_name else None,
+    )
+
+
+def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:
+    """All about a node; there may be no object yet, or none any more."""
+    store = context.store
+    return HypervisorFacts(
+        name=key.name,
+        now=context.now(),
+        node=store.get(NODE, "", key.name),
+        hypervisor=store.get(HYPERVISOR, "", key.name),
+        silent_for=silent_for,
+        bound=len(store.assignments_on(key.name)),
+        images={image.metadata.uid for image in store.all(IMAGE)},
+        volumes={volume.metadata.uid for volume in store.all(VOLUME)},
+    )

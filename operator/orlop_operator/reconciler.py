@@ -1,0 +1,261 @@
+"""The loop around the plans: facts from the store, a plan, its effects, and again until nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+
+import structlog
+from pydantic import ValidationError
+
+from orlop_api.condition import is_true
+from orlop_operator import errors
+from orlop_operator.cluster import Cluster
+from orlop_operator.garbage import Garbage
+from orlop_operator.kinds import HYPERVISOR, IMAGE, INSTANCE, LEASE
+from orlop_operator.leases import Pulse
+from orlop_operator.placements import Placements
+from orlop_operator.reconcile.effects import Plan
+from orlop_operator.reconcile.execute import Executor, Learned
+from orlop_operator.reconcile.gather import (
+    Context,
+    Look,
+    hypervisor_facts,
+    image_facts,
+    instance_facts,
+    network_facts,
+    port_facts,
+    volume_facts,
+)
+from orlop_operator.reconcile.hypervisor import LAPSE, plan_hypervisor
+from orlop_operator.reconcile.image import plan_image
+from orlop_operator.reconcile.instance.plan import plan_instance
+from orlop_operator.reconcile.network import plan_network
+from orlop_operator.reconcile.port import plan_port
+from orlop_operator.reconcile.volume import plan_volume
+from orlop_operator.recorder import Recorder
+from orlop_operator.refusals import Refusals
+from orlop_operator.reviews import Reviews
+from orlop_operator.store import Change, Key, Store
+from orlop_operator.wakes import wakes
+from orlop_operator.workqueue import WorkQueue
+
+PASSES = 20
+"""Looks in a row at one object, each after effects, before others get their turn."""
+
+log = structlog.get_logger()
+
+_looking_at: ContextVar[Key | None] = ContextVar("looking_at", default=None)
+"""Our own writes do not wake the object that they are made for: its loop looks again by itself."""
+
+
+class UnsettledError(Exception):
+    """An object still wanted something after many looks in a row."""
+
+
+class Reconciler:
+    """Looks at keys; owns everything that is remembered between looks."""
+
+    def __init__(self, cluster: Cluster, recorder: Recorder, store: Store, queue: WorkQueue[Key]) -> None:
+        clock = asyncio.get_running_loop().time
+        self._clock = clock
+        self._cluster = cluster
+        self._store = store
+        self._queue = queue
+        self._pulse = Pulse(clock)
+        self._refusals = Refusals(clock)
+        reviews = Reviews(clock)
+        self._executor = Executor(cluster, store, reviews, recorder)
+        self._context = Context(store, Placements(store), reviews, self._executor.claimed)
+        self._garbage = Garbage(cluster, store)
+        self._unplaced: set[Key] = set()
+        self._failed_since: dict[tuple[str, int], float] = {}
+        self._looks: dict[str, Callable[[Key], Awaitable[None]]] = {
+            "Instance": self._instance,
+            "Image": self._image,
+            "Network": self._network,
+            "Port": self._port,
+            "Volume": self._volume,
+            "Hypervisor": self._hypervisor,
+            "Assignment": self._assignment,
+            "Claim": self._claim,
+        }
+
+    def observe(self, change: Change) -> None:
+        """The store's listener: remember what follows from the change, and wake whom it concerns."""
+        ours = _looking_at.get()
+        made_room = self._context.placements.take_over(change)
+        self._refusals.take_over(change)
+        for key in wakes(change, self._store):
+            if key != ours:
+                self._queue.add(key)
+        if self._pulse.take_over(change):
+            self._heard(change.key.name)
+        if made_room:
+            for key in self._unplaced:
+                self._queue.add(key)
+        if change.kind == HYPERVISOR.name:
+            self._follow_readiness(change)
+
+    async def look(self, key: Key) -> None:
+        """Bring one object as far as it gets now; raises where another try may help."""
+        token = _looking_at.set(key)
+        try:
+            await self._looks[key.kind](key)
+        finally:
+            _looking_at.reset(token)
+
+    def everything(self) -> None:
+        """Wake all that has a plan, and check all Claims: at the start and every few minutes."""
+        for key in self._store.keys():
+            if key.kind in self._looks:
+                self._queue.add(key)
+            elif key.kind == "Node":
+                self._queue.add(Key(HYPERVISOR.name, "", key.name))
+
+    def _heard(self, node: str) -> None:
+        host = self._store.get(HYPERVISOR, "", node)
+        if host is not None and not (host.status and is_true(host.status.conditions, "Ready")):
+            self._queue.add(Key(HYPERVISOR.name, "", node))
+
+    def _follow_readiness(self, change: Change) -> None:
+        """Guests' conditions follow their node's; Images may wait for any node."""
+        if _readiness(change.old) == _readiness(change.new):
+            return
+        for assignment in self._store.assignments_on(change.key.name):
+            identity = assignment.spec.instance
+            self._queue.add(Key(INSTANCE.name, identity.namespace, identity.name))
+        for image in self._store.all(IMAGE):
+            if image.status is None or image.status.digest is None:
+                self._queue.add(Key(IMAGE.name, image.metadata.namespace, image.metadata.name))
+
+    async def _run(self, key: Key, plan: Callable[[Learned], Plan | None]) -> None:
+        """Plan, act, and again."""
+        learned = Learned()
+        for _ in range(PASSES):
+            made = plan(learned)
+            if made is None:
+                return
+            learned.surprised = False
+            reserved = self._executor.reserve(made.effects)
+            try:
+                await self._executor.carry_out(made.effects, learned)
+            finally:
+                self._executor.release(reserved)
+            if not made.effects or (made.final and not learned.surprised):
+                if made.again_after is not None:
+                    self._queue.add(key, made.again_after)
+                return
+        raise UnsettledError(f"{key.kind} {key.namespace}/{key.name} wants more after {PASSES} looks")
+
+    async def _instance(self, key: Key) -> None:
+        chosen: str | None = None
+        uid = ""
+
+        def plan(learned: Learned) -> Plan | None:
+            nonlocal chosen, uid
+            facts = instance_facts(self._context, key, Look(learned.user_data, learned.read, chosen))
+            if facts is None:
+                self._unplaced.discard(key)
+                return None
+            uid = facts.instance.metadata.uid
+            made = plan_instance(facts)
+            (self._unplaced.add if made.unplaced else self._unplaced.discard)(key)
+            if made.chosen is not None and made.wanted is not None:
+                chosen = made.chosen
+                self._context.placements.hold(uid, made.chosen, made.wanted)
+            return made
+
+        self._context.refusals = self._refusals.current()
+        try:
+            await self._run(key, plan)
+        finally:
+            self._context.placements.settle(uid)
+
+    async def _image(self, key: Key) -> None:
+        await self._run(key, lambda _: self._plan_image(key))
+
+    def _plan_image(self, key: Key) -> Plan | None:
+        image = self._store.get(IMAGE, key.namespace, key.name)
+        if image is None:
+            return None
+        uid, now = image.metadata.uid, self._clock()
+        for host in self._store.all(HYPERVISOR):
+            for report in host.status.imports if host.status else ():
+                if report.image_uid == uid and report.state == "Failed":
+                    self._failed_since.setdefault((uid, report.generation), now)
+        ages = {g: now - since for (u, g), since in self._failed_since.items() if u == uid}
+        facts = image_facts(self._context, key, ages)
+        return plan_image(facts) if facts is not None else None
+
+    async def _network(self, key: Key) -> None:
+        def plan(_: Learned) -> Plan | None:
+            facts = network_facts(self._context, key)
+            return plan_network(facts) if facts is not None else None
+
+        await self._run(key, plan)
+
+    async def _port(self, key: Key) -> None:
+        gone = await self._garbage.port_is_forsaken(key)
+
+        def plan(_: Learned) -> Plan | None:
+            facts = port_facts(self._context, key, user_is_gone=gone)
+            return plan_port(facts) if facts is not None else None
+
+        await self._run(key, plan)
+
+    async def _volume(self, key: Key) -> None:
+        gone = await self._garbage.volume_is_forsaken(key)
+
+        def plan(_: Learned) -> Plan | None:
+            facts = volume_facts(self._context, key, holder_is_gone=gone)
+            return plan_volume(facts) if facts is not None else None
+
+        await self._run(key, plan)
+
+    async def _hypervisor(self, key: Key) -> None:
+        silent = self._pulse.silent_for(key.name)
+        if silent is not None and silent >= LAPSE:
+            # Before a node is called lost, the Lease itself is read: our watch may be what is late.
+            await self._garbage.read(LEASE, "orlop-nodes", key.name)
+
+        def plan(_: Learned) -> Plan | None:
+            return plan_hypervisor(hypervisor_facts(self._context, key, self._pulse.silent_for(key.name)))
+
+        await self._run(key, plan)
+
+    async def _assignment(self, key: Key) -> None:
+        plan = await self._garbage.plan_assignment(key)
+        await self._executor.carry_out(plan.effects, Learned())
+        if plan.again_after is not None:
+            self._queue.add(key, plan.again_after)
+
+    async def _claim(self, key: Key) -> None:
+        plan = await self._garbage.plan_claim(key)
+        await self._executor.carry_out(plan.effects, Learned())
+
+    async def work(self) -> None:
+        """One worker: keys, one after the other, until cancelled."""
+        while True:
+            key = await self._queue.take()
+            try:
+                await self.look(key)
+            except asyncio.CancelledError:
+                self._queue.done(key)
+                raise
+            except (errors.ApiError, ValidationError, UnsettledError) as error:
+                delay = self._queue.failed(key)
+                log.warning("look failed", key=key, error=str(error), retry_seconds=round(delay, 1))
+            except Exception:
+                # A bug must not end the worker: the object is tried again, and the log says where it is.
+                delay = self._queue.failed(key)
+                log.exception("look broke", key=key, retry_seconds=round(delay, 1))
+            else:
+                self._queue.done(key)
+
+
+def _readiness(thing: object) -> tuple[str, str] | None:
+    status = getattr(thing, "status", None)
+    ready = next((c for c in status.conditions if c.type == "Ready"), None) if status is not None else None
+    return (ready.status, ready.reason) if ready is not None else None

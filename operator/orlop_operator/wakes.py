@@ -1,0 +1,119 @@
+"""Which objects want a look when one has changed. Pure, over what the store knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
+from orlop_api.claim import Claim
+from orlop_api.hypervisor import NODE_ACCOUNTS_NAMESPACE, Hypervisor
+from orlop_api.image import Image
+from orlop_api.instance import Instance
+from orlop_api.port import Port
+from orlop_api.volume import Volume
+from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, Lease, Node, Object, OwnedPort
+from orlop_operator.references import references
+from orlop_operator.store import Change, Key, Store
+
+RECONCILED = frozenset({"Instance", "Image", "Network", "Port", "Volume", "Hypervisor"})
+"""Kinds that have a plan of their own; an Assignment is planned with its Instance, while there is one."""
+
+
+def wakes(change: Change, store: Store) -> Iterator[Key]:
+    """Keys of what wants another look, the changed object's own among them."""
+    thing = change.new or change.old
+    if thing is None:
+        return
+    key = change.key
+    if key.kind in RECONCILED and not (
+        isinstance(thing, OwnedPort) and thing.owner_uid and not thing.metadata.deleting
+    ):
+        yield key
+    yield from store.dependents(key)
+    yield from _of(change, thing, store)
+
+
+def _is_followed(thing: Object) -> bool:
+    """A Port that Orlop made is planned with its Instance, until somebody deletes it."""
+    return isinstance(thing, OwnedPort) and thing.owner_uid is not None and not thing.metadata.deleting
+
+
+def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
+    match thing:
+        case Assignment():
+            yield from _of_assignment(change, thing, store)
+        case Instance():
+            # What it used may have waited for its end, and an Assignment must not stay without it.
+            if change.new is None:
+                yield from (Key(*reference) for reference in references(thing))
+                yield Key(ASSIGNMENT.name, ASSIGNMENT_NAMESPACE, thing.metadata.uid)
+        case Claim():
+            # A Claim that is given back may be what somebody waits for; a new one is nobody's business.
+            if change.new is None:
+                yield from _of_claim(thing, store)
+        case Node():
+            yield Key(HYPERVISOR.name, "", thing.metadata.name)
+        case Lease():
+            if thing.metadata.namespace == NODE_ACCOUNTS_NAMESPACE and _revives(change):
+                yield Key(HYPERVISOR.name, "", thing.metadata.name)
+        case Hypervisor():
+            yield from _of_hypervisor(thing, store)
+        case Port() | Volume() | Image():
+            yield from _of_referred(change, thing, store)
+        case _:
+            return
+
+
+def _of_assignment(change: Change, thing: Assignment, store: Store) -> Iterator[Key]:
+    identity = thing.spec.instance
+    instance = store.by_uid(identity.uid)
+    yield instance if instance is not None else change.key
+    for uid in _made_volumes(change.new) - _made_volumes(change.old):
+        volume = store.by_uid(uid)
+        if volume is not None:
+            yield volume
+    if change.new is None and thing.spec.node_name is not None:
+        yield Key(HYPERVISOR.name, "", thing.spec.node_name)
+
+
+def _made_volumes(thing: Object | None) -> frozenset[str]:
+    if isinstance(thing, Assignment) and thing.status is not None:
+        return frozenset(thing.status.created_volumes)
+    return frozenset()
+
+
+def _of_claim(thing: Claim, store: Store) -> Iterator[Key]:
+    network = store.by_uid(thing.spec.network_uid)
+    if network is not None:
+        yield network
+        yield from store.dependents(network)
+    holder = store.by_uid(thing.spec.holder.uid)
+    if holder is not None:
+        yield holder
+
+
+def _revives(change: Change) -> bool:
+    """Renewals come every few seconds and change nothing; a first or last one does."""
+    return change.old is None or change.new is None
+
+
+def _of_hypervisor(thing: Hypervisor, store: Store) -> Iterator[Key]:
+    for order in thing.spec.imports:
+        key = store.by_uid(order.image_uid)
+        if key is not None:
+            yield key
+    for uid in thing.spec.delete_volumes:
+        key = store.by_uid(uid)
+        if key is not None:
+            yield key
+
+
+def _of_referred(change: Change, thing: Object, store: Store) -> Iterator[Key]:
+    """The Network waits for its last Port to go; a node may have orders for a Volume or an Image."""
+    if change.new is not None:
+        return
+    if isinstance(thing, Port):
+        yield from (Key(*reference) for reference in references(thing))
+    else:
+        for hypervisor in store.all(HYPERVISOR):
+            yield Key(HYPERVISOR.name, "", hypervisor.metadata.name)
