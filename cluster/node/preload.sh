@@ -10,7 +10,8 @@ version = 2
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 EOF
 rm -rf "$root/var/lib/containerd"
-in_root containerd -c /tmp/containerd.toml > "$scratch/containerd.log" 2>&1 &
+# Not by in_root: $! is to be containerd itself, which has to be gone before its store is touched.
+chroot "$root" /usr/bin/containerd -c /tmp/containerd.toml > "$scratch/containerd.log" 2>&1 &
 containerd=$!
 for _ in $(seq 100); do
   [ -S "$root/run/containerd/containerd.sock" ] && break

@@ -41,6 +41,7 @@ def supervise(cluster: Sealed, owner: int | None) -> None:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         relay = start_relay(init, listener)
         stack.callback(end, relay)
+        stack.callback(end_namespaces, init, outer)
         (cluster.state / "supervisor.json").write_text(
             json.dumps({"supervisor": os.getpid(), "init": init, "port": listener.getsockname()[1]})
         )
@@ -86,6 +87,13 @@ def end(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
     """Kill and reap."""
     process.kill()
     process.wait()
+
+
+def end_namespaces(init: int, outer: "subprocess.Popen[str]") -> None:
+    """Kill the first process, and with it all others; the one that waits for it ends then by itself."""
+    with suppress(ProcessLookupError):
+        os.kill(init, signal.SIGKILL)
+    outer.wait()
 
 
 def clean(cluster: Sealed) -> None:
