@@ -1,10 +1,10 @@
 """A real distribution boots: Debian 12 with cloud-init reads its seed, and ends when it is asked to."""
 
 import pytest
-from support.lab import NAMESPACE, Guests
 
 from orlop_cluster import demo
 from orlop_cluster.lab import until
+from support.lab import NAMESPACE, Guests
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
