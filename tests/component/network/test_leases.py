@@ -1,0 +1,104 @@
+"""What a guest is told by DHCP, and that it is told so whatever happens to the server."""
+
+import os
+import signal
+
+import pytest
+
+from support import frames
+from support.fakenode import FakeNode, nic
+from support.talk import Speaker
+
+pytestmark = [pytest.mark.component, pytest.mark.timeout(60)]
+Lab = tuple[FakeNode, FakeNode, FakeNode]
+
+
+async def test_offers_what_the_order_says(lab: Lab):
+    node, *_ = lab
+    order = nic(4097, "10.10.0.20", dns=["192.0.2.53", "10.10.0.1"], mtu=1400)
+    guest = await Speaker.start(node.networks(), node, "web-1", order)
+
+    offer = guest.ask_dhcp(frames.DISCOVER)
+    assert offer
+    address, options = offer
+    assert address == "10.10.0.20"
+    assert options[53] == bytes([frames.OFFER])
+    assert options[1] == bytes([255, 255, 255, 0])
+    assert options[3] == bytes([10, 10, 0, 1])
+    # The gateway resolves no names: the guest is not told that it does.
+    assert options[6] == bytes([192, 0, 2, 53])
+    assert options[12] == b"web-1"
+    assert options[26] == (1400).to_bytes(2, "big")
+    assert int.from_bytes(options[51], "big") == 3600
+
+    confirmed = guest.ask_dhcp(frames.DHCP_REQUEST, options=frames.requested("10.10.0.20"))
+    assert confirmed
+    assert confirmed[1][53] == bytes([frames.ACK])
+
+
+async def test_without_a_way_out_there_is_no_router(lab: Lab):
+    node, *_ = lab
+    guest = await Speaker.start(node.networks(), node, "web-1", nic(4097, "10.10.0.20", egress="None"))
+    offer = guest.ask_dhcp(frames.DISCOVER)
+    assert offer
+    assert not {3, 6} & offer[1].keys()
+
+
+async def test_says_nothing_where_dhcp_is_disabled(lab: Lab):
+    node, *_ = lab
+    guest = await Speaker.start(node.networks(), node, "web-1", nic(4097, "10.10.0.20", dhcp="Disabled"))
+    assert guest.ask_dhcp(frames.DISCOVER) is None
+    assert node.traces()["servers"] == []
+
+
+async def test_a_server_that_was_killed_comes_back_and_renews(lab: Lab):
+    node, *_ = lab
+    networks = node.networks()
+    order = nic(4097, "10.10.0.20")
+    guest = await Speaker.start(networks, node, "web-1", order)
+    assert guest.ask_dhcp(frames.DHCP_REQUEST, options=frames.requested("10.10.0.20"))
+    before = node.dhcp_server()
+    os.kill(before, signal.SIGKILL)
+
+    await networks.resync({"web-1": ("web-1", [order])})
+
+    assert node.dhcp_server() != before
+    renewed = guest.ask_dhcp(frames.DHCP_REQUEST, has="10.10.0.20")
+    assert renewed
+    assert renewed[0] == "10.10.0.20"
+    assert renewed[1][53] == bytes([frames.ACK])
+
+
+async def test_a_new_agent_leaves_the_server_alone(lab: Lab):
+    node, *_ = lab
+    order = nic(4097, "10.10.0.20")
+    await Speaker.start(node.networks(), node, "web-1", order)
+    before = node.dhcp_server()
+    await node.networks().resync({"web-1": ("web-1", [order])})
+    await node.networks().prepare("web-1", "web-1", [order])
+    assert node.dhcp_server() == before
+
+
+async def test_guests_come_and_go_at_a_running_server(lab: Lab):
+    node, *_ = lab
+    networks = node.networks()
+    await Speaker.start(networks, node, "stays", nic(4097, "10.10.0.20"))
+    server = node.dhcp_server()
+    second = await Speaker.start(networks, node, "comes", nic(4097, "10.10.0.21"))
+    offer = second.ask_dhcp(frames.DISCOVER)
+    assert offer
+    assert offer[0] == "10.10.0.21"
+    await networks.detach("comes")
+    assert node.dhcp_server() == server
+
+
+async def test_an_address_that_comes_back_with_another_mac_is_leased_again(lab: Lab):
+    node, *_ = lab
+    networks = node.networks()
+    await Speaker.start(networks, node, "stays", nic(4097, "10.10.0.20"))
+    for mac in ("02:aa:aa:aa:aa:01", "02:aa:aa:aa:aa:02"):
+        guest = await Speaker.start(networks, node, "goes", nic(4097, "10.10.0.21", mac_address=mac))
+        confirmed = guest.ask_dhcp(frames.DHCP_REQUEST, options=frames.requested("10.10.0.21"))
+        assert confirmed
+        assert confirmed[1][53] == bytes([frames.ACK])
+        await networks.detach("goes")

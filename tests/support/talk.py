@@ -1,0 +1,77 @@
+"""A guest at the end of a wire, one frame at a time."""
+
+import itertools
+
+from orlop_agent.network.adapter import Networks
+from orlop_api.assignment import AssignedNic
+from support import frames
+from support.fakenode import FakeNode, Wire, start
+
+_numbers = itertools.count(1)
+
+
+class Speaker:
+    """A guest with one NIC."""
+
+    def __init__(self, wire: Wire, nic: AssignedNic) -> None:
+        self.wire = wire
+        self.mac = nic.mac_address
+        self.address = nic.addresses[0]
+        self.gateway = nic.gateway
+
+    @classmethod
+    async def start(cls, networks: Networks, node: FakeNode, uid: str, nic: AssignedNic) -> "Speaker":
+        (wire,) = await start(networks, node, uid, [nic])
+        return cls(wire, nic)
+
+    def who_has(self, address: str, seconds: float = 2.0) -> str | None:
+        """The MAC that is answered for an address."""
+        self.wire.send(frames.arp(frames.REQUEST, self.mac, self.address, address))
+        frame = self.wire.receive(lambda frame: frames.is_arp_reply(frame, address), seconds)
+        return frames.answered_mac(frame) if frame else None
+
+    def ping(self, address: str, by: str | None = None, seconds: float = 2.0) -> bool:
+        """Whether an address answers; `by`: the MAC to send to, the gateway's when absent."""
+        to_mac = by or self.who_has(self.gateway)
+        assert to_mac
+        number = next(_numbers)
+        echo = frames.echo_request(number)
+        self.wire.send(frames.ipv4(self.mac, to_mac, self.address, address, frames.ICMP, echo))
+
+        # The gateway asks who we are before it answers.
+        def wanted(frame: bytes) -> bool:
+            if (
+                frame[12:14] == b"\x08\x06"
+                and frame[20:22] == b"\0\1"
+                and frame[38:42] == _packed(self.address)
+            ):
+                asker = frames.answered_mac(frame)
+                own = frames.arp(frames.REPLY, self.mac, self.address, self.gateway, to=asker)
+                self.wire.send(own)
+            return frames.is_echo_reply(frame, number)
+
+        return self.wire.receive(wanted, seconds) is not None
+
+    def say(self, to_mac: str, address: str, port: int, text: bytes) -> None:
+        datagram = frames.udp(4000, port, text)
+        self.wire.send(frames.ipv4(self.mac, to_mac, self.address, address, frames.UDP, datagram))
+
+    def hears(self, text: bytes, seconds: float = 2.0) -> bool:
+        return self.wire.receive(lambda frame: text in frame, seconds) is not None
+
+    def ask_dhcp(
+        self, kind: int, *, has: str = "0.0.0.0", options: bytes = b""
+    ) -> tuple[str, dict[int, bytes]] | None:
+        """What the DHCP server says: an address and its options."""
+        message = frames.dhcp(kind, self.mac, has=has, options=options)
+        renews = has != "0.0.0.0"
+        to_mac = self.who_has(self.gateway) if renews else frames.BROADCAST
+        assert to_mac
+        to = self.gateway if renews else "255.255.255.255"
+        self.wire.send(frames.ipv4(self.mac, to_mac, has, to, frames.UDP, message))
+        frame = self.wire.receive(lambda frame: frames.lease(frame) is not None)
+        return frames.lease(frame) if frame else None
+
+
+def _packed(address: str) -> bytes:
+    return bytes(int(octet) for octet in address.split("."))
