@@ -46,8 +46,8 @@ class Cluster:
         """The object as etcd has it now, no cache between."""
         return kind.parse(await self.call("GET", kind.path(namespace, name)))
 
-    async def list(self, kind: Kind[M], namespace: str = "") -> list[M]:
-        """All objects of a kind, page by page."""
+    async def list(self, kind: Kind[M], namespace: str = "") -> tuple[list[M], int]:
+        """All objects of a kind, page by page, and the resourceVersion of that snapshot."""
         items: list[M] = []
         token = ""
         while True:
@@ -63,7 +63,7 @@ class Cluster:
             items += map(kind.parse, page["items"])
             token = page["metadata"].get("continue", "")
             if not token:
-                return items
+                return items, int(page["metadata"]["resourceVersion"])
 
     async def create(self, kind: Kind[M], body: Body, namespace: str = "") -> M:
         """POST; AlreadyExistsError where the name is taken."""

@@ -84,9 +84,9 @@ class Garbage:
             port = await self.read(PORT, holder.namespace, holder.name)
             gone = port is None or holder.uid not in {port.metadata.uid, port.owner_uid}
             # The Instance claims before its Port exists; only its uid is known here.
-            gone = gone and holder.uid not in {
-                i.metadata.uid for i in await self._cluster.list(INSTANCE, holder.namespace)
-            }
+            if gone:
+                instances, _ = await self._cluster.list(INSTANCE, holder.namespace)
+                gone = all(instance.metadata.uid != holder.uid for instance in instances)
         return Plan((Delete(CLAIM, claim),)) if gone else Plan()
 
     async def _is_over(self, namespace: str, name: str, uid: str) -> bool:

@@ -108,7 +108,7 @@ class Reconciler:
 
     def everything(self) -> None:
         """Wake all that has a plan, and check all Claims: at the start and every few minutes."""
-        for key in self._store.keys():
+        for key in self._store.everything():
             if key.kind in self._looks:
                 self._queue.add(key)
             elif key.kind == "Node":

@@ -84,7 +84,7 @@ class Store:
         """All objects of the kind; not to be kept over an await."""
         return cast("Iterable[M]", self._tables[kind.name].values())
 
-    def keys(self) -> Iterator[Key]:
+    def everything(self) -> Iterator[Key]:
         """The keys of everything."""
         for kind, table in self._tables.items():
             for namespace, name in table:

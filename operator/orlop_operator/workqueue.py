@@ -35,12 +35,28 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._number = itertools.count()
         self._changed = asyncio.Event()
+        self._open = False
+
+    def open(self) -> None:
+        """From now on keys are taken; before, whoever adds one is not heard."""
+        self._open = True
+
+    def close(self) -> None:
+        """Forget every key, and take none until `open`."""
+        self._open = False
+        self._waiting.clear()
+        self._again.clear()
+        self._later.clear()
+        self._due.clear()
+        self._failures.clear()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._working)
 
     def add(self, key: K, delay: float = 0.0) -> None:
         """Look at the key now, or in `delay` seconds; the earlier wish counts."""
+        if not self._open:
+            return
         now = self._clock()
         if delay > 0:
             if self._due.get(key, float("inf")) > now + delay:
@@ -84,14 +100,6 @@ class WorkQueue(Generic[K]):
         self._finish(key)
         self.add(key, delay)
         return delay
-
-    def clear(self) -> None:
-        """Forget every key that is not being worked on."""
-        self._waiting.clear()
-        self._again.clear()
-        self._later.clear()
-        self._due.clear()
-        self._failures.clear()
 
     def oldest(self) -> float:
         """Seconds for which the oldest due key has waited; 0 where none waits."""

@@ -1,0 +1,83 @@
+"""Probes and metrics on one small port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+LONGEST_SILENCE = 120.0
+"""Seconds without a watch event; our own election makes one every two seconds."""
+LONGEST_WAIT = 300.0
+"""Seconds that a due key may wait for a worker."""
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """What the process says about itself."""
+
+    leading: bool
+    ready: bool
+    """The webhook serves, with a certificate that API servers trust."""
+    silence: float
+    """Seconds since the last watch event."""
+    keys: int
+    oldest: float
+    """Seconds for which the oldest due key has waited."""
+    writes: int
+    """Successful writes since the start."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether watches move and the queue is worked off."""
+        return self.silence < LONGEST_SILENCE and self.oldest < LONGEST_WAIT
+
+
+@asynccontextmanager
+async def served(vitals: Callable[[], Vitals], port: int) -> AsyncIterator[None]:
+    """Answer /healthz, /readyz and /metrics for the duration of the block."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        now = vitals()
+        return web.Response(
+            status=200 if now.alive else 503,
+            text=f"last watch event {now.silence:.0f} s ago, oldest key waits {now.oldest:.0f} s\n",
+        )
+
+    async def readyz(_: web.Request) -> web.Response:
+        ready = vitals().ready
+        return web.Response(
+            status=200 if ready else 503, text="ok\n" if ready else "webhook not trusted yet\n"
+        )
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=exposition(vitals()), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    application = web.Application()
+    application.add_routes(
+        [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)]
+    )
+    runner = web.AppRunner(application, handle_signals=False, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, None, port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def exposition(now: Vitals) -> bytes:
+    """The vitals as Prometheus reads them."""
+    registry = CollectorRegistry()
+    for name, text, value in (
+        ("orlop_leading", "1 on the replica that reconciles", float(now.leading)),
+        ("orlop_watch_silence_seconds", "since the last watch event", now.silence),
+        ("orlop_queue_keys", "objects that wait for a look or get one", float(now.keys)),
+        ("orlop_queue_oldest_seconds", "for which the oldest due key has waited", now.oldest),
+        ("orlop_writes", "successful writes since the start", float(now.writes)),
+    ):
+        Gauge(name, text, registry=registry).set(value)
+    return generate_latest(registry)

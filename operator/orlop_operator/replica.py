@@ -1,0 +1,159 @@
+"""The operator's process: store, election, workers, watches, webhook and probes, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from typing import Any
+
+import kopf
+import structlog
+from pydantic import ValidationError
+
+from orlop_operator import errors
+from orlop_operator.cluster import Cluster, connected
+from orlop_operator.credentials import connection
+from orlop_operator.health import Vitals, served
+from orlop_operator.kinds import WATCHED, Kind
+from orlop_operator.lease import Election
+from orlop_operator.reconciler import Reconciler
+from orlop_operator.recorder import Recorder
+from orlop_operator.settings import Settings
+from orlop_operator.store import Change, Key, Store
+from orlop_operator.watching import watch_settings
+from orlop_operator.workqueue import WorkQueue
+
+log = structlog.get_logger()
+
+_LIST_AGAIN = 2.0
+"""Seconds between tries of the first listing, for example until the CRDs are there."""
+
+
+class Replica:
+    """One replica."""
+
+    def __init__(self, settings: Settings, cluster: Cluster) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._clock = asyncio.get_running_loop().time
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._recorder = Recorder(cluster, settings.pod_name)
+        self._store = Store(self._changed)
+        self._reconciler = Reconciler(cluster, self._recorder, self._store, self._queue)
+        self._election = Election(
+            cluster, settings.namespace, settings.pod_name, lead=self._lead, follow=self._follow
+        )
+        self._workers: list[asyncio.Task[None]] = []
+        self._heard = self._clock()
+        self._webhook: Any = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop`, or until a part of it ends with an error."""
+        watches = watch_settings()
+        registry = kopf.get_default_registry()
+        from orlop_operator.handlers import login, watch  # noqa: F401, PLC0415 - importing registers
+
+        if self._settings.webhook == "Enabled":
+            from orlop_operator.handlers import admission  # noqa: F401, PLC0415 - importing registers
+            from orlop_operator.webhook import Webhook  # noqa: PLC0415
+
+            self._webhook = Webhook(self._cluster, port=self._settings.webhook_port)
+            watches.admission.server = self._webhook
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(served(self.vitals, self._settings.health_port))
+            await self._fill()
+            async with asyncio.TaskGroup() as parts:
+                background = [
+                    parts.create_task(self._election.run(), name="election"),
+                    parts.create_task(self._recorder.run(), name="events"),
+                    parts.create_task(self._resync(), name="resync"),
+                ]
+                try:
+                    await kopf.operator(
+                        registry=registry,
+                        settings=watches,
+                        memo=kopf.Memo(sink=self.take),
+                        clusterwide=True,
+                        standalone=True,
+                        stop_flag=stop,
+                    )
+                finally:
+                    for part in background:
+                        part.cancel()
+
+    def _changed(self, change: Change) -> None:
+        self._reconciler.observe(change)
+
+    def vitals(self) -> Vitals:
+        """How it goes."""
+        return Vitals(
+            leading=self._election.leading,
+            ready=self._webhook is None or self._webhook.ready,
+            silence=self._clock() - self._heard,
+            keys=len(self._queue),
+            oldest=self._queue.oldest(),
+            writes=self._cluster.writes,
+        )
+
+    def take(self, kind: Kind[Any], event: str, body: dict[str, Any]) -> None:
+        """One watch event."""
+        self._heard = self._clock()
+        try:
+            thing = kind.parse(body)
+        except ValidationError as error:
+            # The API server checks against the same schema, so this is a version of it that we do not know.
+            log.warning("not understood", kind=kind.name, name=body.get("metadata"), error=str(error))
+            return
+        if event == "DELETED":
+            self._store.remove(kind, thing.metadata.namespace, thing.metadata.name, thing.metadata.uid)
+        else:
+            self._store.observe(kind, thing)
+
+    async def _fill(self) -> None:
+        """List everything before anything is decided: only then may a missing object be called missing."""
+        while True:
+            try:
+                await self._list_all()
+            except errors.ApiError as error:
+                log.warning("first listing failed", error=str(error), retry_seconds=_LIST_AGAIN)
+                self._heard = self._clock()
+                await asyncio.sleep(_LIST_AGAIN)
+            else:
+                return
+
+    async def _list_all(self) -> None:
+        for kind in WATCHED:
+            items, version = await self._cluster.list(kind)
+            self._store.reset(kind, items, version)
+
+    async def _resync(self) -> None:
+        """Catch what a watch has missed."""
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+            try:
+                await self._list_all()
+            except errors.ApiError as error:
+                log.warning("resync failed", error=str(error))
+            self._reconciler.everything()
+
+    def _lead(self) -> None:
+        self._queue.open()
+        self._reconciler.everything()
+        self._workers = [
+            asyncio.create_task(self._reconciler.work(), name=f"worker-{n}")
+            for n in range(self._settings.workers)
+        ]
+
+    def _follow(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        self._workers = []
+        self._queue.close()
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Connect, and run one replica until `stop`."""
+    watches = watch_settings()
+    async with connected(lambda: connection(watches)) as cluster:
+        await Replica(settings, cluster).run(stop)
