@@ -22,11 +22,6 @@ class Order:
         self.epoch = 0
         self.generation = 1
 
-    def close(self) -> None:
-        for name, client in self._clients.items():
-            if name:
-                client.close()
-
     def by(self, user: User | None) -> Rest:
         """Requests as this user; None is the administrator."""
         if user is None:

@@ -65,6 +65,7 @@ class Rest:
     def __init__(self, server: ApiServer, user: User | None = None, token: str | None = None) -> None:
         self._server, self._user, self._token = server, user, token or server.token
         self._connection = self._connect()
+        self._others: list[Rest] = []
 
     def _connect(self) -> http.client.HTTPSConnection:
         address = urlsplit(self._server.url).netloc
@@ -72,10 +73,20 @@ class Rest:
         return http.client.HTTPSConnection(address, context=context, timeout=30)
 
     def close(self) -> None:
+        """End the connection, and those of everybody it was made to act for."""
+        for other in self._others:
+            other.close()
         self._connection.close()
 
     def acting(self, user: User) -> Rest:
-        return Rest(self._server, user)
+        """Requests as another user, closed with this one."""
+        self._others.append(Rest(self._server, user))
+        return self._others[-1]
+
+    def bearing(self, token: str) -> Rest:
+        """Requests with this token, closed with this one."""
+        self._others.append(Rest(self._server, token=token))
+        return self._others[-1]
 
     def request(
         self, method: str, path: str, body: object = None, content_type: str = "application/json"

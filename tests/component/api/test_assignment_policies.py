@@ -1,7 +1,5 @@
 """The Assignment protocol as the API server enforces it, whoever is mistaken."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from support.manifests import Manifest
@@ -18,10 +16,8 @@ NAMESPACE_CONTROLLER = User(
 
 
 @pytest.fixture
-def order(admin: Rest) -> Iterator[Order]:
-    made = Order(admin)
-    yield made
-    made.close()
+def order(admin: Rest) -> Order:
+    return Order(admin)
 
 
 @pytest.fixture

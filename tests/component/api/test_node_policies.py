@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.apiserver import ApiServer
 from support.manifests import right
 from support.orders import Order, done
 from support.policies import OPERATOR, agent_account, denial, node_account
 from support.rest import Answer, Rest, User
+from support.rights import RBAC, Right, wait_for
 
 pytestmark = pytest.mark.component
 
@@ -37,10 +37,8 @@ def nodes(admin: Rest) -> dict[str, str]:
 
 
 @pytest.fixture
-def node(admin: Rest, nodes: dict[str, str]) -> Iterator[Rest]:
-    client = admin.acting(node_account("node-1"))
-    yield client
-    client.close()
+def node(admin: Rest, nodes: dict[str, str]) -> Rest:
+    return admin.acting(node_account("node-1"))
 
 
 def lease(name: str, namespace: str = "orlop-nodes") -> dict:
@@ -66,7 +64,6 @@ def test_not_its_own_readiness(node: Rest, admin: Rest) -> None:
     assert denial(node.patch(manifest, {"status": {"conditions": [ready]}}, "status")) == said
     operator = admin.acting(OPERATOR)
     done(operator.patch(manifest, {"status": {"conditions": [ready]}}, "status"))
-    operator.close()
     done(node.patch(manifest, {"status": {"poolID": "b"}}, "status"))
     assert denial(node.patch(manifest, {"status": {"conditions": None}}, "status")) == said
 
@@ -88,7 +85,6 @@ def test_its_own_assignments_only(admin: Rest, nodes: dict[str, str]) -> None:
         f"node node-1 may write only what is its own, not assignments/status {order.uid} of node node-2"
     )
     done(order.start("node-2"))
-    order.close()
 
 
 @pytest.fixture
@@ -101,9 +97,11 @@ def almighty(admin: Rest) -> Iterator[User]:
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
         "subjects": [{"kind": "ServiceAccount", "name": "node-1", "namespace": "orlop-nodes"}],
     }
-    bindings = "apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    bindings = f"{RBAC}/clusterrolebindings"
+    account = node_account("node-1")
     done(admin.request("POST", bindings, binding))
-    yield node_account("node-1")
+    wait_for(admin, account.name, Right("create", "claims"))
+    yield account
     done(admin.request("DELETE", f"{bindings}/almighty"))
 
 
@@ -126,7 +124,6 @@ def test_nothing_else_even_with_every_role(admin: Rest, almighty: User, nodes: d
         "node node-1 may write only what is its own, not leases node-1 of no node"
     )
     assert denial(mint(node, "orlop-nodes", "node-2", {})) == only("CREATE serviceaccounts/token")
-    node.close()
 
 
 # The token
@@ -161,7 +158,6 @@ def test_an_agent_mints_for_its_own_node_only(admin: Rest, nodes: dict[str, str]
     assert mint(agent, "kube-system", "node-1", good).status == 403
     done(mint(agent, "orlop-nodes", "node-1", good))
     done(mint(agent, "orlop-nodes", "node-1", bound_to("node-1", nodes["node-1"], None)))
-    agent.close()
 
 
 def test_a_token_that_names_no_node_mints_nothing(admin: Rest, nodes: dict[str, str]) -> None:
@@ -169,10 +165,9 @@ def test_a_token_that_names_no_node_mints_nothing(admin: Rest, nodes: dict[str, 
     assert denial(mint(agent, "orlop-nodes", "node-1", bound_to("node-1", nodes["node-1"]))) == (
         "the agent's token must be bound to a pod on a node (authentication.kubernetes.io/node-name)"
     )
-    agent.close()
 
 
-def test_the_whole_way_with_real_tokens(admin: Rest, policed: ApiServer, nodes: dict[str, str]) -> None:
+def test_the_whole_way_with_real_tokens(admin: Rest, nodes: dict[str, str]) -> None:
     """Pod's token → node's token → own status; the API server itself says the node's name."""
     pod = {
         "apiVersion": "v1",
@@ -189,13 +184,13 @@ def test_the_whole_way_with_real_tokens(admin: Rest, policed: ApiServer, nodes: 
     reference = {"apiVersion": "v1", "kind": "Pod", **{k: made.body["metadata"][k] for k in ("name", "uid")}}
     first = mint(admin, "orlop-system", "orlop-agent", {"boundObjectRef": reference})
     done(first)
-    agent = Rest(policed, token=first.body["status"]["token"])
+    agent = admin.bearing(first.body["status"]["token"])
     second = mint(agent, "orlop-nodes", "node-1", bound_to("node-1", nodes["node-1"]))
     done(second)
     assert denial(mint(agent, "orlop-nodes", "node-2", bound_to("node-2", nodes["node-2"]))).startswith(
         "the agent on node-1 may mint tokens of orlop-nodes/node-1 only"
     )
-    node = Rest(policed, token=second.body["status"]["token"])
+    node = admin.bearing(second.body["status"]["token"])
     done(node.patch(right("Hypervisor", "node-1"), {"status": {"bootID": "real"}}, "status"))
     assert denial(
         node.patch(right("Hypervisor", "node-2"), {"status": {"bootID": "real"}}, "status")
@@ -204,5 +199,3 @@ def test_the_whole_way_with_real_tokens(admin: Rest, policed: ApiServer, nodes: 
     assert agent.patch(right("Hypervisor", "node-1"), {"status": {"bootID": "x"}}, "status").status == 403
     assert node.request("GET", "api/v1/namespaces/orlop-system/secrets").status == 403
     assert json.dumps(second.body["status"]["expirationTimestamp"])
-    agent.close()
-    node.close()

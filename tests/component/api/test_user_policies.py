@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,6 +10,7 @@ from support.manifests import Manifest, changed, right
 from support.orders import done
 from support.policies import OPERATOR, denial
 from support.rest import Rest, User
+from support.rights import RBAC, Right, bind, grant, wait_for
 
 pytestmark = pytest.mark.component
 
@@ -31,38 +31,20 @@ def home(admin: Rest) -> str:
     """A namespace where alice and bob may edit."""
     name = f"home-{secrets.token_hex(3)}"
     done(admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
-    bind(admin, name, "orlop-edit", "alice", "bob")
-    bind(admin, name, "orlop-view", "alice", "bob", "carol")
+    for user in ("alice", "bob"):
+        bind(admin, name, "orlop-edit", user, Right("create", "instances"))
+    wait_for(admin, "alice", Right("use", "flavors"))
     return name
 
 
-def bind(admin: Rest, namespace: str, role: str, *users: str) -> None:
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": f"{role}-{secrets.token_hex(3)}", "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": u} for u in users],
-    }
-    done(
-        admin.request(
-            "POST", f"apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", binding
-        )
-    )
+@pytest.fixture
+def alice(admin: Rest) -> Rest:
+    return admin.acting(ALICE)
 
 
 @pytest.fixture
-def alice(admin: Rest) -> Iterator[Rest]:
-    client = admin.acting(ALICE)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def bob(admin: Rest) -> Iterator[Rest]:
-    client = admin.acting(BOB)
-    yield client
-    client.close()
+def bob(admin: Rest) -> Rest:
+    return admin.acting(BOB)
 
 
 def instance(home: str, user: User, **changes: object) -> Manifest:
@@ -135,7 +117,6 @@ def test_a_group_that_cannot_be_recorded(admin: Rest, home: str) -> None:
     assert denial(client.create(instance(home, alice))) == (
         "the name of one of your groups holds a control character, which cannot be recorded"
     )
-    client.close()
 
 
 # What they may name
@@ -161,28 +142,9 @@ def test_the_longest_lists_cost_no_more_than_a_policy_may(alice: Rest, bob: Rest
 @pytest.fixture(scope="module")
 def visitor(admin: Rest, home: str) -> User:
     """carol may create Instances here, and use nothing but Flavors."""
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": "only-instances"},
-        "rules": [
-            {"apiGroups": ["orlop.dev"], "resources": ["instances"], "verbs": ["create", "update", "patch"]}
-        ],
-    }
-    done(admin.request("POST", "apis/rbac.authorization.k8s.io/v1/clusterroles", role))
-    bind(admin, home, "only-instances", "carol")
+    for verb in ("create", "patch"):
+        grant(admin, home, "carol", Right(verb, "instances"))
     return User("carol")
-
-
-def grant(admin: Rest, namespace: str, user: str, group: str, resource: str, name: str, verb: str) -> None:
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": f"{verb}-{resource}-{secrets.token_hex(4)}"},
-        "rules": [{"apiGroups": [group], "resources": [resource], "resourceNames": [name], "verbs": [verb]}],
-    }
-    done(admin.request("POST", "apis/rbac.authorization.k8s.io/v1/clusterroles", role))
-    bind(admin, namespace, role["metadata"]["name"], user)
 
 
 def test_each_reference_needs_its_right(admin: Rest, visitor: User, home: str) -> None:
@@ -210,9 +172,8 @@ def test_each_reference_needs_its_right(admin: Rest, visitor: User, home: str) -
         # Volumes are another policy, and the API server names either.
         first = {f"you may not {verb} {said} {home}/{name}", f"you may not use volumes.orlop.dev {home}/data"}
         assert refusal in first
-        grant(admin, home, "carol", group, resource, name, verb)
+        grant(admin, home, "carol", Right(verb, resource, name, group))
     done(carol.create(manifest))
-    carol.close()
 
 
 def test_an_image_of_another_namespace(admin: Rest, alice: Rest, home: str) -> None:
@@ -220,30 +181,32 @@ def test_an_image_of_another_namespace(admin: Rest, alice: Rest, home: str) -> N
     done(admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}}))
     manifest = instance(home, ALICE, **{"spec.boot.imageRef": {"name": "debian-12", "namespace": other}})
     assert denial(alice.create(manifest)) == f"you may not use images.orlop.dev {other}/debian-12"
-    grant(admin, other, "alice", "orlop.dev", "images", "debian-12", "use")
+    grant(admin, other, "alice", Right("use", "images", "debian-12"))
     done(alice.create(manifest))
 
 
 def test_the_one_that_is_denied_is_named(admin: Rest, visitor: User, home: str) -> None:
-    grant(admin, home, "carol", "orlop.dev", "images", "debian-12", "use")
-    grant(admin, home, "carol", "orlop.dev", "networks", "red", "use")
+    grant(admin, home, "carol", Right("use", "images", "debian-12"))
+    grant(admin, home, "carol", Right("use", "networks", "red"))
     carol = admin.acting(visitor)
     networks = [{"name": f"eth{n}", "networkRef": {"name": name}} for n, name in enumerate(("red", "green"))]
     assert denial(carol.create(instance(home, visitor, **{"spec.networks": networks}))) == (
         f"you may not use networks.orlop.dev {home}/green"
     )
-    carol.close()
 
 
 def test_a_flavor_that_is_not_for_all(admin: Rest, alice: Rest, home: str) -> None:
-    binding = "apis/rbac.authorization.k8s.io/v1/clusterrolebindings/orlop-sizes"
+    binding = f"{RBAC}/clusterrolebindings/orlop-sizes"
+    small = Right("use", "flavors", "small")
     kept = admin.request("GET", binding).body
     done(admin.request("DELETE", binding))
+    wait_for(admin, "alice", small, allowed=False)
     try:
         assert denial(alice.create(instance(home, ALICE))) == "you may not use flavors.orlop.dev small"
     finally:
         del kept["metadata"]["resourceVersion"], kept["metadata"]["uid"]
         done(admin.request("POST", binding.rpartition("/")[0], kept))
+        wait_for(admin, "alice", small)
 
 
 def test_labels_are_nobodys_references(admin: Rest, alice: Rest, visitor: User, home: str) -> None:
@@ -251,7 +214,6 @@ def test_labels_are_nobodys_references(admin: Rest, alice: Rest, visitor: User, 
     done(alice.create(manifest))
     carol = admin.acting(visitor)
     done(carol.patch(manifest, {"metadata": {"labels": {"seen": "true"}}}))
-    carol.close()
 
 
 @pytest.mark.parametrize("kind", ["Assignment", "Hypervisor", "Claim", "Flavor", "VolumeClass"])
@@ -281,5 +243,4 @@ def test_the_finalizer_is_the_operators(admin: Rest, home: str, kind: str) -> No
     assert denial(admin.patch(manifest, {"metadata": {"finalizers": None}})) == said
     operator = admin.acting(OPERATOR)
     done(operator.patch(manifest, {"metadata": {"finalizers": None}}))
-    operator.close()
     assert admin.get(manifest).status == 404
