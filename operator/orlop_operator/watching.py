@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import kopf
 
-SERVER_TIMEOUT = 600.0
+SERVER_TIMEOUT = 600
 """Seconds after which the API server is asked to end a watch, so that it moves to another server."""
 INACTIVITY_TIMEOUT = 70.0
 """Seconds without even a bookmark (one a minute) after which a watch counts as dead."""

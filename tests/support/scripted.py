@@ -1,0 +1,267 @@
+"""An agent that plays its part of the Assignment protocol by script: no libvirt, no network, no disks.
+
+It writes as its node's own account, so the policies judge it as they would the real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import aiohttp
+
+from support.apiserver import ApiServer
+from support.policies import node_account
+from support.rest import User
+
+ORLOP = "/apis/orlop.dev/v1alpha1"
+ASSIGNMENTS = f"{ORLOP}/namespaces/orlop-assignments/assignments"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/orlop-nodes/leases"
+
+Body = dict[str, Any]
+
+
+class RefusedError(Exception):
+    """The API server said no."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status} {message}")
+        self.status = status
+
+
+class Api:
+    """Requests and watches as one user."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> None:
+        self._session, self._url, self._headers = session, url, headers
+
+    async def call(self, method: str, path: str, body: Body | None = None, **query: str) -> Body:
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        async with self._session.request(
+            method,
+            self._url + path,
+            data=None if body is None else json.dumps(body),
+            params=query,
+            headers={**self._headers, "Content-Type": kind},
+        ) as response:
+            answer: Body = await response.json(content_type=None)
+            if response.status >= 300:
+                raise RefusedError(response.status, str(answer.get("message")))
+            return answer
+
+    async def watch(self, path: str, **query: str) -> AsyncIterator[tuple[str, Body]]:
+        """What is there (as ADDED) and then every change; never ends by itself."""
+        listed = await self.call("GET", path, **query)
+        for item in listed["items"]:
+            yield "ADDED", item
+        query |= {"watch": "1", "resourceVersion": listed["metadata"]["resourceVersion"]}
+        async with self._session.get(
+            self._url + path, params=query, headers=self._headers, timeout=aiohttp.ClientTimeout(total=None)
+        ) as response:
+            async for line in response.content:
+                event = json.loads(line)
+                yield event["type"], event["object"]
+
+    async def until(
+        self, path: str, name: str, test: Callable[[Body | None], bool], seconds: float = 30
+    ) -> Body | None:
+        """Wait until the object (None: gone) passes the test; the last one seen is in the error."""
+        seen: Body | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                if await self._absent(path, name) and test(None):
+                    return None
+                async for kind, thing in self.watch(path, fieldSelector=f"metadata.name={name}"):
+                    seen = None if kind == "DELETED" else thing
+                    if test(seen):
+                        return seen
+        except TimeoutError:
+            raise AssertionError(f"waited for {path}/{name}; it is {json.dumps(seen, indent=1)}") from None
+        raise AssertionError(f"the watch of {path}/{name} ended")
+
+    async def _absent(self, path: str, name: str) -> bool:
+        try:
+            await self.call("GET", f"{path}/{name}")
+        except RefusedError as error:
+            return error.status == 404
+        return False
+
+
+@asynccontextmanager
+async def api(server: ApiServer, user: User | None = None) -> AsyncIterator[Api]:
+    """The administrator, or somebody whom it impersonates."""
+    context = ssl.create_default_context(cafile=server.ca)
+    headers = [("Authorization", f"Bearer {server.token}"), *(user.headers() if user else ())]
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context, limit=0), headers=headers
+    ) as session:
+        yield Api(session, server.url, {})
+
+
+class ScriptedAgent:
+    """One node's agent. Its behaviour may be changed at any time by its fields."""
+
+    def __init__(self, node: str, api: Api, capacity: Body) -> None:
+        self.node, self._api, self._capacity = node, api, capacity
+        self.refuses: set[str] = set()
+        """Names of Instances that it refuses."""
+        self.imports: dict[str, Body] = {}
+        """URL to the fields of the report; any other import succeeds."""
+        self.boot_id, self.pool_id = str(uuid4()), str(uuid4())
+        self.running: set[str] = set()
+        """Uids of Instances whose guests run."""
+        self.volumes: set[str] = set()
+        """Uids of Volumes whose files exist."""
+        self.address = f"192.0.2.{1 + sum(node.encode()) % 250}"
+        self.beating = True
+
+    async def run(self) -> None:
+        """Be the agent until cancelled."""
+        await self._api.until(f"{ORLOP}/hypervisors", self.node, lambda thing: thing is not None)
+        await self.report(capacity=self._capacity)
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(self._beat())
+            parts.create_task(self._assignments())
+            parts.create_task(self._orders())
+
+    async def report(self, **status: Any) -> None:
+        fixed = {
+            "bootID": self.boot_id,
+            "poolID": self.pool_id,
+            "architecture": "x86_64",
+            "virtualizationType": "qemu",
+            "hostAddress": self.address,
+            "underlayMTU": 1500,
+        }
+        await self._api.call("PATCH", f"{ORLOP}/hypervisors/{self.node}/status", {"status": fixed | status})
+
+    async def _beat(self) -> None:
+        spec = {"holderIdentity": self.node, "leaseDurationSeconds": 40}
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self.node}}
+        with contextlib.suppress(RefusedError):
+            await self._api.call("POST", LEASES, {**lease, "spec": {**spec, "renewTime": _now()}})
+        while True:
+            if self.beating:
+                await self._api.call(
+                    "PATCH", f"{LEASES}/{self.node}", {"spec": {**spec, "renewTime": _now()}}
+                )
+            await asyncio.sleep(5)
+
+    async def _orders(self) -> None:
+        """Imports and Volumes to delete."""
+        async for kind, thing in self._api.watch(
+            f"{ORLOP}/hypervisors", fieldSelector=f"metadata.name={self.node}"
+        ):
+            if kind == "DELETED":
+                continue
+            spec = thing["spec"]
+            reports = [self._imported(order) for order in spec.get("imports", [])]
+            gone = spec.get("deleteVolumes", [])
+            self.volumes -= set(gone)
+            status = thing.get("status", {})
+            if status.get("imports", []) != reports or status.get("deletedVolumes", []) != gone:
+                await self.report(imports=reports, deletedVolumes=gone)
+
+    def _imported(self, order: Body) -> Body:
+        good = {
+            "state": "Ready",
+            "digest": "sha256:" + "ab" * 32,
+            "format": "qcow2",
+            "sizeBytes": 4096,
+            "virtualSizeBytes": 1 << 20,
+        }
+        head = {"imageUID": order["imageUID"], "generation": order.get("generation", 0), "retry": "Useful"}
+        return head | {"reason": "", "message": ""} | self.imports.get(order["url"], good)
+
+    async def _assignments(self) -> None:
+        async for kind, thing in self._api.watch(ASSIGNMENTS, fieldSelector=f"spec.nodeName={self.node}"):
+            if kind != "DELETED":
+                await self._follow(thing)
+
+    async def _follow(self, order: Body) -> None:
+        """One look at one Assignment, as the protocol wants it; a conflict means that a newer one follows."""
+        spec, uid = order["spec"], order["metadata"]["name"]
+        status = order.get("status") or {}
+        answered = status.get("epoch") == spec["epoch"]
+        if not answered:
+            status = {}
+        state = status.get("state")
+        with contextlib.suppress(RefusedError):
+            if spec["desired"] in {"Purged", "Released"}:
+                if (
+                    state == "Released"
+                    and status.get("observedGeneration") == order["metadata"]["generation"]
+                ):
+                    return
+                self.running.discard(uid)
+                await self._answer(order, "Released", rootDisk="Absent", domainUUID=None)
+            elif state in {"Released", "Refused"}:
+                return
+            elif spec["instance"]["name"] in self.refuses:
+                await self._answer(order, "Refused", reason="NoRoom", message="no room after all")
+            elif spec["desired"] == "Stopped":
+                self.running.discard(uid)
+                if state != "Stopped":
+                    await self._answer(order, "Stopped", domainUUID=None)
+            elif state != "Running" or status.get("restartedAt") != spec.get("restartedAt"):
+                await self._start(order, uid)
+
+    async def _start(self, order: Body, uid: str) -> None:
+        made = [volume["volumeUID"] for volume in order["spec"].get("volumes", [])]
+        begun = await self._answer(order, "Starting", bootID=self.boot_id, startID=str(uuid4()))
+        self.running.add(uid)
+        self.volumes |= set(made)
+        await self._answer(
+            begun,
+            "Running",
+            rootDisk="Created",
+            createdVolumes=made,
+            restartedAt=order["spec"].get("restartedAt"),
+            domainUUID=uid,
+            virtualizationType="qemu",
+            observedGeneration=order["metadata"]["generation"],
+        )
+
+    async def _answer(self, order: Body, state: str, **fields: Any) -> Body:
+        meta = order["metadata"]
+        status = {
+            "observedGeneration": meta["generation"],
+            "epoch": order["spec"]["epoch"],
+            "state": state,
+            "reason": "",
+            "message": "",
+            **fields,
+        }
+        seen = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
+        return await self._api.call(
+            "PATCH", f"{ASSIGNMENTS}/{quote(meta['name'])}/status", {"metadata": seen, "status": status}
+        )
+
+
+@asynccontextmanager
+async def agent(
+    server: ApiServer, node: str, *, vcpus: int = 8, memory: int = 8 << 30, disk: int = 100 << 30
+) -> AsyncIterator[ScriptedAgent]:
+    """An agent for the duration of the block."""
+    capacity = {"vcpus": vcpus, "memoryBytes": memory, "diskBytes": disk}
+    async with api(server, node_account(node)) as client:
+        made = ScriptedAgent(node, client, capacity)
+        task = asyncio.create_task(made.run())
+        try:
+            yield made
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
