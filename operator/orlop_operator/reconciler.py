@@ -88,7 +88,7 @@ class Reconciler:
         made_room = self._context.placements.take_over(change)
         self._refusals.take_over(change)
         for key in wakes(change, self._store):
-            if key != ours:
+            if key != ours and key.kind in self._looks:
                 self._queue.add(key)
         if self._pulse.take_over(change):
             self._heard(change.key.name)

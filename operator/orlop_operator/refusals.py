@@ -29,11 +29,7 @@ class Refusals:
             return
         status = answer(thing)
         if status is not None and status.state is State.REFUSED and thing.spec.node_name is not None:
-            why = (
-                f"refused it: {status.message or status.reason}"
-                if status.reason or status.message
-                else "refused it"
-            )
+            why = status.message or status.reason or "no reason given"
             known = self._until.setdefault(thing.metadata.name, {})
             known.setdefault(thing.spec.node_name, (self._clock() + REMEMBERED, why))
 

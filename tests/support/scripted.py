@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,6 @@ from uuid import uuid4
 import aiohttp
 
 from support.apiserver import ApiServer
-from support.policies import node_account
 from support.rest import User
 
 ORLOP = "/apis/orlop.dev/v1alpha1"
@@ -57,7 +56,7 @@ class Api:
                 raise RefusedError(response.status, str(answer.get("message")))
             return answer
 
-    async def watch(self, path: str, **query: str) -> AsyncIterator[tuple[str, Body]]:
+    async def watch(self, path: str, **query: str) -> AsyncGenerator[tuple[str, Body], None]:
         """What is there (as ADDED) and then every change; never ends by itself."""
         listed = await self.call("GET", path, **query)
         for item in listed["items"]:
@@ -79,10 +78,12 @@ class Api:
             async with asyncio.timeout(seconds):
                 if await self._absent(path, name) and test(None):
                     return None
-                async for kind, thing in self.watch(path, fieldSelector=f"metadata.name={name}"):
-                    seen = None if kind == "DELETED" else thing
-                    if test(seen):
-                        return seen
+                async with aclosing(self.watch(path, fieldSelector=f"metadata.name={name}")) as changes:
+                    async for kind, thing in changes:
+                        thing["metadata"].pop("managedFields", None)
+                        seen = None if kind == "DELETED" else thing
+                        if test(seen):
+                            return seen
         except TimeoutError:
             raise AssertionError(f"waited for {path}/{name}; it is {json.dumps(seen, indent=1)}") from None
         raise AssertionError(f"the watch of {path}/{name} ended")
@@ -96,14 +97,27 @@ class Api:
 
 
 @asynccontextmanager
-async def api(server: ApiServer, user: User | None = None) -> AsyncIterator[Api]:
-    """The administrator, or somebody whom it impersonates."""
+async def api(server: ApiServer, user: User | None = None, token: str = "") -> AsyncIterator[Api]:
+    """The administrator, or somebody whom it impersonates, or whose token this is."""
     context = ssl.create_default_context(cafile=server.ca)
-    headers = [("Authorization", f"Bearer {server.token}"), *(user.headers() if user else ())]
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context, limit=0), headers=headers
-    ) as session:
-        yield Api(session, server.url, {})
+    headers = [("Authorization", f"Bearer {token or server.token}"), *(user.headers() if user else ())]
+    connector = aiohttp.TCPConnector(ssl=context, limit=0)
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+        try:
+            yield Api(session, server.url, {})
+        finally:
+            # Without waiting for the other side's goodbye, which may come after the loop has ended.
+            await connector.close(abort_ssl=True)
+
+
+async def node_token(server: ApiServer, node: str) -> str:
+    """A token of the node's own account, once the operator has made that."""
+    async with api(server) as admin:
+        accounts = "/api/v1/namespaces/orlop-nodes/serviceaccounts"
+        await admin.until(accounts, node, lambda thing: thing is not None)
+        answer = await admin.call("POST", f"{accounts}/{node}/token", {"spec": {"expirationSeconds": 7200}})
+    token: str = answer["status"]["token"]
+    return token
 
 
 class ScriptedAgent:
@@ -157,18 +171,19 @@ class ScriptedAgent:
 
     async def _orders(self) -> None:
         """Imports and Volumes to delete."""
-        async for kind, thing in self._api.watch(
-            f"{ORLOP}/hypervisors", fieldSelector=f"metadata.name={self.node}"
-        ):
-            if kind == "DELETED":
-                continue
-            spec = thing["spec"]
-            reports = [self._imported(order) for order in spec.get("imports", [])]
-            gone = spec.get("deleteVolumes", [])
-            self.volumes -= set(gone)
-            status = thing.get("status", {})
-            if status.get("imports", []) != reports or status.get("deletedVolumes", []) != gone:
-                await self.report(imports=reports, deletedVolumes=gone)
+        selector = f"metadata.name={self.node}"
+        async with aclosing(self._api.watch(f"{ORLOP}/hypervisors", fieldSelector=selector)) as changes:
+            async for kind, thing in changes:
+                if kind != "DELETED":
+                    await self._obey(thing)
+
+    async def _obey(self, thing: Body) -> None:
+        reports = [self._imported(order) for order in thing["spec"].get("imports", [])]
+        gone = thing["spec"].get("deleteVolumes", [])
+        self.volumes -= set(gone)
+        status = thing.get("status", {})
+        if status.get("imports", []) != reports or status.get("deletedVolumes", []) != gone:
+            await self.report(imports=reports, deletedVolumes=gone)
 
     def _imported(self, order: Body) -> Body:
         good = {
@@ -182,9 +197,11 @@ class ScriptedAgent:
         return head | {"reason": "", "message": ""} | self.imports.get(order["url"], good)
 
     async def _assignments(self) -> None:
-        async for kind, thing in self._api.watch(ASSIGNMENTS, fieldSelector=f"spec.nodeName={self.node}"):
-            if kind != "DELETED":
-                await self._follow(thing)
+        selector = f"spec.nodeName={self.node}"
+        async with aclosing(self._api.watch(ASSIGNMENTS, fieldSelector=selector)) as changes:
+            async for kind, thing in changes:
+                if kind != "DELETED":
+                    await self._follow(thing)
 
     async def _follow(self, order: Body) -> None:
         """One look at one Assignment, as the protocol wants it; a conflict means that a newer one follows."""
@@ -252,7 +269,7 @@ async def agent(
 ) -> AsyncIterator[ScriptedAgent]:
     """An agent for the duration of the block."""
     capacity = {"vcpus": vcpus, "memoryBytes": memory, "diskBytes": disk}
-    async with api(server, node_account(node)) as client:
+    async with api(server, token=await node_token(server, node)) as client:
         made = ScriptedAgent(node, client, capacity)
         task = asyncio.create_task(made.run())
         try:

@@ -1,70 +1,145 @@
 """From a created Instance to Ready and to nothing left, with scripted agents."""
 
-import pytest
+import asyncio
 
+import pytest
 from support import wishes
 from support.apiserver import ApiServer
-from support.audit import calls
-from support.scripted import ORLOP, Api, ScriptedAgent
+from support.prepared import tenant, writes
+from support.scripted import Api, ScriptedAgent
 
 pytestmark = pytest.mark.component
 
 Agents = dict[str, ScriptedAgent]
 
 
-async def prepared(user: Api, namespace: str) -> str:
-    """A namespace with an Image and a Network that are Ready; returns the path of its objects."""
-    await user.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
-    path = f"{ORLOP}/namespaces/{namespace}"
-    for body, where in (
-        (wishes.flavor(f"{namespace}-small"), f"{ORLOP}/flavors"),
-        (wishes.image(namespace), f"{path}/images"),
-        (wishes.network(namespace), f"{path}/networks"),
-    ):
-        await user.call("POST", where, body)
-    await user.until(f"{path}/images", "tiny", wishes.is_ready)
-    await user.until(f"{path}/networks", "blue", wishes.is_ready)
-    return path
-
-
 async def test_a_create_is_ready_after_nine_writes(user: Api, agents: Agents, cloud: ApiServer) -> None:
-    path = await prepared(user, "writes")
-    made = await user.call(
-        "POST", f"{path}/instances", wishes.instance("writes", "web", flavorName="writes-small")
-    )
-    ready = await user.until(f"{path}/instances", "web", wishes.is_ready)
-    assert ready is not None
+    it = await tenant(user, "writes")
+    network = await user.call("GET", it.path("networks") + "/blue")
+    ready = await it.boot("web")
     status = ready["status"]
     assert status["nodeName"] == "node-1"
     assert status["powerState"] == "Running"
-    assert status["addresses"] == [
-        {"network": "eth0", "ip": "10.10.0.2", "mac": status["addresses"][0]["mac"]}
-    ]
-    assert {c["type"] for c in status["conditions"]} == {
-        "Authorized", "QuotaReserved", "Scheduled", "ImageReady", "NetworkReady", "VolumesReady", "Ready",
-    }  # fmt: skip
-    assert {c["status"] for c in status["conditions"]} == {"True"}
-    port = await user.call("GET", f"{path}/ports/web-eth0")
-    assert port["status"]["binding"]["nodeName"] == "node-1"
-    uid = made["metadata"]["uid"]
-    writes = [c.what for c in of_instance(cloud, "writes", "web", uid)]
-    assert len(writes) <= 9, writes
-    assert sum("instances" in what for what in writes) <= 3, writes
-
-
-def of_instance(cloud: ApiServer, namespace: str, name: str, uid: str) -> list[object]:
-    """Successful writes by operator and agents for one Instance."""
-    counted = {"instances/status", "instances", "ports", "ports/status", "claims", "assignments", "secrets"}
-    return [
-        call
-        for call in calls((cloud.directory / "audit.log").read_text())
-        if call.user.startswith("system:serviceaccount:orlop-")
-        and call.code < 300
-        and call.verb in {"create", "update", "patch", "delete"}
-        and (call.resource in counted)
-        and (
-            (call.namespace == namespace and call.name.startswith(name))
-            or call.name == uid
-            or call.resource == "claims"
+    segment = (await user.call("GET", it.path("networks") + "/blue"))["status"]["segmentID"]
+    mac = f"02:{segment >> 16:02x}:{segment >> 8 & 255:02x}:{segment & 255:02x}:00:02"
+    assert status["addresses"] == [{"network": "eth0", "ip": "10.10.0.2", "mac": mac}]
+    assert status["domain"] == {"uuid": ready["metadata"]["uid"], "type": "qemu"}
+    assert [(c["type"], c["status"]) for c in status["conditions"]] == [
+        (kind, "True")
+        for kind in (
+            "Authorized", "QuotaReserved", "Scheduled", "ImageReady", "NetworkReady", "VolumesReady", "Ready",
         )
+    ]  # fmt: skip
+    port = await user.call("GET", it.path("ports") + "/web-eth0")
+    assert port["status"]["binding"] == {
+        "instanceName": "web",
+        "instanceUID": ready["metadata"]["uid"],
+        "nodeName": "node-1",
+        "hostAddress": agents["node-1"].address,
+    }
+    uid = ready["metadata"]["uid"]
+    found = [*writes(cloud, "writes", "web", uid), *writes(cloud, "-", "-", network["metadata"]["uid"])]
+    what = sorted(call.what for call in found)
+    assert what == [
+        "create assignments",
+        "create claims",
+        "create ports",
+        "patch assignments",
+        "patch assignments/status",
+        "patch assignments/status",
+        "patch instances/status",
+        "patch instances/status",
+        "patch ports/status",
     ]
+
+
+async def test_delete_leaves_nothing(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "gone")
+    await it.make("volumes", wishes.volume("gone"))
+    volume = {"name": "data", "volumeRef": {"name": "data"}}
+    ready = await it.boot("web", volumes=[volume], userData={"inline": "#!/bin/sh\n"})
+    uid = ready["metadata"]["uid"]
+    assert len(await it.left_of(uid)) == 4, "an Assignment, a Port, a Claim and a Secret"
+    data = await user.call("GET", it.path("volumes") + "/data")
+    assert data["status"]["attachment"]["instanceUID"] == uid
+    await it.delete("web")
+    assert await it.left_of(uid) == []
+    assert uid not in agents["node-1"].running
+    data = await user.call("GET", it.path("volumes") + "/data")
+    assert "attachment" not in data["status"]
+    assert wishes.condition(data, "Ready")["reason"] == "Created", "the data outlives the Instance"
+
+
+async def test_stop_start_and_restart(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "power")
+    ready = await it.boot("web")
+    uid = ready["metadata"]["uid"]
+    await it.change("web", powerState="Stopped")
+    stopped = await it.ready("web")
+    assert stopped["status"]["powerState"] == "Stopped"
+    assert wishes.condition(stopped, "Ready")["reason"] == "Stopped"
+    assert uid not in agents["node-1"].running
+    await it.change("web", powerState="Running")
+    assert (await it.ready("web"))["status"]["powerState"] == "Running"
+    await it.change("web", restartedAt="2026-11-24T00:00:00Z")
+    assert (await it.ready("web"))["status"]["restartedAt"] == "2026-11-24T00:00:00Z"
+    order = await it.assignment(uid)
+    assert order["spec"]["epoch"] == 1, "stopped or not, it keeps its place"
+
+
+async def test_created_stopped_it_gets_no_node_until_it_shall_run(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "later")
+    stopped = await it.boot("web", powerState="Stopped")
+    assert wishes.condition(stopped, "Ready")["reason"] == "Stopped"
+    assert wishes.condition(stopped, "Scheduled")["reason"] == "Stopped"
+    assert "nodeName" not in stopped["status"]
+    await it.change("web", powerState="Running")
+    assert (await it.ready("web"))["status"]["nodeName"] == "node-1"
+
+
+async def test_what_is_missing_is_named_and_waited_for(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "waits", image=False, network=False)
+    await it.make("instances", wishes.instance("waits", "web", flavorName="odd"))
+    message = await it.because("web", "FlavorNotFound", kind="Scheduled")
+    assert message == "Flavor odd does not exist"
+    assert await it.because("web", "ImageNotFound") == "Image waits/tiny does not exist"
+    assert (
+        await it.because("web", "NetworkNotFound", kind="NetworkReady") == "Network waits/blue does not exist"
+    )
+    await it.make("flavors", wishes.flavor("odd"))
+    await it.make("networks", wishes.network("waits"))
+    await it.make("images", wishes.image("waits"))
+    await it.ready("web")
+
+
+async def test_a_refusal_leads_to_the_next_node(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "refused")
+    agents["node-1"].refuses.add("web")
+    ready = await it.boot("web")
+    assert ready["status"]["nodeName"] == "node-2"
+    assert (await it.assignment(ready["metadata"]["uid"]))["spec"]["epoch"] == 2
+    agents["node-2"].refuses.add("other")
+    agents["node-1"].refuses.add("other")
+    await it.make("instances", wishes.instance("refused", "other"))
+    message = await it.because("other", "Unschedulable")
+    assert message.startswith("0/2 hypervisors: 2 refused (no room after all)")
+
+
+async def test_too_large_for_any_node(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "large")
+    await it.make("flavors", wishes.flavor("huge", memory="64Gi"))
+    await it.make("instances", wishes.instance("large", "web", flavorName="huge"))
+    message = await it.because("web", "Unschedulable")
+    assert message.startswith("0/2 hypervisors: 2 not enough memory (need 64Gi, most free ")
+    await it.delete("web")
+
+
+async def test_ten_at_once_get_addresses_of_their_own(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "many")
+    made = await asyncio.gather(*(it.boot(f"web-{n}") for n in range(10)))
+    addresses = {thing["status"]["addresses"][0]["ip"] for thing in made}
+    assert len(addresses) == 10
+    await asyncio.gather(*(it.delete(f"web-{n}") for n in range(10)))
+    claims = (await user.call("GET", "/apis/orlop.dev/v1alpha1/namespaces/orlop-system/claims"))["items"]
+    held = [claim["spec"] for claim in claims if claim["spec"]["holder"]["namespace"] == "many"]
+    assert [claim["type"] for claim in held] == ["Segment"]

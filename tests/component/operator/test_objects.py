@@ -1,0 +1,129 @@
+"""Images, Networks, Ports, Volumes and Hypervisors by themselves, with scripted agents."""
+
+import pytest
+from support import wishes
+from support.apiserver import ApiServer
+from support.prepared import tenant
+from support.scripted import ORLOP, Api, RefusedError, ScriptedAgent
+
+from orlop_api.hypervisor import node_namespace
+
+pytestmark = pytest.mark.component
+
+Agents = dict[str, ScriptedAgent]
+
+
+async def test_a_wrong_checksum_shows_on_image_and_instance(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "checksum", image=False)
+    url = "https://images.example/wrong.qcow2"
+    failure = {
+        "state": "Failed",
+        "reason": "ChecksumMismatch",
+        "message": "the file is sha256:aa, not sha256:bb",
+        "retry": "Useless",
+    }
+    for agent in agents.values():
+        agent.imports[url] = failure
+    await it.make("images", wishes.image("checksum", url=url))
+    message = await it.because("tiny", "ChecksumMismatch", "images")
+    assert message.startswith("the file is sha256:aa, not sha256:bb")
+    await it.make("instances", wishes.instance("checksum", "web"))
+    message = await it.because("web", "ChecksumMismatch")
+    assert message.startswith("Image checksum/tiny is not ready: the file is sha256:aa")
+    hosts = (await user.call("GET", f"{ORLOP}/hypervisors"))["items"]
+    assert all(not host["spec"].get("imports") for host in hosts), "the order has served"
+
+
+async def test_a_port_of_ones_own_keeps_its_identity(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "ports")
+    await it.make("ports", wishes.port("ports", "mine", address="10.10.0.77", macAddress="02:00:00:00:00:2a"))
+    await it.ready("mine", "ports")
+    nic = {"name": "eth0", "portRef": {"name": "mine"}}
+    first = await it.boot("one", networks=[nic])
+    assert first["status"]["addresses"] == [
+        {"network": "eth0", "ip": "10.10.0.77", "mac": "02:00:00:00:00:2a"}
+    ]
+    await it.make("instances", wishes.instance("ports", "two", networks=[nic]))
+    message = await it.because("two", "PortInUse")
+    assert message == "Port ports/mine is bound to Instance ports/one"
+    await it.delete("one")
+    second = await it.ready("two")
+    assert second["status"]["addresses"] == first["status"]["addresses"]
+    taken = {"name": "eth0", "networkRef": {"name": "blue"}, "address": "10.10.0.77"}
+    await it.make("instances", wishes.instance("ports", "three", networks=[taken]))
+    message = await it.because("three", "AddressInUse")
+    assert message == "10.10.0.77 of Network ports/blue is held by Port ports/mine"
+    await it.delete("two")
+    await it.delete("mine", "ports")
+    assert (await it.ready("three"))["status"]["addresses"][0]["ip"] == "10.10.0.77"
+
+
+async def test_a_network_goes_after_its_ports(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "nets")
+    other = await tenant(user, "nets-too")
+    await it.boot("web")
+    one, two = [(await user.call("GET", t.path("networks") + "/blue"))["status"] for t in (it, other)]
+    assert one["segmentID"] != two["segmentID"]
+    assert one["mtu"] == 1450
+    await user.call("DELETE", it.path("networks") + "/blue")
+    assert await it.because("blue", "InUse", "networks") == "being deleted; waits for Port web-eth0"
+    await it.delete("web")
+    await user.until(it.path("networks"), "blue", lambda thing: thing is None)
+    claims = (await user.call("GET", f"{ORLOP}/namespaces/orlop-system/claims"))["items"]
+    assert str(one["segmentID"]) not in {claim["spec"]["value"] for claim in claims}
+
+
+async def test_volume_data_lives_and_dies_with_the_volume(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "disks")
+    await it.make("volumes", wishes.volume("disks"))
+    message = await it.because("data", "WaitForFirstInstance", "volumes")
+    assert message == "the data is made with the first Instance"
+    mount = {"name": "data", "volumeRef": {"name": "data"}}
+    agents["node-1"].refuses.add("one")
+    first = await it.boot("one", volumes=[mount])
+    assert first["status"]["nodeName"] == "node-2"
+    data = await it.ready("data", "volumes")
+    uid = data["metadata"]["uid"]
+    assert data["status"]["nodeName"] == "node-2"
+    assert uid in agents["node-2"].volumes
+    await it.make("instances", wishes.instance("disks", "two", volumes=[mount]))
+    assert await it.because("two", "VolumeInUse") == "Volume disks/data is attached to Instance disks/one"
+    await it.delete("one")
+    second = await it.ready("two")
+    assert second["status"]["nodeName"] == "node-2", "where the data is"
+    order = await it.assignment(second["metadata"]["uid"])
+    assert order["spec"]["volumes"][0]["created"] == "Created"
+    await user.call("DELETE", it.path("volumes") + "/data")
+    message = await it.because("data", "InUse", "volumes")
+    assert message == "being deleted; waits until Instance disks/two is gone"
+    await it.delete("two")
+    await user.until(it.path("volumes"), "data", lambda thing: thing is None)
+    assert uid not in agents["node-2"].volumes
+
+
+async def test_user_data_passes_through_the_nodes_secret(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "seeds")
+    reference = {"secretRef": {"name": "seed", "key": "script"}}
+    await it.make("instances", wishes.instance("seeds", "web", userData=reference))
+    assert await it.because("web", "SecretNotFound") == "Secret seeds/seed does not exist"
+    secret = {"metadata": {"name": "seed"}, "stringData": {"script": "#!/bin/sh\n"}}
+    await user.call("POST", "/api/v1/namespaces/seeds/secrets", secret)
+    ready = await it.ready("web")
+    uid = ready["metadata"]["uid"]
+    order = await it.assignment(uid)
+    namespace = node_namespace(ready["status"]["nodeName"])
+    assert order["spec"]["userData"] == {"namespace": namespace, "secretName": uid}
+    copied = await user.call("GET", f"/api/v1/namespaces/{namespace}/secrets/{uid}")
+    assert copied["data"] == {"user-data": "IyEvYmluL3NoCg=="}
+
+
+async def test_a_node_gets_all_that_its_agent_needs(user: Api, agents: Agents, cloud: ApiServer) -> None:
+    await user.until(
+        f"{ORLOP}/hypervisors", "node-1", lambda t: wishes.condition(t, "Ready").get("status") == "True"
+    )
+    namespace = node_namespace("node-1")
+    account = "system:serviceaccount:orlop-nodes:node-1"
+    can = cloud.kubectl("auth", "can-i", "get", "secrets", "-n", namespace, f"--as={account}")
+    assert can.strip() == "yes"
+    with pytest.raises(RefusedError):
+        await user.call("GET", "/api/v1/namespaces/orlop-nodes/serviceaccounts/nobody")
