@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orlop_cluster import apt, fileserver, gobuild, images, lifecycle, nodes
+from orlop_cluster import apt, demo, gobuild, images, lifecycle, nodes, serving
+from orlop_cluster.lab import CommandError
 from orlop_cluster.places import CHECKOUT
-from orlop_cluster.process import QUIET, StepError, say, step
-from orlop_cluster.sealed import SERVE_ADDRESS, SERVE_PORT, Sealed
+from orlop_cluster.process import QUIET, StepError, say, shown, step
+from orlop_cluster.sealed import SERVE_PORT, Sealed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,6 +59,12 @@ def parser() -> argparse.ArgumentParser:
     )
     served.add_argument("directory", type=Path)
     served.add_argument("--port", type=int, default=SERVE_PORT)
+    served.add_argument(
+        "--background",
+        action="store_true",
+        help="return when it serves; it ends with the cluster, or when another directory takes its place",
+    )
+    add("demo", "from nothing to four virtual machines that ping each other")
     add("kubeconfig", "print where the kubeconfig is")
     return top
 
@@ -101,8 +108,12 @@ def dispatch(asked: argparse.Namespace) -> int:
         case "load":
             with step(f"{', '.join(archive.name for archive in asked.archives)} into the nodes"):
                 nodes.load(cluster, asked.archives)
+        case "serve" if asked.background:
+            print(serving.in_background(cluster, asked.directory, asked.port))
         case "serve":
-            return serve(cluster, asked.directory, asked.port)
+            return become(serving.command(cluster, asked.directory, asked.port), {})
+        case "demo":
+            demo.demo(asked.name)
         case "kubeconfig":
             print(cluster.kubeconfig)
         case "image":
@@ -114,15 +125,6 @@ def dispatch(asked: argparse.Namespace) -> int:
     return 0
 
 
-def serve(cluster: Sealed, directory: Path, port: int) -> int:
-    """Serve a directory in the sealed network; this process stays, and ends with the cluster."""
-    if not directory.is_dir():
-        raise StepError(f"no directory {directory}")
-    argv = [sys.executable, fileserver.__file__, str(directory.resolve()), SERVE_ADDRESS, str(port)]
-    # In the pid namespace, so that it ends with the cluster; in the machine's mounts, to see every directory.
-    return become(cluster.inside(argv, namespaces=("net", "pid")), {})
-
-
 def main() -> int:
     # The modules that are run as programs are found where this one was.
     os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -130,8 +132,12 @@ def main() -> int:
     )
     try:
         return dispatch(parser().parse_args())
-    except StepError as reason:
+    except (StepError, CommandError, TimeoutError) as reason:
         say(f"cluster/dev: {reason}")
+        return 1
+    except subprocess.CalledProcessError as failed:
+        # A part of the demo, which has said why itself.
+        say(f"cluster/dev: {shown(failed.cmd)} ended with status {failed.returncode}")
         return 1
     except KeyboardInterrupt:
         return 130
