@@ -9,6 +9,7 @@ import socket
 import struct
 import uuid
 from pathlib import Path
+from typing import Literal
 
 from orlop_agent import durable
 from orlop_api.config import NodeConfig
@@ -16,6 +17,7 @@ from orlop_api.hypervisor import Capacity
 from orlop_api.quantity import to_bytes
 
 _BOOT_NAMESPACE = uuid.UUID("4f3c2a3e-7b60-5a0e-9d86-6f1f0c1c0b57")
+VirtualizationType = Literal["kvm", "qemu"]
 _ROUND = 1 << 20
 _SIOCGIFADDR, _SIOCGIFMTU = 0x8915, 0x8921
 
@@ -75,7 +77,9 @@ def underlay_mtu(address: str) -> int | None:
     return None
 
 
-def virtualization_type(config: NodeConfig, proc: Path = Path("/proc"), dev: Path = Path("/dev")) -> str:
+def virtualization_type(
+    config: NodeConfig, proc: Path = Path("/proc"), dev: Path = Path("/dev")
+) -> VirtualizationType:
     """Either kvm, where the processor's flag and the device are both there, or qemu (emulation).
 
     A node with /dev/kvm whose processor shows neither vmx nor svm hangs its guests.

@@ -272,13 +272,18 @@ def was_started(assignment: Assignment) -> bool:
 
 
 def seal(assignment: Assignment, journal: Entry | None, state: State, *, has_root_disk: bool) -> Entry:
-    """The entry to journal before a final state is reported."""
+    """The entry to journal before a final state is reported; has_root_disk: its file is still here.
+
+    A file that is missing although it may hold data stays on record, or a lost disk would look like one
+    that was never made.
+    """
     if state not in FINAL:
         raise ValueError(f"{state} is not final")
     uid, epoch = assignment.metadata.uid, assignment.spec.epoch
     same = journal is not None and (journal.assignment_uid, journal.epoch) == (uid, epoch)
     start_id = journal.start_id if journal is not None and same else None
-    return Entry(uid, epoch, start_id, state, has_root_disk)
+    lost = may_hold_data(assignment) and assignment.spec.desired is not Desired.PURGED
+    return Entry(uid, epoch, start_id, state, has_root_disk or lost)
 
 
 def final_write(

@@ -15,7 +15,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 
@@ -189,5 +189,6 @@ def _decoded(section: dict[str, str], key: str) -> str | None:
     return base64.b64decode(section[key]).decode() if key in section else None
 
 
-def _named(items: list[dict[str, dict[str, str]]], name: str) -> dict[str, dict[str, str]]:
-    return next(item for item in items if item["name"] == name)
+def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(item for item in items if item["name"] == name)
+    return found

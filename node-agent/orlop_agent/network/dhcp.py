@@ -64,7 +64,7 @@ class Unit:
             f"ReadWritePaths={server.directory}",
         ]
         described = f"--description=DHCP of Orlop network segment {server.segment_id}"
-        given = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", described]
+        given = ["systemd-run", "--collect", f"--unit={unit}", described]
         given += [f"--property={each}" for each in properties]
         given += _command(server.directory)
         try:

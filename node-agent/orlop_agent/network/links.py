@@ -55,8 +55,12 @@ def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
     """
     prefix = segment.cidr.prefixlen
     lines = [
-        Line(f"link add {BRIDGE} type bridge stp_state 0 mcast_snooping 0 forward_delay 0", EXISTS),
-        Line(f"link set {BRIDGE} address {segment.gateway_mac} mtu {segment.mtu}"),
+        # The MAC is given once: set again, even to the same, it makes Linux forget the neighbours.
+        Line(
+            f"link add {BRIDGE} address {segment.gateway_mac} mtu {segment.mtu} type bridge"
+            " stp_state 0 mcast_snooping 0 forward_delay 0",
+            EXISTS,
+        ),
         Line(f"address add {segment.gateway}/{prefix} brd + dev {BRIDGE}", EXISTS),
         Line(f"link set {OVERLAY} master {BRIDGE}"),
         Line(

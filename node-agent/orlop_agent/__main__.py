@@ -1,0 +1,52 @@
+"""`orlop-agent`: one process on each node, beside libvirtd; everything it must not forget is in files."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from importlib.metadata import version
+
+from orlop_agent import hostlock, logs
+from orlop_agent.assembly import assembled
+from orlop_agent.libvirt import LibvirtHypervisor
+from orlop_agent.network.adapter import Networks
+from orlop_agent.paths import Layout
+from orlop_agent.settings import Settings
+from orlop_api.config import load_config
+
+
+def main() -> None:
+    """Run until SIGTERM; guests are not touched by it."""
+    settings = Settings()  # the environment fills it
+    logs.configure(settings.orlop_log_level)
+    layout = Layout(settings.orlop_root)
+    layout.prepare()
+    with hostlock.held(layout.lock):
+        asyncio.run(_run(settings, layout))
+
+
+async def _run(settings: Settings, layout: Layout) -> None:
+    hypervisor = LibvirtHypervisor(settings.libvirt_uri)
+    networks = Networks(settings.host_ip, node_shell=_NODE_SHELL)
+    try:
+        async with assembled(
+            settings, layout, load_config(settings.orlop_config), hypervisor, networks, version("orlop")
+        ) as agent:
+            work = asyncio.create_task(agent.run())
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, work.cancel)
+            try:
+                await work
+            except asyncio.CancelledError:
+                return
+    finally:
+        await hypervisor.close()
+
+
+_NODE_SHELL = ("nsenter", "--target", "1", "--mount", "--net", "--uts", "--ipc", "--")
+"""Runs a program of the node's own, in the namespaces of its init (the pod sees the node's processes)."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""The agent: events in, each only a key to look at; one worker for each Instance that there is something of."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from orlop_agent.api import backoff
+from orlop_agent.api.client import Client
+from orlop_agent.api.watch import Changed, Gone, Listed
+from orlop_agent.cache import Cache
+from orlop_agent.execute import Services
+from orlop_agent.hypervisor import DomainEvent, Ended, HypervisorError, Moved, Reconnected
+from orlop_agent.inventory import Inventory
+from orlop_agent.ledger import holds_slot, slot_of
+from orlop_agent.network.errors import NetworkError
+from orlop_agent.node import VirtualizationType
+from orlop_agent.protocol import Me
+from orlop_agent.volume.driver import VolumeDriver
+from orlop_agent.worker import Worker
+from orlop_api.assignment import FINAL, AssignedNic, Assignment
+from orlop_api.hypervisor import Orphan
+from orlop_api.volume import Driver
+
+RESYNC = 300.0
+"""Seconds between looks at everything, for what no event told."""
+
+_log = structlog.get_logger()
+
+
+class Agent:
+    """One node."""
+
+    def __init__(
+        self,
+        me: Me,
+        virtualization_type: VirtualizationType,
+        client: Client,
+        cache: Cache,
+        services: Services,
+        volumes: dict[Driver, VolumeDriver],
+        inventory: Inventory,
+    ) -> None:
+        self._me = me
+        self._virtualization_type = virtualization_type
+        self._client = client
+        self._cache = cache
+        self._on = services
+        self._volumes = volumes
+        self._inventory = inventory
+        self._workers: dict[str, Worker] = {}
+        self._listed = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Work until cancelled. Guests go on when this ends."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self._on.hypervisor.listen(self._happened)
+            tasks.create_task(self._follow_assignments(), name="assignments")
+            tasks.create_task(self._resync(), name="resync")
+            tasks.create_task(self._inventory.run(self.orphans, self.volumes_in_use), name="inventory")
+
+    def wake(self, instance_uid: str) -> None:
+        """Look at the Instance, soon."""
+        worker = self._workers.get(instance_uid)
+        if worker is not None:
+            worker.wake()
+            return
+        if self._tasks is None:
+            raise AssertionError
+        worker = Worker(
+            instance_uid,
+            self._me,
+            self._virtualization_type,
+            self._cache,
+            self._on,
+            self._volumes,
+            self._inventory.look,
+        )
+        self._workers[instance_uid] = worker
+        self._tasks.create_task(self._work(instance_uid, worker), name=instance_uid)
+
+    def learn(self, instance_uid: str, assignment: Assignment | None) -> None:
+        """What the API server said of an Instance: by watch, by read, or in answer to a write."""
+        if assignment is None:
+            self._cache.drop(instance_uid)
+            self._release(instance_uid)
+            return
+        if not self._cache.put(assignment):
+            return
+        status = assignment.status
+        final = status is not None and status.epoch == assignment.spec.epoch and status.state in FINAL
+        if assignment.spec.node_name != self._me.node or final:
+            self._release(instance_uid)
+        elif holds_slot(assignment):
+            self._on.ledger.take(instance_uid, slot_of(assignment))
+
+    def orphans(self) -> list[Orphan]:
+        """Domains that nothing says whose they are."""
+        return [
+            Orphan(instance_uid=uid, epoch=worker.domain.mark.epoch, message=worker.memory.orphan)
+            for uid, worker in self._workers.items()
+            if worker.domain is not None and worker.memory.orphan is not None
+        ]
+
+    def volumes_in_use(self) -> set[str]:
+        """Uids of Volumes that an Assignment of this node has."""
+        return {
+            volume.volume_uid
+            for assignment in self._cache.of_node(self._me.node)
+            if assignment.status is None or assignment.status.state not in FINAL
+            for volume in assignment.spec.volumes
+        }
+
+    async def _work(self, instance_uid: str, worker: Worker) -> None:
+        """One Instance's worker; a mistake of ours in one must not end the others."""
+        waits = backoff.delays(first=1.0, most=300.0)
+        while True:
+            try:
+                await worker.run()
+            except Exception:  # noqa: BLE001 - told in full, and tried again: other Instances go on
+                _log.exception("instance.bug", instance=instance_uid)
+                await asyncio.sleep(next(waits))
+                continue
+            if worker.idle:
+                del self._workers[instance_uid]
+                return
+
+    def _release(self, instance_uid: str) -> None:
+        if self._on.ledger.release(instance_uid):
+            for worker in self._workers.values():
+                if worker.short_of_room:
+                    worker.wake()
+
+    def _happened(self, event: DomainEvent) -> None:
+        match event:
+            case Ended(instance_uid=uid):
+                self.wake(uid)
+                self._workers[uid].ended(event)
+            case Moved(instance_uid=uid):
+                self.wake(uid)
+            case Reconnected():
+                self._wake_all(())
+
+    async def _follow_assignments(self) -> None:
+        async for event in self._client.watch_assignments():
+            match event:
+                case Listed(objects):
+                    listed = {a.metadata.name: a for a in map(Assignment.model_validate, objects)}
+                    for uid, assignment in listed.items():
+                        self.learn(uid, assignment)
+                    # What is not listed any more is to be read, never to be taken for gone.
+                    self._wake_all((*listed, *self._cache))
+                    self._listed.set()
+                case Changed(found):
+                    assignment = Assignment.model_validate(found)
+                    self.learn(assignment.metadata.name, assignment)
+                    self.wake(assignment.metadata.name)
+                case Gone(found):
+                    name = str(found["metadata"]["name"])
+                    self._cache.drop(name)
+                    self.wake(name)
+
+    def _wake_all(self, also: Sequence[str]) -> None:
+        for uid in {*self._workers, *self._on.journal.instances(), *also}:
+            self.wake(uid)
+
+    async def _resync(self) -> None:
+        """At the start, when the first list is there, and every few minutes: everything."""
+        await self._wake_domains()
+        await self._listed.wait()
+        while True:
+            started = time.monotonic()
+            await self._wake_domains()
+            self._wake_all(())
+            await self._resync_networks()
+            self._inventory.look()
+            await asyncio.sleep(max(1.0, RESYNC - (time.monotonic() - started)))
+
+    async def _wake_domains(self) -> None:
+        """Guests that no journal and no Assignment tells of."""
+        try:
+            for domain in await self._on.hypervisor.list_all():
+                self.wake(domain.mark.instance_uid)
+        except HypervisorError as error:
+            _log.warning("resync.hypervisor", error=str(error))
+
+    async def _resync_networks(self) -> None:
+        """What is known by the journal is wanted, also while the API server says nothing of it."""
+        try:
+            running = {domain.mark.instance_uid for domain in await self._on.hypervisor.list_all()}
+            wanted: dict[str, tuple[str, Sequence[AssignedNic]]] = {}
+            for uid in self._on.journal.instances():
+                record = self._on.journal.peek(uid)
+                worker = self._workers.get(uid)
+                starting = (
+                    worker is not None and not worker.memory.unwired and worker.memory.start_id is not None
+                )
+                if record is None:
+                    _log.warning("resync.networks", error="the journal is damaged: networks stay as they are")
+                    return
+                if record.nics and (uid in running or starting):
+                    wanted[uid] = (record.hostname, record.nics)
+            await self._on.wiring.resync(wanted)
+        except (HypervisorError, NetworkError) as error:
+            _log.warning("resync.networks", error=str(error))

@@ -1,0 +1,127 @@
+"""The agent's parts, put together: the program does it with libvirt and the kernel, tests with stand-ins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from orlop_agent import node
+from orlop_agent.agent import Agent
+from orlop_agent.api import backoff
+from orlop_agent.api.client import Client
+from orlop_agent.api.http import connected
+from orlop_agent.api.identity import (
+    SERVICE_ACCOUNT,
+    Identity,
+    NodeIdentity,
+    from_kubeconfig,
+    in_cluster,
+)
+from orlop_agent.cache import Cache
+from orlop_agent.execute import Services
+from orlop_agent.hypervisor import Hypervisor, HypervisorError
+from orlop_agent.image.store import ImageStore
+from orlop_agent.inventory import Inventory
+from orlop_agent.journal import Journal
+from orlop_agent.ledger import Ledger
+from orlop_agent.paths import Layout
+from orlop_agent.preparation import Preparation
+from orlop_agent.protocol import Me
+from orlop_agent.settings import Settings
+from orlop_agent.volume.driver import VolumeDriver
+from orlop_agent.volume.file import cache_mode
+from orlop_agent.volume.local import LocalVolumes
+from orlop_agent.wiring import Networks, Wiring
+from orlop_api.assignment import Assignment
+from orlop_api.config import OrlopConfig
+from orlop_api.hypervisor import HypervisorStatus
+from orlop_api.volume import Driver
+
+_log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def assembled(
+    settings: Settings,
+    layout: Layout,
+    config: OrlopConfig,
+    hypervisor: Hypervisor,
+    networks: Networks,
+    version: str,
+) -> AsyncIterator[Agent]:
+    """An agent that is ready to run. `layout` is prepared; only one agent may have it."""
+    if settings.kubeconfig is not None:
+        endpoint, fixed = from_kubeconfig(settings.kubeconfig)
+    else:
+        endpoint, fixed = in_cluster(settings.kubernetes_service_host, settings.kubernetes_service_port), None
+    async with connected(endpoint.server, endpoint.tls) as http:
+        identity: Identity = fixed if fixed is not None else NodeIdentity(http, SERVICE_ACCOUNT / "token")
+        client = Client(http, identity, settings.node_name)
+        me = Me(settings.node_name, node.boot_id(), node.pool_id(layout.pool_id))
+        kind = node.virtualization_type(config.node)
+        images = ImageStore(layout.images, config.images)
+        volumes: dict[Driver, VolumeDriver] = {Driver.LOCAL: LocalVolumes(layout.volumes)}
+        wiring = Wiring(networks, client)
+        cache = Cache()
+        facts = await _facts(settings, me, kind, hypervisor, version)
+        capacity = node.capacity(config.node, layout.data)
+        agents: list[Agent] = []
+
+        def learn(instance_uid: str, assignment: Assignment | None) -> None:
+            agents[0].learn(instance_uid, assignment)
+
+        services = Services(
+            layout=layout,
+            client=client,
+            hypervisor=hypervisor,
+            journal=Journal(layout.journal),
+            ledger=Ledger(lambda: capacity),
+            preparation=Preparation(layout, client, images, wiring, volumes),
+            wiring=wiring,
+            architecture=node.architecture(),
+            disk_cache=cache_mode(layout.instances),
+            learn=learn,
+        )
+        inventory = Inventory(
+            settings.node_name,
+            client,
+            lambda: facts.model_copy(
+                update={
+                    "capacity": node.capacity(config.node, layout.data),
+                    "underlay_mtu": node.underlay_mtu(settings.host_ip),
+                }
+            ),
+            images,
+            volumes[Driver.LOCAL],
+        )
+        agents.append(Agent(me, kind, client, cache, services, volumes, inventory))
+        try:
+            yield agents[0]
+        finally:
+            await wiring.close()
+
+
+async def _facts(
+    settings: Settings, me: Me, kind: node.VirtualizationType, hypervisor: Hypervisor, version: str
+) -> HypervisorStatus:
+    """What does not change while the agent runs. Waits for the hypervisor: without it there is no node."""
+    for delay in backoff.delays(first=1.0):
+        try:
+            libvirt_version, emulator_version = await hypervisor.versions()
+            break
+        except HypervisorError as error:
+            _log.warning("hypervisor.waiting", error=str(error))
+            await asyncio.sleep(delay)
+    return HypervisorStatus(
+        architecture=node.architecture(),
+        virtualization_type=kind,
+        boot_id=me.boot_id,
+        pool_id=me.pool_id,
+        host_address=settings.host_ip,
+        agent_version=version,
+        libvirt_version=libvirt_version,
+        hypervisor_version=emulator_version,
+    )

@@ -1,0 +1,272 @@
+"""Carry one step out. No choices here: `plan` made them all.
+
+What a step teaches goes into the Instance's memory; a StepError says what did not work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from orlop_agent import ending, protocol, steps
+from orlop_agent.api.client import Client
+from orlop_agent.api.errors import ApiError, ConflictError, ForbiddenError, InvalidError
+from orlop_agent.domain.build import domain_xml
+from orlop_agent.domain.spec import DomainSpec, Nic
+from orlop_agent.failure import StepError
+from orlop_agent.hypervisor import Hypervisor, HypervisorError, Mark
+from orlop_agent.journal import Journal, Record
+from orlop_agent.ledger import Ledger, slot_of
+from orlop_agent.network.errors import NetworkError
+from orlop_agent.observed import Memory, Observed, order_key
+from orlop_agent.paths import Layout
+from orlop_agent.preparation import Attempt, Preparation, Prepared
+from orlop_agent.report import all_ready, timed
+from orlop_agent.wiring import Wiring
+from orlop_api.assignment import Assignment, AssignmentStatus, State
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What steps act upon."""
+
+    layout: Layout
+    client: Client
+    hypervisor: Hypervisor
+    journal: Journal
+    ledger: Ledger
+    preparation: Preparation
+    wiring: Wiring
+    architecture: str
+    disk_cache: str
+    learn: Callable[[str, Assignment | None], None]
+    """Tell the cache what the API server answered about an Instance."""
+
+
+def before(step: steps.Step, memory: Memory) -> Memory:
+    """What is true from the moment that a step is begun, whatever becomes of it."""
+    match step:
+        case steps.TakeStart():
+            # A write without an answer may be applied late: its start_id is never used for another try.
+            return replace(memory, start_id=None)
+        case steps.Create():
+            # A call without an answer may take effect late: that domain is not this start's any more.
+            return replace(memory, created=True)
+        case _:
+            return memory
+
+
+class Executor:
+    """Carries out the steps of one Instance."""
+
+    def __init__(self, instance_uid: str, services: Services) -> None:
+        self._uid = instance_uid
+        self._on = services
+        self._prepared = Prepared()
+        self.attempt: Attempt | None = None
+        """The preparation under way."""
+
+    async def execute(self, step: steps.Step, observed: Observed) -> Memory:
+        """One step. StepError, or ConflictError where the Assignment is another one by now."""
+        try:
+            return await self._execute(step, observed)
+        except HypervisorError as error:
+            raise StepError("HypervisorError", str(error)) from error
+        except NetworkError as error:
+            raise StepError(error.reason, error.message) from error
+        except OSError as error:
+            # strerror names no path; the error itself would.
+            raise StepError(
+                "NodeError", f"the node's disk: {error.strerror or type(error).__name__}"
+            ) from error
+        except ConflictError:
+            raise
+        except (ForbiddenError, InvalidError) as error:
+            raise StepError("NotAllowed", str(error)) from error
+        except ApiError as error:
+            raise StepError("ApiUnavailable", "the API server does not answer") from error
+
+    async def _execute(self, step: steps.Step, observed: Observed) -> Memory:
+        memory, on = observed.memory, self._on
+        match step:
+            case steps.Read():
+                on.learn(self._uid, await on.client.assignment(self._uid))
+                return memory
+            case steps.Begin():
+                return await self._begin(observed)
+            case steps.Prepare():
+                return await self._prepare(observed)
+            case steps.TakeStart():
+                return await self._take_start(observed)
+            case steps.Create():
+                return await self._create(observed)
+            case steps.Resume():
+                return await self._resume(observed)
+            case steps.PressPower():
+                await on.hypervisor.shutdown(self._uid)
+                seconds = _order(observed).spec.stop_policy.timeout_seconds
+                return replace(memory, power_off_at=observed.now + seconds)
+            case steps.Destroy():
+                await on.hypervisor.destroy(self._uid)
+                return replace(memory, mine=None, orphan=None)
+            case steps.NoteEnd(reason=None):
+                await self._journal(replace(_record(observed), ran=None, ended=None))
+                return replace(memory, ended=None, power_off_at=None)
+            case steps.NoteEnd(reason=reason):
+                await self._journal(replace(_record(observed), ended=reason))
+                return _restart_later(memory, observed.now)
+            case steps.Unwire():
+                await on.wiring.detach(self._uid)
+                return replace(memory, unwired=True, prepared=None)
+            case steps.Erase():
+                await on.preparation.erase(self._uid)
+                return replace(memory, erased=True, prepared=None)
+            case steps.Seal(state=state):
+                return await self._seal(state, observed)
+            case steps.AnswerFinal(reason=reason, message=message):
+                status = protocol.final_write(
+                    _order(observed),
+                    _record(observed).entry,
+                    created_volumes=observed.created_volumes,
+                    reason=reason,
+                    message=message,
+                )
+                await self._answer(_order(observed), status)
+                return memory
+            case steps.Report(status=status):
+                await self._answer(_order(observed), status)
+                return memory
+            case steps.KeepOrphan(message=message):
+                return replace(memory, orphan=message)
+            case steps.Forget():
+                await asyncio.to_thread(on.journal.remove, self._uid)
+                return Memory(unwired=True, erased=True)
+            case steps.Wait():
+                return memory
+
+    async def _begin(self, observed: Observed) -> Memory:
+        order = _order(observed)
+        self._on.ledger.take(self._uid, slot_of(order))
+        start_id = str(uuid.uuid4())
+        entry = protocol.begin(order, observed.entry, start_id)
+        spec = order.spec
+        await self._journal(
+            Record(entry, hostname=spec.instance.name, nics=tuple(spec.nics), boot_id=observed.me.boot_id)
+        )
+        return replace(
+            observed.memory,
+            start_id=start_id,
+            mine=None,
+            created=False,
+            ended=None,
+            power_off_at=None,
+            erased=False,
+        )
+
+    async def _prepare(self, observed: Observed) -> Memory:
+        order = _order(observed)
+        self.attempt = Attempt(order.metadata.generation)
+        self._prepared = await self._on.preparation.prepare(order, self.attempt)
+        return replace(observed.memory, prepared=order_key(order), unwired=False)
+
+    async def _take_start(self, observed: Observed) -> Memory:
+        order, memory = _order(observed), observed.memory
+        if memory.start_id is None:
+            raise AssertionError
+        mine = protocol.MyStart(order.metadata.uid, order.spec.epoch, memory.start_id)
+        status = protocol.starting_write(order, observed.me, memory.start_id, observed.created_volumes)
+        status = status.model_copy(update={"conditions": list(all_ready(order.metadata.generation))})
+        record = _record(observed)
+        # That the root disk is there is said by both; whichever is read later, the disk is never made anew.
+        journaled = asyncio.create_task(
+            self._journal(replace(record, entry=protocol.with_root_disk(record.entry)))
+        )
+        try:
+            await self._answer(order, status)
+        except ApiError as error:
+            if isinstance(error, ConflictError):
+                raise
+            # The reply may be lost and the write applied. After a no, this start is given up.
+            fresh = await self._on.client.assignment(self._uid)
+            self._on.learn(self._uid, fresh)
+            if not protocol.is_my_start(fresh, mine):
+                raise
+        finally:
+            await journaled
+        return replace(memory, mine=mine)
+
+    async def _create(self, observed: Observed) -> Memory:
+        await self._on.hypervisor.create_paused(domain_xml(self._domain(observed)))
+        return replace(observed.memory, created=True)
+
+    async def _resume(self, observed: Observed) -> Memory:
+        order = _order(observed)
+        await self._on.wiring.plug(self._uid, order.spec.nics)
+        await self._on.hypervisor.resume(self._uid)
+        record = _record(observed)
+        await self._journal(replace(record, ran=record.entry.start_id, ended=None))
+        return replace(observed.memory, running_since=observed.now, ended=None, power_off_at=None)
+
+    async def _seal(self, state: State, observed: Observed) -> Memory:
+        order, record = _order(observed), observed.record
+        sealed = protocol.seal(
+            order, record.entry if record else None, state, has_root_disk=observed.has_root_disk
+        )
+        await self._journal(replace(record, entry=sealed) if record else Record(sealed))
+        return observed.memory
+
+    def _domain(self, observed: Observed) -> DomainSpec:
+        order, mine = _order(observed), observed.memory.mine
+        if mine is None:
+            raise AssertionError
+        spec = order.spec
+        return DomainSpec(
+            mark=Mark(
+                self._uid,
+                mine.assignment_uid,
+                mine.epoch,
+                mine.start_id,
+                spec.instance.namespace,
+                spec.instance.name,
+            ),
+            virtualization_type=observed.virtualization_type,
+            architecture=self._on.architecture,
+            vcpus=spec.vcpus,
+            memory_bytes=spec.memory_bytes,
+            disks=self._prepared.disks,
+            nics=tuple(
+                Nic(self._on.wiring.tap_name(self._uid, nic.name), nic.mac_address, nic.mtu)
+                for nic in spec.nics
+            ),
+            console_log=self._on.layout.console_log(self._uid),
+            kernel=self._prepared.kernel,
+            disk_cache=self._on.disk_cache,
+        )
+
+    async def _answer(self, order: Assignment, wanted: AssignmentStatus) -> None:
+        complete = timed(wanted, order.status, datetime.now(UTC))
+        self._on.learn(self._uid, await self._on.client.answer(order, complete))
+
+    async def _journal(self, record: Record) -> None:
+        await asyncio.to_thread(self._on.journal.write, self._uid, record)
+
+
+def _order(observed: Observed) -> Assignment:
+    if observed.assignment is None:
+        raise AssertionError("a step that needs an order was planned without one")
+    return observed.assignment
+
+
+def _record(observed: Observed) -> Record:
+    if observed.record is None:
+        raise AssertionError("a step that needs a journal was planned without one")
+    return observed.record
+
+
+def _restart_later(memory: Memory, now: float) -> Memory:
+    lasted = now - memory.running_since >= ending.LASTING
+    before = 0 if lasted else memory.restarts
+    return replace(memory, ended=None, restarts=before + 1, restart_at=now + ending.delay(before), mine=None)

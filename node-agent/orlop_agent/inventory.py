@@ -1,0 +1,151 @@
+"""The node's Hypervisor status and its Lease: what it has, what it was asked to fetch, that it is alive."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import structlog
+
+from orlop_agent.api import backoff
+from orlop_agent.api.client import Client
+from orlop_agent.api.errors import ApiError
+from orlop_agent.api.watch import Changed, Gone, Listed
+from orlop_agent.image.fetch import Progress
+from orlop_agent.imports import Imports
+from orlop_agent.volume.driver import VolumeDriver
+from orlop_api.hypervisor import Hypervisor, HypervisorStatus, ImportOrder, ImportReport, Orphan
+
+LEASE_SECONDS = 40
+RENEW_SECONDS = 10.0
+_SETTLE = 0.05
+"""Seconds in which changes are gathered into one write."""
+_MAX_IMAGES, _MAX_ORPHANS = 256, 256
+
+_log = structlog.get_logger()
+
+
+class ImageCache(Protocol):
+    """The node's image cache."""
+
+    def digests(self) -> list[str]:
+        """What is in it."""
+
+    async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:
+        """Fetch and describe."""
+
+
+class Inventory:
+    """Publishes when something changed, and only then."""
+
+    def __init__(
+        self,
+        node: str,
+        client: Client,
+        facts: Callable[[], HypervisorStatus],
+        images: ImageCache,
+        local: VolumeDriver,
+    ) -> None:
+        self._node = node
+        self._client = client
+        self._facts = facts
+        self._images = images
+        self._local = local
+        self._seen: Hypervisor | None = None
+        self._dirty = asyncio.Event()
+        self._imports = Imports(node, images, self.look)
+
+    def look(self) -> None:
+        """Something may have changed."""
+        self._dirty.set()
+
+    async def run(self, orphans: Callable[[], list[Orphan]], volumes_in_use: Callable[[], set[str]]) -> None:
+        """Watch, publish, renew, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow(), name="hypervisor")
+                tasks.create_task(self._publish(orphans, volumes_in_use), name="publish")
+                tasks.create_task(self._renew(), name="lease")
+        finally:
+            await self._imports.close()
+
+    async def _follow(self) -> None:
+        async for event in self._client.watch_hypervisor():
+            match event:
+                case Listed(objects):
+                    self._saw(Hypervisor.model_validate(objects[0]) if objects else None)
+                case Changed(found):
+                    self._saw(Hypervisor.model_validate(found))
+                case Gone():
+                    self._saw(None)
+
+    def _saw(self, hypervisor: Hypervisor | None) -> None:
+        self._seen = hypervisor
+        if hypervisor is not None:
+            self._imports.follow(
+                hypervisor.spec.imports, hypervisor.status.imports if hypervisor.status else []
+            )
+        self.look()
+
+    async def _publish(self, orphans: Callable[[], list[Orphan]], in_use: Callable[[], set[str]]) -> None:
+        waits = backoff.delays(first=1.0)
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(_SETTLE)
+            self._dirty.clear()
+            if self._seen is None:
+                continue  # the operator makes the object; its watch wakes this
+            try:
+                await self._write(self._seen, orphans(), in_use())
+            except (ApiError, OSError) as error:
+                _log.warning("hypervisor.publish", error=str(error))
+                self._dirty.set()
+                await asyncio.sleep(next(waits))
+            else:
+                waits = backoff.delays(first=1.0)
+
+    async def _write(self, seen: Hypervisor, orphans: list[Orphan], in_use: set[str]) -> None:
+        deleted = await self._delete_volumes(seen.spec.delete_volumes, in_use)
+        facts = await asyncio.to_thread(self._facts)
+        wanted = facts.model_copy(
+            update={
+                "images": (await asyncio.to_thread(self._images.digests))[:_MAX_IMAGES],
+                "imports": self._imports.reports(),
+                "deleted_volumes": deleted,
+                "orphans": orphans[:_MAX_ORPHANS],
+            }
+        )
+        change = changes(wanted, seen.status or HypervisorStatus())
+        if not change:
+            return
+        answer = await self._client.publish(seen, change)
+        if self._seen is seen:
+            self._seen = answer
+
+    async def _delete_volumes(self, asked: Iterable[str], in_use: set[str]) -> list[str]:
+        """Those whose files are gone; one that an Assignment still has waits for its end."""
+        gone = []
+        for uid in asked:
+            if uid not in in_use:
+                await self._local.delete(uid)
+                gone.append(uid)
+        return gone
+
+    async def _renew(self) -> None:
+        """An agent that cannot renew is silent: the operator's own clock judges it."""
+        while True:
+            started = time.monotonic()
+            try:
+                await self._client.renew_lease(self._node, LEASE_SECONDS)
+            except ApiError as error:
+                _log.warning("lease.renew", error=str(error))
+            await asyncio.sleep(max(0.0, RENEW_SECONDS - (time.monotonic() - started)))
+
+
+def changes(wanted: HypervisorStatus, known: HypervisorStatus) -> dict[str, Any]:
+    """The fields to write; conditions are the operator's and never among them."""
+    new = wanted.model_dump(mode="json", by_alias=True, exclude={"conditions"})
+    old = known.model_dump(mode="json", by_alias=True, exclude={"conditions"})
+    return {name: value for name, value in new.items() if value != old[name]}

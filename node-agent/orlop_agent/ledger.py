@@ -1,0 +1,66 @@
+"""The node's own admission: exact, where the scheduler is optimistic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orlop_api.assignment import FINAL, Assignment
+from orlop_api.hypervisor import Capacity
+from orlop_api.quantity import rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What one Instance holds, stopped or not."""
+
+    vcpus: int
+    memory_bytes: int
+    disk_bytes: int
+
+
+def slot_of(assignment: Assignment) -> Slot:
+    """Volumes are not in it: their data was given room when it was made."""
+    spec = assignment.spec
+    return Slot(spec.vcpus, spec.memory_bytes, spec.root_disk_bytes)
+
+
+class Ledger:
+    """Slots by Instance uid. Without an await between a look and its `take`, no two can have the same room."""
+
+    def __init__(self, capacity: Callable[[], Capacity]) -> None:
+        self._capacity = capacity
+        self._slots: dict[str, Slot] = {}
+
+    def holds(self, instance_uid: str) -> bool:
+        return instance_uid in self._slots
+
+    def take(self, instance_uid: str, slot: Slot) -> None:
+        self._slots[instance_uid] = slot
+
+    def release(self, instance_uid: str) -> bool:
+        """Whether there was something to release."""
+        return self._slots.pop(instance_uid, None) is not None
+
+    def shortage(self, instance_uid: str, slot: Slot) -> str | None:
+        """Why the slot does not fit beside all others; None where it does."""
+        capacity = self._capacity()
+        others = [held for uid, held in self._slots.items() if uid != instance_uid]
+        free_vcpus = capacity.vcpus - sum(held.vcpus for held in others)
+        if slot.vcpus > free_vcpus:
+            return f"not enough vCPUs: need {slot.vcpus}, free {max(0, free_vcpus)}"
+        free_memory = capacity.memory_bytes - sum(held.memory_bytes for held in others)
+        if slot.memory_bytes > free_memory:
+            return (
+                f"not enough memory: need {rounded(slot.memory_bytes)}, free {rounded(max(0, free_memory))}"
+            )
+        free_disk = capacity.disk_bytes - sum(held.disk_bytes for held in others)
+        if slot.disk_bytes > free_disk:
+            return f"not enough disk: need {rounded(slot.disk_bytes)}, free {rounded(max(0, free_disk))}"
+        return None
+
+
+def holds_slot(assignment: Assignment) -> bool:
+    """Whether the Assignment was ever answered at its epoch, and not finally: then its slot is its own."""
+    status = assignment.status
+    return status is not None and status.epoch == assignment.spec.epoch and status.state not in FINAL

@@ -1,0 +1,299 @@
+"""The hypervisor behind libvirt; nothing else imports its binding.
+
+Calls block, so they run in a few threads of their own, each with a deadline. A call whose deadline passes may
+still take effect: whoever made it looks again. libvirt's event loop has a thread too; events come over to
+asyncio. When libvirtd restarts, guests go on: the next call connects again, and everything is looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import libvirt
+import structlog
+
+from orlop_agent.api import backoff
+from orlop_agent.domain.build import NAME_PREFIX
+from orlop_agent.domain.mark import NAMESPACE, read_mark
+from orlop_agent.hypervisor import (
+    ConnectionLostError,
+    Domain,
+    DomainEvent,
+    DomainExistsError,
+    Ended,
+    EndReason,
+    HypervisorError,
+    Moved,
+    Power,
+    Reconnected,
+)
+
+T = TypeVar("T")
+
+_CALL_SECONDS = 15.0
+_CREATE_SECONDS = 120.0
+_DESTROY_SECONDS = 30.0
+_THREADS = 16
+_KEEPALIVE = (5, 3)
+"""Seconds between questions, and how many may stay without an answer."""
+
+_ENDINGS = {
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: EndReason.SHUTDOWN,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: EndReason.DESTROYED,
+}
+"""Every other detail is a crash: the guest panicked, its process died, its start failed."""
+_LOST = {
+    libvirt.VIR_ERR_NO_CONNECT,
+    libvirt.VIR_ERR_INVALID_CONN,
+    libvirt.VIR_ERR_RPC,
+    libvirt.VIR_ERR_SYSTEM_ERROR,
+    libvirt.VIR_ERR_NO_SOURCE,
+}
+
+_log = structlog.get_logger()
+
+
+class LibvirtHypervisor:
+    """One connection to the libvirtd of this node."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._loop = asyncio.get_running_loop()
+        self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt")
+        self._listeners: list[Callable[[DomainEvent], None]] = []
+        self._connection: Any = None
+        self._connecting = asyncio.Lock()
+        self._was_connected = False
+        self._reconnecting: asyncio.Task[None] | None = None
+        _run_events()
+
+    async def create_paused(self, xml: str) -> None:
+        def create(connection: Any) -> None:
+            try:
+                connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == libvirt.VIR_ERR_OPERATION_FAILED and "already" in str(error):
+                    raise DomainExistsError("a domain of this Instance is there already") from error
+                raise
+
+        await self._call(create, _CREATE_SECONDS)
+
+    async def resume(self, instance_uid: str) -> None:
+        await self._on_domain(instance_uid, lambda domain: domain.resume())
+
+    async def shutdown(self, instance_uid: str) -> None:
+        await self._on_domain(
+            instance_uid, lambda domain: domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+        )
+
+    async def destroy(self, instance_uid: str) -> None:
+        await self._on_domain(instance_uid, lambda domain: domain.destroy(), _DESTROY_SECONDS)
+
+    async def lookup(self, instance_uid: str) -> Domain | None:
+        return await self._on_domain(instance_uid, _described)
+
+    async def list_all(self) -> list[Domain]:
+        def all_of_ours(connection: Any) -> list[Domain]:
+            ours = (d for d in connection.listAllDomains() if d.name().startswith(NAME_PREFIX))
+            return [found for found in map(_unless_gone, ours) if found is not None]
+
+        return await self._call(all_of_ours)
+
+    async def versions(self) -> tuple[str, str]:
+        def ask(connection: Any) -> tuple[str, str]:
+            return _dotted(connection.getLibVersion()), _dotted(connection.getVersion())
+
+        return await self._call(ask)
+
+    def listen(self, listener: Callable[[DomainEvent], None]) -> None:
+        self._listeners.append(listener)
+
+    async def close(self) -> None:
+        """Leave the daemon; domains go on."""
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._loop.run_in_executor(self._calls, _closed_quietly, connection)
+        self._calls.shutdown(wait=False, cancel_futures=True)
+
+    async def _on_domain(
+        self, instance_uid: str, act: Callable[[Any], T], seconds: float = _CALL_SECONDS
+    ) -> T | None:
+        """Act on the Instance's domain; None, and nothing done, where it is gone."""
+
+        def find_and_act(connection: Any) -> T | None:
+            try:
+                return act(connection.lookupByUUIDString(instance_uid))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN or _is_over(error):
+                    return None
+                raise
+
+        return await self._call(find_and_act, seconds)
+
+    async def _call(self, call: Callable[[Any], T], seconds: float = _CALL_SECONDS) -> T:
+        connection = await self._connected()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._loop.run_in_executor(self._calls, call, connection)
+        except TimeoutError as error:
+            raise HypervisorError(f"libvirtd did not answer within {seconds:.0f} s") from error
+        except libvirt.libvirtError as error:
+            if error.get_error_code() in _LOST and not _alive(connection):
+                self._lost(connection)
+                raise ConnectionLostError("the connection to libvirtd was lost") from error
+            raise HypervisorError(_sentence(error)) from error
+
+    async def _connected(self) -> Any:
+        if self._connection is not None:
+            return self._connection
+        async with self._connecting:
+            if self._connection is None:
+                try:
+                    async with asyncio.timeout(_CALL_SECONDS):
+                        self._connection = await self._loop.run_in_executor(self._calls, self._connect)
+                except TimeoutError as error:
+                    raise ConnectionLostError("libvirtd does not answer") from error
+                except libvirt.libvirtError as error:
+                    raise ConnectionLostError(_sentence(error)) from error
+                if self._was_connected:
+                    self._tell(Reconnected())
+                self._was_connected = True
+            return self._connection
+
+    def _connect(self) -> Any:
+        """In a thread: open, ask for events, and to be told when the daemon goes."""
+        connection = libvirt.open(self._uri)
+        connection.registerCloseCallback(self._on_close, None)
+        if connection.getURI().startswith("qemu"):
+            connection.setKeepAlive(*_KEEPALIVE)
+        connection.domainEventRegisterAny(
+            None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None
+        )
+        return connection
+
+    def _on_close(self, connection: Any, _reason: int, _opaque: object) -> None:
+        """In libvirt's thread."""
+        self._loop.call_soon_threadsafe(self._lost, connection)
+
+    def _lost(self, connection: Any) -> None:
+        if self._connection is not connection:
+            return
+        self._connection = None
+        _log.warning("libvirt.lost")
+        if self._reconnecting is None or self._reconnecting.done():
+            self._reconnecting = self._loop.create_task(self._reconnect(), name="libvirt")
+
+    async def _reconnect(self) -> None:
+        for delay in backoff.delays(first=0.5, most=10.0):
+            try:
+                await self._connected()
+            except ConnectionLostError:
+                await asyncio.sleep(delay)
+            else:
+                return
+
+    def _on_lifecycle(self, _connection: Any, domain: Any, event: int, detail: int, _opaque: object) -> None:
+        """In libvirt's thread."""
+        if not domain.name().startswith(NAME_PREFIX):
+            return
+        uid = domain.UUIDString()
+        happened: DomainEvent = Moved(uid)
+        if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
+            happened = Ended(uid, _ENDINGS.get(detail, EndReason.CRASHED))
+        elif event in {libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_RESUMED}:
+            # Only this agent starts and resumes: it knows.
+            return
+        self._loop.call_soon_threadsafe(self._tell, happened)
+
+    def _tell(self, event: DomainEvent) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+
+def _described(domain: Any) -> Domain | None:
+    """The domain as the agent sees it; None for one without a mark, which is not Orlop's."""
+    try:
+        mark = read_mark(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+            return None
+        raise
+    state, _ = domain.state()
+    return None if mark is None else Domain(mark, _POWER.get(state, Power.ENDING))
+
+
+_POWER = {
+    libvirt.VIR_DOMAIN_RUNNING: Power.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: Power.RUNNING,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: Power.RUNNING,
+    # Until its process is gone, a guest that is shutting down runs.
+    libvirt.VIR_DOMAIN_SHUTDOWN: Power.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: Power.PAUSED,
+}
+
+
+def _unless_gone(domain: Any) -> Domain | None:
+    try:
+        return _described(domain)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
+
+
+def _is_over(error: Any) -> bool:
+    """The domain ended between looking it up and acting on it."""
+    return bool(error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID and "not running" in str(error))
+
+
+def _alive(connection: Any) -> bool:
+    try:
+        return bool(connection.isAlive())
+    except libvirt.libvirtError:
+        return False
+
+
+def _closed_quietly(connection: Any) -> None:
+    try:
+        connection.unregisterCloseCallback()
+        connection.close()
+    except libvirt.libvirtError as error:
+        _log.info("libvirt.close", error=str(error))
+
+
+def _sentence(error: Any) -> str:
+    """Libvirt's own message; it may name paths of the node, which are the node administrator's to see."""
+    return str(error.get_error_message() or "libvirtd refused without a reason")
+
+
+def _dotted(version: int) -> str:
+    return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
+
+
+_events_started = threading.Lock()
+_events_thread: threading.Thread | None = None
+
+
+def _run_events() -> None:
+    """Libvirt's event loop, once for each process, before the first connection is opened."""
+    global _events_thread  # noqa: PLW0603 - the library's loop is one for the process
+    with _events_started:
+        if _events_thread is not None:
+            return
+        libvirt.registerErrorHandler(
+            lambda _opaque, _error: None, None
+        )  # errors are raised; stderr stays clean
+        libvirt.virEventRegisterDefaultImpl()
+        _events_thread = threading.Thread(target=_events, name="libvirt events", daemon=True)
+        _events_thread.start()
+
+
+def _events() -> None:
+    while True:
+        libvirt.virEventRunDefaultImpl()

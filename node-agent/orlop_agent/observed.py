@@ -1,0 +1,101 @@
+"""What is known about one Instance on this node at one moment: everything that a plan may depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orlop_agent.hypervisor import Domain, EndReason, Power
+from orlop_agent.journal import Record
+from orlop_agent.node import VirtualizationType
+from orlop_agent.protocol import DomainMark, Entry, Me, MyStart
+from orlop_api.assignment import Assignment
+from orlop_api.condition import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The last step failed."""
+
+    reason: str
+    message: str
+    retry_at: float
+    """Seconds of the monotonic clock; infinite where only another order can help."""
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What this agent process knows by itself; all of it may be lost at any moment without harm."""
+
+    start_id: str | None = None
+    """Of the start that is being prepared."""
+    prepared: str | None = None
+    """The order (see `order_key`) for which image, disks, seed and network are in place."""
+    mine: MyStart | None = None
+    """The right to start, taken and not used yet, or used by the domain that is there."""
+    created: bool = False
+    """The right was used: whatever becomes of that domain, the next one needs another."""
+    power_off_at: float | None = None
+    """When the plug is pulled on a guest that was asked to power off."""
+    ended: EndReason | None = None
+    """The hypervisor's event, not yet journaled."""
+    restarts: int = 0
+    """How often the guest ended by itself, shortly after it was started."""
+    running_since: float = 0.0
+    restart_at: float = 0.0
+    """Not before then is a guest that ended started again."""
+    unwired: bool = False
+    """Nothing of its network is here."""
+    erased: bool = False
+    """Nothing of its disks is here."""
+    orphan: str | None = None
+    """Why the domain counts as an orphan."""
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One look."""
+
+    now: float
+    """Seconds of the monotonic clock."""
+    me: Me
+    virtualization_type: VirtualizationType
+    assignment: Assignment | None
+    fresh: bool
+    """The Assignment was read after the domain was looked for, from etcd; else it is a watch's."""
+    record: Record | None
+    domain: Domain | None
+    memory: Memory
+    has_root_disk: bool
+    """The file is there."""
+    created_volumes: tuple[str, ...]
+    """Uids of the Volumes of this order whose data is here."""
+    no_room: str | None
+    """Why the node has no room for it; None where it has, or holds its slot already."""
+
+    @property
+    def entry(self) -> Entry | None:
+        """The protocol's part of the journal."""
+        return self.record.entry if self.record else None
+
+    @property
+    def domain_mark(self) -> DomainMark | None:
+        """The domain as the protocol sees it.
+
+        A paused domain that is known to have run was halted later, by its hypervisor or a human.
+        """
+        if self.domain is None:
+            return None
+        mark = self.domain.mark
+        ran = self.record is not None and self.record.ran == mark.start_id
+        held = self.domain.power is Power.PAUSED and not ran
+        return DomainMark(mark.assignment_uid, mark.epoch, mark.start_id, held)
+
+
+_NOT_PREPARED = {"desired", "restarted_at", "restart_policy", "stop_policy"}
+
+
+def order_key(assignment: Assignment) -> str:
+    """Everything that preparation depends on, as a text: a change of it means to prepare again."""
+    return f"{assignment.metadata.uid}/{assignment.spec.model_dump_json(exclude=_NOT_PREPARED)}"

@@ -1,0 +1,189 @@
+"""Everything that a guest needs before it may be started: image, disks, seed and network, all at once.
+
+Each part can be done again, also after a failure anywhere. What takes long, or fails, becomes a condition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import shutil
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from orlop_agent import durable
+from orlop_agent.api.client import Client
+from orlop_agent.api.errors import ApiError, NotFoundError
+from orlop_agent.domain.spec import BaseImage, Disk, KernelBoot
+from orlop_agent.failure import StepError
+from orlop_agent.image.errors import ImageError
+from orlop_agent.image.fetch import Progress
+from orlop_agent.image.store import ImageFiles
+from orlop_agent.network.errors import NetworkError
+from orlop_agent.paths import Layout
+from orlop_agent.report import not_ready
+from orlop_agent.seed.content import files
+from orlop_agent.seed.iso import image
+from orlop_agent.volume.driver import VolumeDriver
+from orlop_agent.volume.file import make_once
+from orlop_agent.wiring import Wiring
+from orlop_api.assignment import AssignedImage, AssignedUserData, AssignedVolume, Assignment
+from orlop_api.condition import Condition
+from orlop_api.quantity import rounded
+from orlop_api.volume import Driver
+
+T = TypeVar("T")
+USER_DATA_KEY = "user-data"
+_SERIAL_LENGTH = 20
+"""virtio-blk's limit (virtio specification, VIRTIO_BLK_ID_BYTES)."""
+
+
+class Images(Protocol):
+    """The node's image cache."""
+
+    async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles:
+        """The files of an image, fetched where they are missing; ImageError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was made: all that the domain's description needs beside the order itself."""
+
+    disks: tuple[Disk, ...] = ()
+    kernel: KernelBoot | None = None
+
+
+@dataclass
+class Attempt:
+    """One preparation under way, for whoever wants to tell how far it is."""
+
+    generation: int
+    waiting: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Reason and message for each condition whose part is not there yet."""
+    failed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The same for the part that failed."""
+
+    async def part(self, name: str, doing: str, work: Awaitable[T]) -> T:
+        """Carry one part out, and know meanwhile and in the end how it stands. StepError when it fails."""
+        self.waiting[name] = (doing, "")
+        try:
+            made = await work
+        except (ImageError, NetworkError, StepError) as error:
+            self.failed[name] = (error.reason, error.message)
+            raise StepError(
+                error.reason, error.message, permanent=getattr(error, "permanent", False)
+            ) from error
+        del self.waiting[name]
+        return made
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """What failed, or else what is not there yet."""
+        return tuple(
+            not_ready(part, reason, message, self.generation)
+            for part, (reason, message) in (self.failed or self.waiting).items()
+        )
+
+
+class Preparation:
+    """Makes the parts; knows where they go."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        client: Client,
+        images: Images,
+        wiring: Wiring,
+        volumes: dict[Driver, VolumeDriver],
+    ) -> None:
+        self._layout = layout
+        self._client = client
+        self._images = images
+        self._wiring = wiring
+        self._volumes = volumes
+
+    async def prepare(self, assignment: Assignment, attempt: Attempt) -> Prepared:
+        """All parts. The first that fails is raised (StepError), and the others are stopped."""
+        spec = assignment.spec
+        uid, pinned = spec.instance.uid, spec.image
+        if pinned is None:
+            raise StepError("BadOrder", "the Assignment names no image", permanent=True)
+        await asyncio.to_thread(self._layout.instance(uid).mkdir, mode=0o755, exist_ok=True)
+        boot = asyncio.create_task(
+            attempt.part("ImageReady", "Pulling", self._root(uid, spec.root_disk_bytes, pinned, attempt))
+        )
+        volumes = asyncio.create_task(attempt.part("VolumesReady", "Making", self._data(spec.volumes)))
+        wiring = asyncio.create_task(
+            attempt.part("NetworkReady", "Wiring", self._wiring.prepare(uid, spec.instance.name, spec.nics))
+        )
+        seed = asyncio.create_task(self._seed(assignment))
+        await _all_or_none(boot, volumes, wiring, seed)
+        root, kernel = boot.result()
+        return Prepared((root, *volumes.result(), seed.result()), kernel)
+
+    async def erase(self, instance_uid: str) -> None:
+        """Delete the disks that are the Instance's own, its seed and its console log."""
+        await asyncio.to_thread(self._erase, instance_uid)
+
+    def _erase(self, instance_uid: str) -> None:
+        directory = self._layout.instance(instance_uid)
+        if directory.exists():
+            shutil.rmtree(directory)
+            durable.sync_directory(directory.parent)
+        for log in self._layout.console.glob(f"{instance_uid}.log*"):  # virtlogd's rotated ones too
+            log.unlink(missing_ok=True)
+
+    async def _root(
+        self, uid: str, size: int, pinned: AssignedImage, attempt: Attempt
+    ) -> tuple[Disk, KernelBoot | None]:
+        def tell(received: int, expected: int | None) -> None:
+            of = f" of {rounded(expected)}" if expected else ""
+            attempt.waiting["ImageReady"] = ("Pulling", f"{rounded(received)}{of} of the image are here")
+
+        files = await self._images.ensure(pinned, tell)
+        path = self._layout.root_disk(uid)
+        # An image may be larger than the flavor's disk only if nobody checked; a guest would lose its end.
+        await make_once(path, max(size, pinned.virtual_size_bytes), files.disk, files.format.value)
+        kernel = (
+            KernelBoot(files.kernel, files.initrd, pinned.command_line) if files.kernel is not None else None
+        )
+        return Disk(path, "qcow2", base=BaseImage(files.disk, files.format.value)), kernel
+
+    async def _data(self, volumes: Sequence[AssignedVolume]) -> list[Disk]:
+        paths = await asyncio.gather(*(self._volumes[volume.driver].ensure(volume) for volume in volumes))
+        return [
+            Disk(path, "qcow2", serial=volume.volume_uid[:_SERIAL_LENGTH])
+            for volume, path in zip(volumes, paths, strict=True)
+        ]
+
+    async def _seed(self, assignment: Assignment) -> Disk:
+        spec = assignment.spec
+        user_data = b"" if spec.user_data is None else await self._user_data(spec.user_data)
+        content = files(spec.instance.uid, spec.instance.name, spec.nics, user_data)
+        path = self._layout.seed(spec.instance.uid)
+        made = await asyncio.to_thread(image, content)
+        await asyncio.to_thread(durable.write, path, made)
+        return Disk(path, "raw", readonly=True)
+
+    async def _user_data(self, where: AssignedUserData) -> bytes:
+        try:
+            secret = await self._client.secret(where.namespace, where.secret_name)
+            return base64.b64decode(secret[USER_DATA_KEY], validate=True)
+        except NotFoundError as error:
+            raise StepError("UserDataMissing", "the user data is not on its node yet") from error
+        except (KeyError, binascii.Error) as error:
+            raise StepError("UserDataMissing", "the node's copy of the user data is damaged") from error
+        except ApiError as error:
+            raise StepError("UserDataMissing", "the user data cannot be read now") from error
+
+
+async def _all_or_none(*tasks: asyncio.Task[Any]) -> None:
+    """Wait for all; when one fails, or the caller is cancelled, no other goes on."""
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

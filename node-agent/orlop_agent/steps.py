@@ -1,0 +1,127 @@
+"""What the agent can do for an Instance: a closed set, so that `execute` needs no choices of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orlop_agent.hypervisor import EndReason
+from orlop_api.assignment import AssignmentStatus, State
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read the Assignment as etcd has it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Choose a new start_id and journal it: from here on this epoch may have disks here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Image, disks, seed and network, all at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeStart:
+    """The compare-and-swap that is the right to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create the domain, paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Move the taps into their Networks and let the guest run."""
+
+
+@dataclass(frozen=True, slots=True)
+class PressPower:
+    """Ask the guest to power off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destroy:
+    """Pull the plug."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEnd:
+    """Journal that the guest ended by itself; None: that it ended on order."""
+
+    reason: EndReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unwire:
+    """Take its NICs away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Delete the disks that are the Instance's own, and its seed and console log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Journal a final state, before it is reported."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFinal:
+    """Report the state that is sealed."""
+
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Write the status."""
+
+    status: AssignmentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class KeepOrphan:
+    """The Hypervisor's status shall tell of it."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Remove the journal's record, the last trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do until something happens, or until then (seconds of the monotonic clock)."""
+
+    until: float | None = None
+
+
+Step = (
+    Read
+    | Begin
+    | Prepare
+    | TakeStart
+    | Create
+    | Resume
+    | PressPower
+    | Destroy
+    | NoteEnd
+    | Unwire
+    | Erase
+    | Seal
+    | AnswerFinal
+    | Report
+    | KeepOrphan
+    | Forget
+    | Wait
+)

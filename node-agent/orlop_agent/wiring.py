@@ -1,0 +1,124 @@
+"""An Instance's NICs, and where the other Ports of its Networks are: unicast entries come from nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+
+from orlop_agent.api import backoff
+from orlop_agent.api.client import Client
+from orlop_agent.api.watch import Changed, Gone, Listed
+from orlop_agent.network.errors import NetworkError
+from orlop_api.assignment import AssignedNic
+from orlop_api.port import Port
+
+_log = structlog.get_logger()
+
+
+class Networks(Protocol):
+    """What the agent needs of the node's networks; every call can be repeated. NetworkError."""
+
+    def tap_name(self, instance_uid: str, nic_name: str) -> str: ...
+    async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None: ...
+    async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None: ...
+    async def detach(self, instance_uid: str) -> None: ...
+    async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None: ...
+    async def resync(self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]]) -> None: ...
+
+
+class Wiring:
+    """The node's networks, with a watch on the Ports of each Network that is in use here."""
+
+    def __init__(self, networks: Networks, client: Client) -> None:
+        self._networks = networks
+        self._client = client
+        self._users: dict[str, set[str]] = {}
+        self._watches: dict[str, asyncio.Task[None]] = {}
+
+    def tap_name(self, instance_uid: str, nic_name: str) -> str:
+        return self._networks.tap_name(instance_uid, nic_name)
+
+    async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None:
+        """Make what the NICs need, up to their taps in the node's own namespace."""
+        if nics:
+            await self._networks.prepare(instance_uid, hostname, nics)
+        self.use(instance_uid, nics)
+
+    async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
+        """Move the taps of a paused domain to their Networks and set them up."""
+        if nics:
+            await self._networks.plug(instance_uid, nics)
+
+    async def detach(self, instance_uid: str) -> None:
+        """Remove what the Instance had, and Networks that nobody here uses any more."""
+        self.use(instance_uid, ())
+        await self._networks.detach(instance_uid)
+
+    async def resync(self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]]) -> None:
+        """Repair what is missing and remove what nobody wants."""
+        await self._networks.resync(wanted)
+        for instance_uid, (_, nics) in wanted.items():
+            self.use(instance_uid, nics)
+
+    def use(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
+        """Follow the Ports of these Networks on behalf of the Instance, and of no others."""
+        wanted = {nic.network_uid for nic in nics}
+        for network_uid in wanted:
+            self._users.setdefault(network_uid, set()).add(instance_uid)
+            if network_uid not in self._watches:
+                self._watches[network_uid] = asyncio.create_task(
+                    self._follow(network_uid), name=f"ports of {network_uid}"
+                )
+        for network_uid in [uid for uid, users in self._users.items() if uid not in wanted]:
+            self._users[network_uid].discard(instance_uid)
+            if not self._users[network_uid]:
+                del self._users[network_uid]
+                self._watches.pop(network_uid).cancel()
+
+    async def close(self) -> None:
+        """End the watches."""
+        for task in self._watches.values():
+            task.cancel()
+        await asyncio.gather(*self._watches.values(), return_exceptions=True)
+        self._watches.clear()
+
+    async def _follow(self, network_uid: str) -> None:
+        """Keep the Network's unicast entries as its Ports say."""
+        ports: dict[str, Port] = {}
+        changed = asyncio.Event()
+        setter = asyncio.create_task(self._set(network_uid, ports, changed))
+        try:
+            async for event in self._client.watch_ports(network_uid):
+                match event:
+                    case Listed(objects):
+                        ports.clear()
+                        ports.update((port.metadata.uid, port) for port in map(Port.model_validate, objects))
+                    case Changed(found):
+                        port = Port.model_validate(found)
+                        ports[port.metadata.uid] = port
+                    case Gone(found):
+                        ports.pop(found["metadata"]["uid"], None)
+                changed.set()
+        finally:
+            setter.cancel()
+            with suppress(asyncio.CancelledError):
+                await setter
+
+    async def _set(self, network_uid: str, ports: dict[str, Port], changed: asyncio.Event) -> None:
+        """Many changes in a row are one to the kernel."""
+        waits = backoff.delays(first=1.0)
+        while True:
+            await changed.wait()
+            changed.clear()
+            try:
+                await self._networks.set_peers(network_uid, list(ports.values()))
+            except NetworkError as error:
+                _log.warning("network.peers", network=network_uid, reason=error.reason, error=error.message)
+                changed.set()
+                await asyncio.sleep(next(waits))
+            else:
+                waits = backoff.delays(first=1.0)
