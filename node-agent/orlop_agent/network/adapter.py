@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orlop_agent.network import links, names
 from orlop_agent.network.dhcp import Daemon, Dhcp, Unit
+from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.node import Node
 from orlop_agent.network.presence import Presence, Surroundings
 from orlop_agent.network.records import Records
@@ -122,11 +123,15 @@ class Networks:
         that are prepared while it works are left alone, whatever `wanted` says.
         """
         self._prepared.clear()
-        keep = {
-            each.tap: each
-            for uid, (hostname, nics) in wanted.items()
-            for each in (Attachment.of(uid, hostname, nic) for nic in nics)
-        }
+        keep: dict[str, Attachment] = {}
+        wrong: list[NetworkError] = []
+        for uid, (hostname, nics) in wanted.items():
+            try:
+                keep |= {each.tap: each for each in (Attachment.of(uid, hostname, nic) for nic in nics)}
+            except NetworkError as error:
+                # Left as it is, and told in the end: one bad order must not stop the others' repair.
+                self._prepared.add(uid)
+                wrong.append(error)
 
         async def repair(presence: Presence) -> None:
             unwanted = [
@@ -142,6 +147,8 @@ class Networks:
         segments = {int(each.nic.segment_id) for each in keep.values()}
         await self._each(segments | self._known().keys() | self._node.namespaces(), repair)
         await self._remove_strays()
+        if wrong:
+            raise wrong[0]
 
     async def _remove_strays(self) -> None:
         """Interfaces on the node that bear Orlop's mark and belong to nobody."""

@@ -27,20 +27,27 @@ class Peers:
     """The MAC of each address."""
 
 
-def wanted(ports: Iterable[Port], here: IPv4Address, local_macs: frozenset[str]) -> Peers:
-    """The Ports in use on other nodes. Raises ValueError."""
+def wanted(
+    ports: Iterable[Port], here: IPv4Address, local_macs: frozenset[str]
+) -> tuple[Peers, list[ValueError]]:
+    """The Ports in use on other nodes, and what is wrong with those that cannot be told to the kernel."""
     hosts: dict[str, IPv4Address] = {}
     neighbours: dict[IPv4Address, str] = {}
+    wrong: list[ValueError] = []
     for port in ports:
         if not port.status or not port.status.binding or not port.status.mac_address:
             continue
-        mac = checked_mac(port.status.mac_address)
-        host = IPv4Address(port.status.binding.host_address)
-        if host == here or mac in local_macs:
+        try:
+            mac = checked_mac(port.status.mac_address)
+            host = IPv4Address(port.status.binding.host_address)
+            addresses = [IPv4Address(address) for address in port.status.addresses]
+        except ValueError as error:
+            wrong.append(error)
             continue
-        hosts[mac] = host
-        neighbours |= {IPv4Address(address): mac for address in port.status.addresses}
-    return Peers(hosts, neighbours)
+        if host != here and mac not in local_macs:
+            hosts[mac] = host
+            neighbours |= dict.fromkeys(addresses, mac)
+    return Peers(hosts, neighbours), wrong
 
 
 def known(forwarding: Iterable[Mapping[str, Any]], neighbours: Iterable[Mapping[str, Any]]) -> Peers:

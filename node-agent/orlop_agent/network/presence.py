@@ -104,16 +104,15 @@ class Presence:
         if not self._built:
             return
         local = frozenset(attachment.mac for attachment in self.attachments.values())
-        try:
-            want = forwarding.wanted(ports, self._around.host_ip, local)
-        except ValueError as error:
-            raise NetworkError("InvalidPort", f"a Port cannot be reached: {error}") from error
+        want, wrong = forwarding.wanted(ports, self._around.host_ip, local)
         have = self._peers or await self._known_peers()
         self._peers = None
         node = self._around.node
         await node.bridge(forwarding.bridge_changes(have, want), inside=self.segment_id)
         await node.ip(forwarding.neighbour_changes(have, want), inside=self.segment_id)
         self._peers = want
+        if wrong:
+            raise NetworkError("InvalidPort", f"{len(wrong)} Ports cannot be reached: {wrong[0]}")
 
     async def repair(self, wanted: Sequence[Attachment]) -> None:
         """Makes what is missing, without a pause for who is there; with nobody, takes all away. Raises NetworkError."""

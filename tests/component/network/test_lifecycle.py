@@ -238,3 +238,16 @@ async def test_values_that_are_none_of_their_kind_reach_no_command(lab: Lab):
             await networks.prepare("uid", hostname, [order])
         assert raised.value.reason == "InvalidNIC"
     assert node.traces() == NOTHING
+
+
+async def test_one_bad_order_stops_nobodys_repair(lab: Lab):
+    node, *_ = lab
+    networks = node.networks()
+    good, other = nic(4097, "10.10.0.20"), nic(4097, "10.10.0.21")
+    guest = await Speaker.start(networks, node, "good", good)
+    bad = await Speaker.start(networks, node, "bad", other)
+    node.run("nft", "flush", "ruleset", inside=4097)
+    with pytest.raises(NetworkError):
+        await networks.resync({"bad": ("not a name", [other]), "good": ("good", [good])})
+    assert guest.ping("192.0.2.254")
+    assert bad.ping("10.10.0.1")

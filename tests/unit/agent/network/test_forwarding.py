@@ -1,6 +1,5 @@
 from ipaddress import IPv4Address
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,14 +31,18 @@ def test_only_ports_in_use_elsewhere_are_peers():
         port("02:00:10:01:00:18", "10.10.0.24", "192.0.2.2"),
         Port.model_validate({"spec": {"networkRef": {"name": "blue"}}}),
     ]
-    peers = forwarding.wanted(ports, HERE, frozenset({"02:00:10:01:00:18"}))
+    peers, wrong = forwarding.wanted(ports, HERE, frozenset({"02:00:10:01:00:18"}))
+    assert wrong == []
     assert peers.hosts == {"02:00:10:01:00:14": IPv4Address("192.0.2.2")}
     assert peers.neighbours == {IPv4Address("10.10.0.20"): "02:00:10:01:00:14"}
 
 
-def test_what_is_no_address_is_refused():
-    with pytest.raises(ValueError, match=r"192\.0\.2"):
-        forwarding.wanted([port("02:00:10:01:00:14", "10.10.0.20", "192.0.2.2 x")], HERE, frozenset())
+def test_what_is_no_address_is_told_and_stops_no_other():
+    bad = port("02:00:10:01:00:14", "10.10.0.20", "192.0.2.2 x")
+    good = port("02:00:10:01:00:15", "10.10.0.21", "192.0.2.2")
+    peers, (error,) = forwarding.wanted([bad, good], HERE, frozenset())
+    assert "192.0.2.2 x" in str(error)
+    assert list(peers.hosts) == ["02:00:10:01:00:15"]
 
 
 def test_reads_what_iproute2_says():
