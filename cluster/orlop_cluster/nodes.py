@@ -95,17 +95,15 @@ def partition(cluster: Sealed, node: str, state: str) -> None:
 
 
 def load(cluster: Sealed, archives: Sequence[Path]) -> None:
-    """Put the images of archives into the workers, or into the control plane where there are none.
+    """Put the images of archives into every node: the operator likes to be beside the API server.
 
     Only layers that a node lacks travel: containerd hashes all that it is given.
     """
     for archive in archives:
         if not archive.is_file():
             raise StepError(f"no archive {archive}")
-    everywhere = names(cluster)
-    workers = [name for name in everywhere if "-worker" in name]
     with ThreadPoolExecutor() as pool:
-        for result in [pool.submit(load_into, cluster, node, archives) for node in workers or everywhere]:
+        for result in [pool.submit(load_into, cluster, node, archives) for node in names(cluster)]:
             result.result()
 
 
