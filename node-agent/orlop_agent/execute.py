@@ -124,8 +124,9 @@ class Executor:
             case steps.Erase():
                 await on.preparation.erase(self._uid)
                 return replace(memory, erased=True, prepared=None)
-            case steps.Seal(state=state):
-                return await self._seal(state, observed)
+            case steps.Seal(state=state, reason=reason, message=message):
+                await self._seal(state, observed)
+                return replace(memory, sealed_for=(reason, message))
             case steps.AnswerFinal(reason=reason, message=message):
                 status = protocol.final_write(
                     _order(observed),
@@ -210,13 +211,12 @@ class Executor:
         await self._journal(replace(record, ran=record.entry.start_id, ended=None))
         return replace(observed.memory, running_since=observed.now, ended=None, power_off_at=None)
 
-    async def _seal(self, state: State, observed: Observed) -> Memory:
+    async def _seal(self, state: State, observed: Observed) -> None:
         order, record = _order(observed), observed.record
         sealed = protocol.seal(
             order, record.entry if record else None, state, has_root_disk=observed.has_root_disk
         )
         await self._journal(replace(record, entry=sealed) if record else Record(sealed))
-        return observed.memory
 
     def _domain(self, observed: Observed) -> DomainSpec:
         order, mine = _order(observed), observed.memory.mine

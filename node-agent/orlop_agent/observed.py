@@ -48,6 +48,8 @@ class Memory:
     """Nothing of its network is here."""
     erased: bool = False
     """Nothing of its disks is here."""
+    sealed_for: tuple[str, str] = ("", "")
+    """Reason and message of the final state."""
     orphan: str | None = None
     """Why the domain counts as an orphan."""
     trouble: Trouble | None = None

@@ -210,12 +210,12 @@ def _finish(
         or journaled_final(assignment, entry) is not final
         or entry.has_root_disk != observed.has_root_disk
     ):
-        return Seal(final)
+        return Seal(final, reason, message)
     last = assignment.status
     said = last is not None and last.epoch == assignment.spec.epoch and last.state is final
     if said and last is not None and last.observed_generation == assignment.metadata.generation:
         return Wait()
-    return AnswerFinal(reason, message)
+    return AnswerFinal(*observed.memory.sealed_for)
 
 
 def _to_erase(observed: Observed, assignment: Assignment, final: State) -> bool:

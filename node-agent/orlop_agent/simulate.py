@@ -80,6 +80,10 @@ class SimulatedHypervisor:
     def listen(self, listener: Callable[[DomainEvent], None]) -> None:
         self._listeners.append(listener)
 
+    def forget_listeners(self) -> None:
+        """Whoever listened has ended."""
+        self._listeners.clear()
+
     def end(self, instance_uid: str, reason: EndReason) -> None:
         """The guest ends, by itself or not."""
         if self.domains.pop(instance_uid, None) is not None:

@@ -67,9 +67,11 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Journal a final state, before it is reported."""
+    """Journal a final state, before it is reported, with the reason and message to report."""
 
     state: State
+    reason: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,132 @@
+"""The real agent in this process, with a simulated hypervisor and networks that only take notes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from orlop_agent.agent import Agent
+from orlop_agent.assembly import assembled
+from orlop_agent.network.errors import NetworkError
+from orlop_agent.paths import Layout
+from orlop_agent.settings import Settings
+from orlop_agent.simulate import SimulatedHypervisor
+from orlop_api.assignment import AssignedNic
+from orlop_api.config import OrlopConfig
+from orlop_api.port import Port
+
+DISK = b"\0" * 4096
+
+
+class NotedNetworks:
+    """Who has NICs where; fails on order."""
+
+    def __init__(self) -> None:
+        self.prepared: dict[str, list[str]] = {}
+        self.plugged: set[str] = set()
+        self.peers: dict[str, list[str]] = {}
+        self.resynced: list[set[str]] = []
+        self.fail: set[str] = set()
+
+    def tap_name(self, instance_uid: str, nic_name: str) -> str:
+        return "tap" + hashlib.sha256(f"{instance_uid}/{nic_name}".encode()).hexdigest()[:11]
+
+    async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None:
+        self._perhaps("prepare")
+        self.prepared[instance_uid] = [nic.name for nic in nics]
+
+    async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
+        self._perhaps("plug")
+        self.plugged.add(instance_uid)
+
+    async def detach(self, instance_uid: str) -> None:
+        self._perhaps("detach")
+        self.prepared.pop(instance_uid, None)
+        self.plugged.discard(instance_uid)
+
+    async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
+        self.peers[network_uid] = sorted(port.metadata.name for port in ports)
+
+    async def resync(self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]]) -> None:
+        self.resynced.append(set(wanted))
+
+    def _perhaps(self, call: str) -> None:
+        if call in self.fail:
+            self.fail.remove(call)
+            raise NetworkError("Broken", f"{call} was made to fail")
+
+
+class SimNode:
+    """One node: what survives its agent is here."""
+
+    def __init__(self, name: str, root: Path, kubeconfig: Path) -> None:
+        self.name = name
+        self.layout = Layout(root)
+        self.layout.prepare()
+        self.hypervisor = SimulatedHypervisor()
+        self.networks = NotedNetworks()
+        self._settings = Settings(node_name=name, host_ip="192.0.2.1", kubeconfig=kubeconfig, orlop_root=root)
+        digest = hashlib.sha256(DISK).hexdigest()
+        self.layout.images.mkdir(parents=True, exist_ok=True)
+        (self.layout.images / digest).write_bytes(DISK)
+        self.image = {
+            "url": "https://mirror.example.org/disk.raw",
+            "digest": f"sha256:{digest}",
+            "format": "raw",
+            "virtualSizeBytes": len(DISK),
+        }
+
+    @property
+    def pool_id(self) -> str:
+        return self.layout.pool_id.read_text()
+
+    @asynccontextmanager
+    async def agent(self) -> AsyncIterator[Agent]:
+        """An agent at work; ended without a word to anybody at the end of the block."""
+        networks = self.networks
+        async with assembled(
+            self._settings, self.layout, OrlopConfig(), self.hypervisor, networks, "0"
+        ) as agent:
+            work = asyncio.create_task(agent.run())
+            try:
+                yield agent
+            finally:
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+                # The next agent listens for itself.
+                self.hypervisor.forget_listeners()
+
+    def files(self, uid: str) -> list[str]:
+        """What is there of the Instance's own disks."""
+        directory = self.layout.instance(uid)
+        return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+
+
+def order(node: SimNode, uid: str | None = None, **changes: Any) -> dict[str, Any]:
+    """An Assignment's spec, as the operator resolves it at its first binding; sizes are small."""
+    return {
+        "instance": {"namespace": "demo", "name": "web-1", "uid": uid or str(uuid.uuid4())},
+        "vcpus": 1,
+        "memoryBytes": 96 << 20,
+        "rootDiskBytes": 1 << 20,
+        "image": node.image,
+        "stopPolicy": {"mode": "TrySoft", "timeoutSeconds": 1},
+        "nics": [
+            {
+                "name": "eth0",
+                "portName": "web-1-eth0",
+                "networkUID": "d2a84f5e-0000-4000-8000-000000000002",
+                "segmentID": 4097,
+                "macAddress": "02:00:10:01:00:0a",
+                "addresses": ["10.10.0.10"],
+                "cidr": "10.10.0.0/24",
+                "gateway": "10.10.0.1",
+                "mtu": 1450,
+            }
+        ],
+    } | changes
