@@ -9,13 +9,19 @@ upper=$1 work=$2 lower=$3 root=$4 scratch=$5 kind_base=$6 files=$7 version=$8
 tools=$scratch/tools
 mkdir -p "$tools"/{usr/bin,usr/sbin,usr/local/bin,etc,tmp,run}
 for directory in bin sbin lib lib64; do ln -s "usr/$directory" "$tools/$directory"; done
+{
 for name in bash cat chroot cut date env grep head id ip iptables-nft mkdir mv nft nsenter ping ps sed sleep sysctl \
     tail timeout uname xtables-nft-multi conntrack; do
   program=$(in_root which "$name")
   program=$(in_root readlink -f "$(dirname "$program")")/$name
   cp -L "$root$program" "$tools$program"
   in_root ldd "$program" 2> /dev/null | grep -oE '/[^ ]+' || true
-done | sort -u | while read -r library; do
+done
+# What iptables loads by itself: without libm its `statistic` match fails, and with it all of kube-proxy's rules.
+for plugin in "$root"/usr/lib/x86_64-linux-gnu/xtables/*.so; do
+  in_root ldd "${plugin#"$root"}" | grep -oE '/[^ ]+' || true
+done
+} | sort -u | while read -r library; do
   library=$(in_root readlink -f "$(dirname "$library")")/${library##*/}
   mkdir -p "$tools$(dirname "$library")"
   cp -L "$root$library" "$tools$library"
