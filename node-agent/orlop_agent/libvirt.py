@@ -94,7 +94,13 @@ class LibvirtHypervisor:
         await self._on_domain(instance_uid, lambda domain: domain.destroy(), _DESTROY_SECONDS)
 
     async def lookup(self, instance_uid: str) -> Domain | None:
-        return await self._on_domain(instance_uid, _described)
+        def look(domain: Any) -> Domain:
+            found = _described(domain)
+            if found is None:
+                raise HypervisorError("a domain of this uid is there, and nothing says that it is Orlop's")
+            return found
+
+        return await self._on_domain(instance_uid, look)
 
     async def list_all(self) -> list[Domain]:
         def all_of_ours(connection: Any) -> list[Domain]:
