@@ -28,6 +28,9 @@ from orlop_agent.report import all_ready, timed
 from orlop_agent.wiring import Wiring
 from orlop_api.assignment import Assignment, AssignmentStatus, State
 
+_PRESS_SECONDS = 5.0
+"""Between two presses of the power button."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -108,7 +111,11 @@ class Executor:
             case steps.PressPower():
                 await on.hypervisor.shutdown(self._uid)
                 seconds = _order(observed).spec.stop_policy.timeout_seconds
-                return replace(memory, power_off_at=observed.now + seconds)
+                return replace(
+                    memory,
+                    power_off_at=memory.power_off_at or observed.now + seconds,
+                    press_again_at=observed.now + _PRESS_SECONDS,
+                )
             case steps.Destroy():
                 await on.hypervisor.destroy(self._uid)
                 return replace(memory, mine=None, orphan=None)

@@ -37,6 +37,8 @@ class Memory:
     """The right was used: whatever becomes of that domain, the next one needs another."""
     power_off_at: float | None = None
     """When the plug is pulled on a guest that was asked to power off."""
+    press_again_at: float = 0.0
+    """When the power button is pressed once more: a guest that is still booting does not feel it."""
     ended: EndReason | None = None
     """The hypervisor's event, not yet journaled."""
     restarts: int = 0

@@ -155,13 +155,15 @@ def _stop(observed: Observed) -> Step:
     """By the order's stopPolicy."""
     if observed.assignment is None:
         raise AssertionError
-    policy, deadline = observed.assignment.spec.stop_policy, observed.memory.power_off_at
+    policy, memory = observed.assignment.spec.stop_policy, observed.memory
     halted = observed.domain is not None and observed.domain.power is Power.PAUSED
     if policy.mode is StopMode.HARD or halted:
         return Destroy()
-    if deadline is None:
+    if memory.power_off_at is not None and observed.now >= memory.power_off_at:
+        return Destroy()
+    if memory.power_off_at is None or observed.now >= memory.press_again_at:
         return PressPower()
-    return Destroy() if observed.now >= deadline else Wait(deadline)
+    return Wait(min(memory.power_off_at, memory.press_again_at))
 
 
 # --- no domain is there --------------------------------------------------------------------------------------
