@@ -61,7 +61,7 @@ ln -sf /usr/lib/systemd/systemd sbin/init
 : > etc/machine-id
 in_root systemctl -q enable kubelet.service containerd.service undo-mount-hacks.service \
   libvirtd.socket libvirtd.service virtlogd.socket virtlogd.service
-in_root systemctl -q mask systemd-binfmt.service libvirt-guests.service virtlockd.socket virtlockd.service
+in_root systemctl -q mask systemd-binfmt.service libvirt-guests.service
 in_root systemd-tmpfiles --create /etc/tmpfiles.d/orlop.conf
 # The "default" network's bridge and dnsmasq are nobody's here.
 rm -rf etc/libvirt/qemu/networks/*
