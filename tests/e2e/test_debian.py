@@ -17,14 +17,20 @@ runcmd:
 
 def test_debian_boots_with_cloud_init(cluster):
     files = Guests(demo.build_guest("debian"))
-    spec = {"source": {"http": {"url": files.url("debian.qcow2")}}, "checksum": files.checksum("debian.qcow2")}
+    spec = {
+        "source": {"http": {"url": files.url("debian.qcow2")}},
+        "checksum": files.checksum("debian.qcow2"),
+    }
     cluster.apply(
         cluster.object("Flavor", "debian", {"vcpus": 1, "memory": "512Mi", "rootDisk": "4Gi"}, None),
         cluster.object("Image", "debian", spec),
     )
     cluster.wait("img/debian", namespace=NAMESPACE, seconds=300)
     seen = cluster.create(
-        "debian", flavorName="debian", boot={"imageRef": {"name": "debian"}}, userData={"inline": CLOUD_CONFIG}
+        "debian",
+        flavorName="debian",
+        boot={"imageRef": {"name": "debian"}},
+        userData={"inline": CLOUD_CONFIG},
     )
     console = until(lambda: cluster.console(seen), lambda text: "CLOUD-INIT-RAN" in text, 600)
     assert "CLOUD-INIT-RAN on trixie-no-bookworm with 1 address" in console

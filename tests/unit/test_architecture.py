@@ -1,5 +1,6 @@
 """Rules about the code base itself."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,10 +9,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 300
 # Each with its reason.
-LONGER: dict[str, str] = {}
+LONGER = {
+    "node-agent/orlop_agent/libvirt.py": "the only importer of libvirt",
+    "node-agent/orlop_agent/plan.py": "the order of an Instance's steps, read from top to bottom",
+    "node-agent/orlop_agent/protocol.py": "the agent's half of the protocol, searched by the model as one",
+    "operator/orlop_operator/protocol.py": "the operator's half of the protocol, searched by the model as one",
+}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 # Put together here, so that this file does not hold them.
-FOREIGN = ["/" + "work/", "/" + "root/", "pypi" + ".org", "deb." + "debian", "proxy.golang" + ".org"]
+FOREIGN = ["/" + "work/", "(?<![}\\w])/" + "root/", "pypi" + ".org", "deb." + "debian", "proxy.golang" + ".org"]
 
 
 def tracked(*patterns):
@@ -42,4 +48,4 @@ def test_top_level_folders_are_no_packages():
 
 @pytest.mark.parametrize("word", FOREIGN)
 def test_the_project_speaks_of_itself_only(word):
-    assert [relative(path) for path in tracked() if word.encode() in path.read_bytes()] == []
+    assert [relative(path) for path in tracked() if re.search(word.encode(), path.read_bytes())] == []

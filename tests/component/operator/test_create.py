@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from support import wishes
 from support.apiserver import ApiServer
 from support.prepared import tenant, writes

@@ -1,12 +1,12 @@
 """Images, Networks, Ports, Volumes and Hypervisors by themselves, with scripted agents."""
 
 import pytest
+
+from orlop_api.hypervisor import node_namespace
 from support import wishes
 from support.apiserver import ApiServer
 from support.prepared import tenant
 from support.scripted import ORLOP, Api, RefusedError, ScriptedAgent
-
-from orlop_api.hypervisor import node_namespace
 
 pytestmark = pytest.mark.component
 

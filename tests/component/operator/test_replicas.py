@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from subprocess import Popen
 
 import pytest
+
 from support import wishes
 from support.prepared import tenant
 from support.scripted import Api, ScriptedAgent
