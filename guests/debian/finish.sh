@@ -6,10 +6,6 @@ root=$1
 rm -f "$root"/etc/apt/sources.list.d/* "$root"/etc/ssh/ssh_host_* "$root"/var/log/*.log "$root"/var/log/apt/*
 # No mirror is named: this guest is for networks without a way out, and cloud-init can name one.
 : >"$root/etc/apt/sources.list"
-deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-updates main
-deb http://deb.debian.org/debian-security bookworm-security main
-END
 
 # Each guest makes its own, at its first boot (machine-id(5): "First Boot Semantics").
 echo uninitialized >"$root/etc/machine-id"

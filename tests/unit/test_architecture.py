@@ -17,7 +17,13 @@ LONGER = {
 }
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 # Put together here, so that this file does not hold them.
-FOREIGN = ["/" + "work/", "(?<![}\\w])/" + "root/", "pypi" + ".org", "deb." + "debian", "proxy.golang" + ".org"]
+FOREIGN = [
+    "/" + "work/",
+    "(?<![}\\w])/" + "root/",
+    "pypi" + ".org",
+    "deb." + "debian",
+    "proxy.golang" + ".org",
+]
 
 
 def tracked(*patterns):
