@@ -13,9 +13,10 @@ from orlop_cluster.places import SOURCES, cache_root, fingerprint, locked
 from orlop_cluster.process import run, step
 
 SUITE = "bookworm"
+MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 LEFT_OUT = ("doc", "man", "locale", "info", "lintian", "bug")
 INSTALL = SOURCES / "debian" / "install.sh"
-RECIPE = "3"
+RECIPE = "4"
 """Raised by hand when the way of building changes what comes out."""
 
 
@@ -50,7 +51,8 @@ class Layer:
         return [*(self.below.stack() if self.below else []), self]
 
 
-BASE = Layer("base", ("ca-certificates",))
+BASE = Layer("base", ("ca-certificates", "usr-is-merged"))
+"""The essential system. usr-is-merged says that all programs are in /usr; usrmerge, its alternative, takes Perl."""
 
 NODE = Layer(
     "node",
@@ -102,7 +104,7 @@ def bootstrap(layer: Layer, target: Path) -> None:
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in LEFT_OUT]
     run([
         "nice", "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", *excluded,
-        "--dpkgopt=force-unsafe-io",
+        "--dpkgopt=force-unsafe-io", f"--hook-dir={MERGED}",
         # What mmdebstrap copies from this machine is no part of an image.
         '--customize-hook=: > "$1/etc/resolv.conf"', '--customize-hook=rm -f "$1/etc/hostname"',
         f"--include={','.join(layer.packages)}", SUITE, target, *sources(),

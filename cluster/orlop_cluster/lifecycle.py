@@ -37,6 +37,7 @@ def up(cluster: Sealed, workers: int, owner: int | None = None) -> None:
             start(cluster, owner)
             create(cluster, workers)
             join_outside(cluster)
+            kubectl(cluster, "scale", "deployment/coredns", "--namespace=kube-system", "--replicas=1")
             with step("nodes ready"):
                 kubectl(cluster, "wait", "--for=condition=Ready", "node", "--all", "--timeout=180s")
             (cluster.state / "made.json").write_text(json.dumps({"workers": workers}))

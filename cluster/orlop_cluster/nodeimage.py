@@ -18,14 +18,17 @@ REFERENCE = "localhost/orlop-node:dev"
 NODE_FILES = SOURCES / "node"
 ETCD_TAG = "3.6.6-0"
 """The tag that this version of kubeadm asks for; the program in it is the one that go.mod pins."""
-RECIPE = "1"
+PRELOADED = {"operator-root": debroot.PYTHON, "agent-root": debroot.AGENT}
+"""Debian's part of Orlop's own images: a node that has it already takes only Python packages and code by `load`."""
+RECIPE = "2"
 
 
 def key() -> str:
     """The name of the node image that these sources give."""
     files = sorted(p for p in NODE_FILES.rglob("*") if p.is_file())
     named = [part for f in files for part in (str(f.relative_to(NODE_FILES)), f)]
-    return fingerprint(RECIPE, gobuild.key(), debroot.NODE.key, ETCD_TAG, *named)
+    roots = [layer.key for layer in PRELOADED.values()]
+    return fingerprint(RECIPE, gobuild.key(), debroot.NODE.key, *roots, ETCD_TAG, *named)
 
 
 def store() -> Path:
@@ -41,9 +44,9 @@ def ensure() -> Path:
     if store().exists():
         return store()
     with ThreadPoolExecutor() as pool:
-        root = pool.submit(debroot.NODE.packed)
         binary = pool.submit(gobuild.ensure)
-        root.result()
+        for layer in (debroot.NODE, *PRELOADED.values()):
+            layer.packed()
         programs = binary.result().parent
     with locked("node"):
         if not store().exists():
@@ -66,7 +69,8 @@ def build(programs: Path, scratch: Path) -> None:
     isolated(NODE_FILES / "assemble.sh", *places, programs / "kind-base", NODE_FILES / "files", KUBERNETES)
     kube_layer = pack(scratch / "kube.tar", kube)
     tools = pack(scratch / "tools.tar", share / "tools")
-    write_archive(share / "preload.tar", cluster_images(kube_layer, tools, pause_layer(programs, scratch)))
+    images = [*cluster_images(kube_layer, tools, pause_layer(programs, scratch)), *roots()]
+    write_archive(share / "preload.tar", images)
     isolated(NODE_FILES / "preload.sh", *places)
     debian = [
         found for layer in debroot.NODE.stack() if (found := packed(layer.directory.with_suffix(".tar")))
@@ -114,6 +118,14 @@ def cluster_images(kube: LayerFile, tools: LayerFile, pause: LayerFile) -> list[
         Image("localhost/orlop-podnet:dev", (kube, tools)),
         Image(f"{registry}/coredns/coredns:v1.13.1", (kube,), entrypoint=("/usr/local/bin/coredns",)),
         Image(f"{registry}/pause:3.10.1", (pause,), entrypoint=("/pause",)),
+    ]
+
+
+def roots() -> list[Image]:
+    """The Debian roots that Orlop's images stand on, as images, which keeps containerd from dropping their layers."""
+    return [
+        Image(f"localhost/orlop-{name}:dev", tuple(layer.packed() for layer in root.stack()))
+        for name, root in PRELOADED.items()
     ]
 
 
