@@ -1,12 +1,13 @@
 # Every target is one line; what it does is in the program it calls. `make demo` and `make test` are the two to know.
 PYTHON := .venv/bin/python
-.PHONY: setup demo down test lint lock bench soak clean
+.PHONY: setup demo down test lint lock e2e bench soak clean
 
 setup:            ; @cluster/setup
 demo: setup       ; @cluster/dev demo
 down:             ; @cluster/dev down
 test: setup lint  ; @$(PYTHON) -m pytest
 lint: setup       ; @$(PYTHON) -m orlop_cluster.lint
+e2e: setup        ; @$(PYTHON) -m pytest tests/e2e
 bench: setup      ; @ORLOP_BENCH=10 $(PYTHON) -m pytest tests/bench -s
 soak: setup       ; @ORLOP_SOAK=20 $(PYTHON) -m pytest tests/e2e/test_soak.py -s
 lock: setup       ; @$(PYTHON) -m uv pip compile --quiet --universal --all-extras --group dev --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock pyproject.toml
