@@ -6,8 +6,10 @@ last the project itself, which is small. A change of code rebuilds only that one
 
 import re
 import shutil
+import tarfile
 import tomllib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +27,8 @@ SITE = Path("usr/local/lib/python3.11/dist-packages")
 """Where Debian's Python looks for what is not Debian's."""
 LOCK = CHECKOUT / "requirements.lock"
 BACKEND = "hatchling>=1.27"
-RECIPE = "1"
+PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+RECIPE = "2"
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def build(names: Sequence[str]) -> Path:
         apt.ensure(apt.BUILD, VENV, *(recipe.build_packages for recipe in recipes))
         table = project()
         lower = {
-            r: [*(layer.packed() for layer in r.root.stack()), dependency_layer(r, table)] for r in recipes
+            r: [*(layer.packed() for layer in r.root.stack()), *dependency_layers(r, table)] for r in recipes
         }
         with (
             TemporaryDirectory(dir=directory, prefix="build-") as scratch,
@@ -120,21 +123,45 @@ def add_programs(root: Path, scripts: dict[str, str]) -> None:
         path.chmod(0o755)
 
 
-def dependency_layer(recipe: Recipe, table: dict[str, Any]) -> LayerFile:
-    """The Python packages of others."""
-    wanted = dependencies(table, recipe.name)
-    target = cache_root() / "python" / f"{recipe.name}-{fingerprint(RECIPE, LOCK, *wanted)}.tar"
-    found = packed(target)
-    if found is None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            TemporaryDirectory(dir=target.parent) as scratch,
-            step(f"Python dependencies of the {recipe.name}"),
-        ):
-            root = Path(scratch) / "root"
-            install(root, [f"--constraint={pins(Path(scratch))}", *wanted])
-            found = pack(target, root)
-    return found
+def shared(table: dict[str, Any]) -> list[str]:
+    """What every image needs from PyPI."""
+    each = [set(dependencies(table, name)) for name in RECIPES]
+    return sorted(set.intersection(*each))
+
+
+def dependency_layers(recipe: Recipe, table: dict[str, Any]) -> list[LayerFile]:
+    """The Python packages of others: what all images need, and what this one needs beside."""
+    common, own = shared(table), dependencies(table, recipe.name)
+    lower = cache_root() / "python" / f"shared-{fingerprint(RECIPE, LOCK, *common)}.tar"
+    upper = cache_root() / "python" / f"{recipe.name}-{fingerprint(RECIPE, LOCK, *common, '', *own)}.tar"
+    lower.parent.mkdir(parents=True, exist_ok=True)
+    if (below := packed(lower)) is None:
+        with TemporaryDirectory(dir=lower.parent) as scratch, step("Python packages that all images share"):
+            below = pack(lower, packages(Path(scratch), common))
+    if (above := packed(upper)) is None:
+        with TemporaryDirectory(dir=upper.parent) as scratch, step(f"Python packages of the {recipe.name}"):
+            root = packages(Path(scratch), own)
+            with tarfile.open(lower) as tar:
+                subtract(root, {member.name for member in tar if not member.isdir()})
+            above = pack(upper, root)
+    return [below, above]
+
+
+def packages(scratch: Path, wanted: list[str]) -> Path:
+    """A root with these requirements and theirs, in the versions of the lock."""
+    root = scratch / "root"
+    install(root, [f"--constraint={pins(scratch)}", *wanted])
+    return root
+
+
+def subtract(root: Path, below: AbstractSet[str]) -> None:
+    """Remove the files that a lower layer has. All layers are of one lock, so a file of that name is that file."""
+    for path in sorted(root.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif str(path.relative_to(root)) in below:
+            path.unlink()
 
 
 def pins(scratch: Path) -> Path:
@@ -152,20 +179,7 @@ def pins(scratch: Path) -> Path:
 def install(root: Path, what: list[str]) -> None:
     """Install with pip below `root`, compiled to bytecode that needs no time stamps to be valid."""
     site = root / SITE
-    run(
-        [
-            "nice",
-            pip(),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-compile",
-            f"--target={site}",
-            *what,
-        ]
-    )
+    run(["nice", pip(), *PIP, "--no-compile", f"--target={site}", *what])
     for useless in [site / "bin", *site.glob("numpy/**/tests")]:
         shutil.rmtree(useless, ignore_errors=True)
     run([SYSTEM_PYTHON, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", root, site])
@@ -178,16 +192,6 @@ def pip() -> Path:
         if not (venv / "complete").exists():
             with step("a pip for building images"):
                 run([SYSTEM_PYTHON, "-m", "venv", "--clear", venv])
-                run(
-                    [
-                        venv / "bin" / "python",
-                        "-m",
-                        "pip",
-                        "install",
-                        "--quiet",
-                        "--disable-pip-version-check",
-                        BACKEND,
-                    ]
-                )
+                run([venv / "bin" / "python", *PIP, BACKEND])
             (venv / "complete").touch()
     return venv / "bin" / "python"
