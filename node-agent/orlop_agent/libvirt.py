@@ -66,6 +66,7 @@ class LibvirtHypervisor:
         self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt")
         self._listeners: list[Callable[[DomainEvent], None]] = []
         self._connection: Any = None
+        self._callback = -1
         self._connecting = asyncio.Lock()
         self._was_connected = False
         self._reconnecting: asyncio.Task[None] | None = None
@@ -124,7 +125,7 @@ class LibvirtHypervisor:
             self._reconnecting.cancel()
         connection, self._connection = self._connection, None
         if connection is not None:
-            await self._loop.run_in_executor(self._calls, _closed_quietly, connection)
+            await self._loop.run_in_executor(self._calls, self._disconnect, connection)
         self._calls.shutdown(wait=False, cancel_futures=True)
 
     async def _on_domain(
@@ -178,10 +179,19 @@ class LibvirtHypervisor:
         connection.registerCloseCallback(self._on_close, None)
         if connection.getURI().startswith("qemu"):
             connection.setKeepAlive(*_KEEPALIVE)
-        connection.domainEventRegisterAny(
+        self._callback = connection.domainEventRegisterAny(
             None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None
         )
         return connection
+
+    def _disconnect(self, connection: Any) -> None:
+        """In a thread; a daemon that is gone already is as good."""
+        try:
+            connection.domainEventDeregisterAny(self._callback)
+            connection.unregisterCloseCallback()
+            connection.close()
+        except libvirt.libvirtError as error:
+            _log.info("libvirt.close", error=str(error))
 
     def _on_close(self, connection: Any, _reason: int, _opaque: object) -> None:
         """In libvirt's thread."""
@@ -263,14 +273,6 @@ def _alive(connection: Any) -> bool:
         return bool(connection.isAlive())
     except libvirt.libvirtError:
         return False
-
-
-def _closed_quietly(connection: Any) -> None:
-    try:
-        connection.unregisterCloseCallback()
-        connection.close()
-    except libvirt.libvirtError as error:
-        _log.info("libvirt.close", error=str(error))
 
 
 def _sentence(error: Any) -> str:

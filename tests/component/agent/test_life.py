@@ -8,7 +8,7 @@ import pytest
 from orlop_agent.api.client import Client
 from orlop_agent.hypervisor import EndReason, Power
 from orlop_api.assignment import Assignment, AssignmentStatus
-from support.scripted import ASSIGNMENTS, Api, Body
+from support.scripted import ASSIGNMENTS, Api, Body, RefusedError
 from support.simnode import SimNode, order
 
 pytestmark = pytest.mark.component
@@ -234,7 +234,7 @@ async def _until_allowed(story: Story) -> None:
     while True:
         try:
             return await story.delete()
-        except Exception:
+        except RefusedError:
             await asyncio.sleep(0.1)
 
 
