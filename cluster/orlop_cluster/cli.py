@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orlop_cluster import apt, demo, gobuild, images, lifecycle, nodes, serving
+from orlop_cluster import apt, demo, existing, gobuild, images, lifecycle, nodes, serving
 from orlop_cluster.lab import CommandError
+from orlop_cluster.opened import Open
 from orlop_cluster.places import CHECKOUT
 from orlop_cluster.process import QUIET, StepError, say, shown, step
 from orlop_cluster.sealed import SERVE_PORT, Sealed
@@ -30,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
     made = add("up", "make the cluster, or find that it runs")
     made.add_argument("--nodes", type=int, default=2, help="workers beside the control plane (default: 2)")
     made.add_argument("--owner", type=int, metavar="PID", help="end the cluster when this process ends")
+    made.add_argument(
+        "--open", action="store_true", help="on this machine's Docker or Podman, with its network"
+    )
     add("down", "end the cluster and remove all that belongs to it")
     add("status", "say what runs")
     for name, explanation in (
@@ -74,9 +78,20 @@ def become(argv: list[str | Path], environment: dict[str, str]) -> int:
     return subprocess.run(argv, env={**os.environ, **environment}, check=False).returncode
 
 
+def chosen(asked: argparse.Namespace) -> Sealed:
+    """The cluster that is meant: an open one if it was made so, or is about to be."""
+    opened = Open(asked.name)
+    if getattr(asked, "open", False) and Sealed(asked.name).alive():
+        raise StepError(f"the cluster {asked.name} runs sealed; `cluster/dev down --name {asked.name}` first")
+    return opened if opened.alive() or getattr(asked, "open", False) else Sealed(asked.name)
+
+
 def dispatch(asked: argparse.Namespace) -> int:
     """Do what was asked; the exit status."""
-    cluster = Sealed(asked.name)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if existing.enabled() and (done := existing.dispatch(asked, terminal=terminal)) is not None:
+        return done
+    cluster = chosen(asked)
     match asked.command:
         case "build":
             apt.ensure(apt.BUILD, apt.RUN)
@@ -89,7 +104,6 @@ def dispatch(asked: argparse.Namespace) -> int:
         case "status":
             print(lifecycle.status(cluster))
         case "exec":
-            terminal = sys.stdin.isatty() and sys.stdout.isatty()
             return become(
                 nodes.command(cluster, asked.node, asked.argv, terminal=terminal), cluster.environment()
             )
@@ -108,6 +122,8 @@ def dispatch(asked: argparse.Namespace) -> int:
         case "load":
             with step(f"{', '.join(archive.name for archive in asked.archives)} into the nodes"):
                 nodes.load(cluster, asked.archives)
+        case "serve" if isinstance(cluster, Open):
+            raise StepError("serve needs the sealed network; an open cluster reaches any HTTP server")
         case "serve" if asked.background:
             print(serving.in_background(cluster, asked.directory, asked.port))
         case "serve":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from orlop_cluster import existing
 from orlop_cluster.lab import DEV, ROOT, Lab, until
 
-FILE_SERVER = "http://198.18.0.2:8000"
+FILE_SERVER = os.environ.get("ORLOP_FILE_SERVER", "http://198.18.0.2:8000")
+"""Where the nodes find .orlop/guests; an existing cluster may have a server of its own."""
 NODE_MANIFESTS = "manifests/overlays/dev"
 _NAMES = ("web-1", "web-2", "web-3", "web-4")
 _ADDRESSES = {name: f"10.10.0.{20 + number}" for number, name in enumerate(_NAMES)}
@@ -46,8 +49,9 @@ def demo(name: str) -> None:
     with _step("guest image"):
         guests = build_guest("tiny")
     install(lab)
-    with _step("file server"):
-        serve(lab, guests)
+    if not existing.enabled():
+        with _step("file server"):
+            serve(lab, guests)
     with _step("four Instances"):
         lab.apply(*machines(guests / "tiny.qcow2"))
         lab.wait("inst --all", seconds=240)
@@ -63,12 +67,13 @@ def build_guest(name: str) -> Path:
 
 def install(lab: Lab) -> None:
     """A running cluster with Orlop in it; what is there already stays."""
-    for title, command in (
-        ("build", ("build",)),
-        ("container images", ("image", "operator", "agent")),
-    ):
-        with _step(title):
-            subprocess.run([str(DEV), *command], check=True)
+    if not existing.enabled():
+        for title, command in (
+            ("build", ("build",)),
+            ("container images", ("image", "operator", "agent")),
+        ):
+            with _step(title):
+                subprocess.run([str(DEV), *command], check=True)
     with _step("cluster"):
         subprocess.run([str(DEV), "up", "--name", lab.name, "--nodes", "2"], check=True)
     with _step("Orlop"):
@@ -77,7 +82,8 @@ def install(lab: Lab) -> None:
 
 def deploy(lab: Lab) -> None:
     """Load the container images and apply the manifests; returns when operator and agents serve."""
-    lab.dev("load", *_output([str(DEV), "image", "operator", "agent", "--quiet"]).split())
+    if not existing.enabled():
+        lab.dev("load", *_output([str(DEV), "image", "operator", "agent", "--quiet"]).split())
     lab.kubectl("apply", "--server-side", "--force-conflicts", "-k", NODE_MANIFESTS)
     lab.kubectl(
         "rollout", "status", "deployment/orlop-operator", "--namespace=orlop-system", "--timeout=180s"
@@ -155,7 +161,7 @@ def _show(lab: Lab) -> None:
         )
     print(f"{', '.join(crossed)} answered from the other node.\n")
     first = instances[_NAMES[0]]
-    kubeconfig = lab.kubeconfig.relative_to(ROOT)
+    kubeconfig = os.path.relpath(lab.kubeconfig, ROOT)
     print(
         _NEXT.format(
             kubeconfig=kubeconfig,

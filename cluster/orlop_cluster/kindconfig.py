@@ -34,18 +34,24 @@ Leases, Events, reviews and token requests are in it: a reader that counts write
 
 
 def kind_config(
-    name: str, workers: int, *, audit_policy: str, capabilities: str, image: str = REFERENCE
+    name: str,
+    workers: int,
+    *,
+    audit_policy: str,
+    capabilities: str,
+    image: str = REFERENCE,
+    api_port: int = API_PORT,
 ) -> dict[str, Any]:
     """The cluster for `kind create cluster --config`.
 
     `audit_policy` is a file, `capabilities` a directory on this machine: libvirt's knowledge of QEMU, which it
-    takes 8 seconds to find out and which is the same on every node.
+    takes 8 seconds to find out and which is the same on every node. With `api_port` 0 kind chooses a free one.
     """
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": name,
-        "networking": {"apiServerAddress": "127.0.0.1", "apiServerPort": API_PORT},
+        "networking": {"apiServerAddress": "127.0.0.1", "apiServerPort": api_port},
         "kubeadmConfigPatches": [
             json.dumps(patch) for patch in (kubelet(), *kubelet_flags(), cluster_configuration())
         ],

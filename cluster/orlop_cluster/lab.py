@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orlop_cluster import existing
+
 ROOT = Path(__file__).resolve().parents[2]
 DEV = ROOT / "cluster/dev"
 CONSOLES = "/var/log/orlop/console"
@@ -27,7 +29,9 @@ class Lab:
 
     @property
     def kubeconfig(self) -> Path:
-        """The kubeconfig that `cluster/dev up` writes."""
+        """The kubeconfig that `cluster/dev up` writes, or that of the existing cluster."""
+        if existing.enabled():
+            return Path(existing.kubeconfig())
         return ROOT / ".orlop" / ("kubeconfig" if self.name == "orlop" else f"kubeconfig-{self.name}")
 
     def dev(self, *arguments: str, timeout: float = 1800) -> str:

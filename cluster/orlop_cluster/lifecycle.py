@@ -8,9 +8,11 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from orlop_cluster import apt, gobuild, nodeimage
 from orlop_cluster.kindconfig import AUDIT_POLICY, kind_config
+from orlop_cluster.opened import Open
 from orlop_cluster.places import locked, state_root
 from orlop_cluster.process import StepError, run, say, step
 from orlop_cluster.sealed import Sealed
@@ -34,7 +36,10 @@ def up(cluster: Sealed, workers: int, owner: int | None = None) -> None:
     build()
     with locked(f"cluster-{cluster.name}"):
         try:
-            start(cluster, owner)
+            if isinstance(cluster, Open):
+                cluster.prepare()
+            else:
+                start(cluster, owner)
             create(cluster, workers)
             join_outside(cluster)
             kubectl(cluster, "scale", "deployment/coredns", "--namespace=kube-system", "--replicas=1")
@@ -83,12 +88,11 @@ def create(cluster: Sealed, workers: int) -> None:
     policy, configuration = cluster.state / "audit-policy.json", cluster.state / "kind.json"
     policy.write_text(json.dumps(AUDIT_POLICY))
     capabilities = cluster.shared_cache("libvirt-capabilities")
-    configuration.write_text(
-        json.dumps(
-            kind_config(cluster.name, workers, audit_policy=str(policy), capabilities=str(capabilities)),
-            indent=1,
-        )
+    outside: dict[str, Any] = {"image": cluster.image, "api_port": 0} if isinstance(cluster, Open) else {}
+    wanted = kind_config(
+        cluster.name, workers, audit_policy=str(policy), capabilities=str(capabilities), **outside
     )
+    configuration.write_text(json.dumps(wanted, indent=1))
     with step(f"kind: a control plane and {workers} workers"):
         sealed(cluster, "kind", "create", "cluster", f"--config={configuration}", "--retain",
                f"--kubeconfig={cluster.inner_kubeconfig}")  # fmt: skip
@@ -99,7 +103,8 @@ def join_outside(cluster: Sealed) -> None:
     told = run([gobuild.directory() / "kubectl", "config", "view", "--raw", "--output=json",
                 f"--kubeconfig={cluster.inner_kubeconfig}"])  # fmt: skip
     configuration = json.loads(told)
-    configuration["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{cluster.record['port']}"
+    if not isinstance(cluster, Open):
+        configuration["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{cluster.record['port']}"
     cluster.kubeconfig.touch(mode=0o600)
     cluster.kubeconfig.write_text(json.dumps(configuration, indent=1))
     link = state_root() / "bin" / "kubectl"
@@ -120,6 +125,10 @@ def sealed(cluster: Sealed, *argv: str | Path, stdin: str | None = None) -> str:
 
 def down(cluster: Sealed) -> None:
     """End the cluster, running, half made or broken, and remove all that belongs to it."""
+    if isinstance(cluster, Open) and cluster.alive():
+        with step(f"ending the cluster {cluster.name}"):
+            cluster.remove()
+        return
     record = cluster.record
     if record:
         with suppress(ProcessLookupError):

@@ -136,15 +136,9 @@ def isolated(script: Path, *arguments: str | Path) -> None:
 
 def pull(layout: Path, target: Path, scratch: Path) -> None:
     """Unpack an OCI layout into a new podman store."""
-    storage, policy = scratch / "storage.conf", scratch / "policy.json"
-    storage.write_text(
-        f'[storage]\ndriver = "overlay"\ngraphroot = "{target}"\nrunroot = "{scratch / "run"}"\n'
-    )
+    policy = scratch / "policy.json"
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-    configuration = scratch / "containers.conf"
-    configuration.write_text('[network]\nnetwork_backend = "netavark"\n')
-    podman = ["unshare", "--mount", "podman", f"--tmpdir={scratch / 'tmp'}", "--events-backend=none"]
-    environment = {"CONTAINERS_CONF": str(configuration), "CONTAINERS_STORAGE_CONF": str(storage)}
+    podman, environment = podman_of(target, scratch)
     # Podman 4 names what it pulls from a layout by the layout's path, whatever the layout says.
     identity = run(
         [*podman, "pull", "--quiet", f"--signature-policy={policy}", f"oci:{layout.name}"],
@@ -153,3 +147,21 @@ def pull(layout: Path, target: Path, scratch: Path) -> None:
     ).strip()
     run([*podman, "tag", identity, REFERENCE], env=environment)
     run([*podman, "untag", identity, f"localhost/{layout.name}"], env=environment)
+
+
+def podman_of(target: Path, scratch: Path) -> tuple[list[str], dict[str, str]]:
+    """The podman command and environment that know one store only."""
+    storage, configuration = scratch / "storage.conf", scratch / "containers.conf"
+    storage.write_text(
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{target}"\nrunroot = "{scratch / "run"}"\n'
+    )
+    configuration.write_text('[network]\nnetwork_backend = "netavark"\n')
+    podman = ["unshare", "--mount", "podman", f"--tmpdir={scratch / 'tmp'}", "--events-backend=none"]
+    return podman, {"CONTAINERS_CONF": str(configuration), "CONTAINERS_STORAGE_CONF": str(storage)}
+
+
+def save(target: Path) -> None:
+    """Write the node image as an archive for `docker load`, from the store in the cache."""
+    with TemporaryDirectory(dir=target.parent, prefix="save-") as scratch:
+        podman, environment = podman_of(store(), Path(scratch))
+        run([*podman, "save", "--format=docker-archive", f"--output={target}", REFERENCE], env=environment)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from orlop_cluster.archive import without
+from orlop_cluster.existing import NAMESPACE, OURS
 from orlop_cluster.kindconfig import AUDIT_LOG_DIRECTORY
 from orlop_cluster.lifecycle import kubectl, sealed
 from orlop_cluster.process import StepError
@@ -16,7 +17,6 @@ from orlop_cluster.sealed import Sealed
 
 STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 DAEMONS = {"coredns": "k8s-app=kube-dns", "kube-proxy": "k8s-app=kube-proxy", "podnet": "app=podnet"}
-OURS = {"operator": "app.kubernetes.io/component=operator", "agent": "app.kubernetes.io/component=agent"}
 DISABLED, FORWARDING = "0", "3"
 """States of a bridge port (bridge(8)): a disabled one passes nothing, and its peer's link stays up."""
 
@@ -62,8 +62,10 @@ def start(cluster: Sealed, node: str) -> None:
     name = full_name(cluster, node)
     remembered = _address_file(cluster, name)
     if remembered.exists():
-        sealed(cluster, "podman", "network", "disconnect", "orlop", name)
-        sealed(cluster, "podman", "network", "connect", f"--ip={remembered.read_text()}", "orlop", name)
+        sealed(cluster, "podman", "network", "disconnect", cluster.network, name)
+        sealed(
+            cluster, "podman", "network", "connect", f"--ip={remembered.read_text()}", cluster.network, name
+        )
     sealed(cluster, "podman", "start", name)
 
 
@@ -78,7 +80,7 @@ def address(cluster: Sealed, name: str) -> str:
         "podman",
         "container",
         "inspect",
-        "--format={{.NetworkSettings.Networks.orlop.IPAddress}}",
+        f"--format={{{{.NetworkSettings.Networks.{cluster.network}.IPAddress}}}}",
         name,
     ).strip()
     _address_file(cluster, name).write_text(found)
@@ -150,7 +152,7 @@ def logs(cluster: Sealed, what: str, follow: bool) -> list[str | Path]:  # noqa:
     elif what in DAEMONS:
         place = ["--namespace=kube-system", f"--selector={DAEMONS[what]}"]
     elif what in OURS:
-        place = ["--namespace=orlop-system", f"--selector={OURS[what]}"]
+        place = [f"--namespace={NAMESPACE}", f"--selector={OURS[what]}"]
     else:
         return command(cluster, what, ["journalctl", "--no-pager", *(["--follow"] if follow else [])])
     options = ["--tail=-1", "--prefix", "--all-containers", *(["--follow"] if follow else [])]

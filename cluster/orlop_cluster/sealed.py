@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from orlop_cluster import gobuild, nodeimage
 from orlop_cluster.places import cache_root, state_root
@@ -26,6 +27,8 @@ class Sealed:
     """A cluster by its name, running or not."""
 
     name: str
+    network: ClassVar[str] = "orlop"
+    """The podman network that the nodes are in."""
 
     @property
     def state(self) -> Path:
