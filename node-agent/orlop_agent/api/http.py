@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -71,7 +72,12 @@ class Http:
                 if response.status >= 300:
                     content = await response.read()
                     raise from_status(response.status, f"GET {path}: {_message(content, response.status)}")
-                yield aiter(response.content)
+                try:
+                    yield aiter(response.content)
+                finally:
+                    # A stream that is left has no end to wait for, nor a goodbye of TLS.
+                    if response.connection is not None and response.connection.transport is not None:
+                        response.connection.transport.abort()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise UnavailableError(f"GET {path}: {error or type(error).__name__}") from error
 
@@ -82,7 +88,13 @@ async def connected(server: str, tls: Any) -> AsyncIterator[Http]:
     connector = aiohttp.TCPConnector(ssl=tls or False, limit=0, keepalive_timeout=75)
     timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=_CONNECT_SECONDS)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        yield Http(session, server)
+        try:
+            yield Http(session, server)
+        finally:
+            # Without waiting for the other side's goodbye, which may not come; sockets close in the next turns.
+            await connector.close(abort_ssl=True)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
 
 def _headers(token: str | None, content_type: str) -> dict[str, str]:
