@@ -14,6 +14,7 @@ LONGER = {
     "node-agent/orlop_agent/plan.py": "the order of an Instance's steps, read from top to bottom",
     "node-agent/orlop_agent/protocol.py": "the agent's half of the protocol, searched by the model as one",
     "operator/orlop_operator/protocol.py": "the operator's half of the protocol, searched by the model as one",
+    "tests/unit/agent/test_plan.py": "a case for each line of plan.py",
 }
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 # Put together here, so that this file does not hold them.
