@@ -96,6 +96,7 @@ def gateway(segment: Segment) -> str:
     return f"""{_anew("inet")}table inet orlop {{
   chain input {{
     type filter hook input priority filter; policy drop;
+    ct state established accept comment "answers to what the node asked its own guest"
     iifname "{BRIDGE}" udp sport 68 udp dport 67 accept
     iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway} icmp type echo-request accept
     counter drop
