@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         add(name, explanation).add_argument("node")
     add("load", "put container images into all nodes").add_argument("archives", nargs="+", type=Path)
     built = add("image", "build container images of the project into one archive; prints where it is")
-    built.add_argument("images", nargs="+", metavar="|".join(images.RECIPES))
+    built.add_argument("images", nargs="+", metavar="|".join([*images.RECIPES, images.ROOT]))
     built.add_argument("--quiet", "-q", action="store_true", help="only print where it is")
     served = add(
         "serve", "serve a directory by HTTP at a fixed address inside the sealed network, until ended"

@@ -17,15 +17,17 @@ from typing import Any
 
 from orlop_cluster import apt
 from orlop_cluster.archive import Image, LayerFile, pack, packed, write_archive
-from orlop_cluster.debroot import AGENT, PYTHON, Layer
+from orlop_cluster.debroot import AGENT, BASE, PYTHON, Layer
 from orlop_cluster.places import CHECKOUT, cache_root, fingerprint, locked
 from orlop_cluster.process import StepError, run, step
+from orlop_cluster.prune import prune
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 """Debian 12's own, 3.11: what is compiled for it here runs with the same one in the image."""
 SITE = Path("usr/local/lib/python3.11/dist-packages")
 """Where Debian's Python looks for what is not Debian's."""
 LOCK = CHECKOUT / "requirements.lock"
+ROOT = "root"
 BACKEND = "hatchling>=1.27"
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 RECIPE = "2"
@@ -76,9 +78,11 @@ def dependencies(table: dict[str, Any], extra: str) -> list[str]:
 
 def build(names: Sequence[str]) -> Path:
     """Build images into one archive, which `load` and `docker load` take; layers that they share are in it once."""
+    if list(names) == [ROOT]:
+        return root_image()
     for name in names:
         if name not in RECIPES:
-            raise StepError(f"no image {name}; there are {', '.join(RECIPES)}")
+            raise StepError(f"no image {name}; there are {', '.join(RECIPES)}, and {ROOT} by itself")
     recipes = [RECIPES[name] for name in sorted(set(names))]
     directory = cache_root() / "images"
     directory.mkdir(parents=True, exist_ok=True)
@@ -110,6 +114,14 @@ def build(names: Sequence[str]) -> Path:
             return write_archive(directory / f"{name}.tar", images)
 
 
+def root_image() -> Path:
+    """The essential Debian system alone, which the Dockerfiles in images/ start from."""
+    apt.ensure(apt.BUILD)
+    target = cache_root() / "images" / "orlop-root.tar"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return write_archive(target, [Image("localhost/orlop-root:dev", (BASE.packed(),))])
+
+
 def add_programs(root: Path, scripts: dict[str, str]) -> None:
     """The programs of [project.scripts], by Debian's Python; pip's own would name the Python that it ran on."""
     programs = root / "usr" / "bin"
@@ -135,6 +147,7 @@ def dependency_layers(recipe: Recipe, table: dict[str, Any]) -> list[LayerFile]:
     lower = cache_root() / "python" / f"shared-{fingerprint(RECIPE, LOCK, *common)}.tar"
     upper = cache_root() / "python" / f"{recipe.name}-{fingerprint(RECIPE, LOCK, *common, '', *own)}.tar"
     lower.parent.mkdir(parents=True, exist_ok=True)
+    fresh = packed(upper) is None
     if (below := packed(lower)) is None:
         with TemporaryDirectory(dir=lower.parent) as scratch, step("Python packages that all images share"):
             below = pack(lower, packages(Path(scratch), common))
@@ -144,6 +157,8 @@ def dependency_layers(recipe: Recipe, table: dict[str, Any]) -> list[LayerFile]:
             with tarfile.open(lower) as tar:
                 subtract(root, {member.name for member in tar if not member.isdir()})
             above = pack(upper, root)
+    if fresh:
+        prune()
     return [below, above]
 
 

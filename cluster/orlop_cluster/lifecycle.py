@@ -15,6 +15,7 @@ from orlop_cluster.kindconfig import AUDIT_POLICY, kind_config
 from orlop_cluster.opened import Open
 from orlop_cluster.places import locked, state_root
 from orlop_cluster.process import StepError, run, say, step
+from orlop_cluster.prune import prune
 from orlop_cluster.sealed import Sealed
 from orlop_cluster.supervisor import clean
 
@@ -54,7 +55,10 @@ def up(cluster: Sealed, workers: int, owner: int | None = None) -> None:
 def build() -> None:
     """Everything that is built once per machine."""
     apt.ensure(apt.BUILD, apt.RUN)
+    fresh = not nodeimage.store().exists()
     nodeimage.ensure()
+    if fresh:
+        prune()
 
 
 def made(cluster: Sealed) -> int | None:

@@ -5,17 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from orlop_cluster.places import CHECKOUT, cache_root
 from orlop_cluster.sealed import Sealed
+from support.traces import Traces, take
 
 pytestmark = [pytest.mark.component, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 DEV = CHECKOUT / "cluster" / "dev"
-ROOT = Path("/sys/fs/cgroup")
 NAME = f"leak{os.getpid()}"
 
 
@@ -23,59 +23,27 @@ def dev(*arguments: str) -> str:
     return subprocess.run([DEV, *arguments], check=True, capture_output=True, text=True, timeout=500).stdout
 
 
-def cgroups() -> set[str]:
-    """This cluster's, and any that Podman or the kubelet made outside of a cluster's own."""
-    found = [
-        path
-        for pattern in (f"*/*{NAME}*", "*/libpod*", "*/kube*", "*/machine*")
-        for path in ROOT.glob(pattern)
-    ]
-    return {str(path) for path in found}
-
-
-def listing(directory: Path) -> list[str]:
-    return [path.name for path in directory.iterdir()] if directory.is_dir() else []
-
-
-def traces() -> dict[str, set[str]]:
-    """What of this cluster the machine knows; other clusters may come and go meanwhile."""
-    processes = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                groups = (entry / "cgroup").read_text()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            # One without a command line has ended; its parent, perhaps the machine's init, has yet to notice.
-            if words and (NAME in words or NAME in groups):
-                processes.add(words)
-    return {
-        "processes": processes,
-        "mounts": {line for line in Path("/proc/self/mountinfo").read_text().splitlines() if NAME in line},
-        "links": {path.name for path in Path("/sys/class/net").iterdir()},
-        "namespaces": {path.name for path in Path("/run/netns").glob("*")},
-        "cgroups": cgroups(),
-        "files": {p for part in (".", "clusters") for p in listing(CHECKOUT / ".orlop" / part) if NAME in p},
-        "modules": {str(path) for path in Path("/lib").glob("modules")},
-        "temporary": {str(path) for path in Path("/tmp").glob(f"*{NAME}*")},
-    }
-
-
 @pytest.fixture
-def before() -> Iterator[dict[str, set[str]]]:
-    yield traces()
+def before() -> Iterator[Traces]:
+    yield take(CHECKOUT)
     subprocess.run([DEV, "down", "--name", NAME], check=True, capture_output=True)
 
 
-def wait_until_equal(before: dict[str, set[str]], patience: float) -> None:
+def assert_nothing_left(before: Traces, patience: float = 0.0) -> None:
     deadline = time.monotonic() + patience
-    while traces() != before and time.monotonic() < deadline:
+    while (left := take(CHECKOUT).left(before, NAME)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert traces() == before
+    assert left == {}
 
 
-def test_down_leaves_nothing(before: dict[str, set[str]]) -> None:
+def wait_for(happened: Callable[[], bool], patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_down_leaves_nothing(before: Traces) -> None:
     dev("up", "--name", NAME, "--nodes", "1")
     kubectl = [CHECKOUT / ".orlop/bin/kubectl", f"--kubeconfig={Sealed(NAME).kubeconfig}"]
     nodes = subprocess.run(
@@ -101,38 +69,54 @@ def test_down_leaves_nothing(before: dict[str, set[str]]) -> None:
     route = ["run", "--name", NAME, "--", "ip", "route", "show", "default"]
     assert dev(*route) == ""
     dev("down", "--name", NAME)
-    assert traces() == before
+    assert_nothing_left(before)
 
 
-def test_ends_with_its_owner(before: dict[str, set[str]]) -> None:
-    """Killed while kind works: what was half made goes as well."""
+def owner(code: str) -> "subprocess.Popen[bytes]":
+    """A process that makes the cluster its own and then runs `code`."""
     up = [str(DEV), "up", "--name", NAME, "--nodes", "0", "--owner"]
-    code = f"import os, subprocess; subprocess.run([*{up!r}, str(os.getpid())])"
-    owner = subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 400
-    while not Sealed(NAME).alive():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    begin = f"import os, subprocess, time; subprocess.run([*{up!r}, str(os.getpid())], check=True); {code}"
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-c", begin], stderr=quiet, stdout=quiet)
+
+
+def test_ends_with_its_owner_while_it_is_made(before: Traces) -> None:
+    """Killed while kind works: what was half made goes as well."""
+    runner = owner("")
+    wait_for(Sealed(NAME).alive, 400)
     time.sleep(3)
-    os.kill(owner.pid, signal.SIGKILL)
-    owner.wait()
-    wait_until_equal(before, 60)
+    os.kill(runner.pid, signal.SIGKILL)
+    runner.wait()
+    assert_nothing_left(before, patience=60)
 
 
-def test_down_after_the_supervisor_was_killed(before: dict[str, set[str]]) -> None:
+def test_ends_with_its_owner_when_it_serves(before: Traces, tmp_path: Path) -> None:
+    """A finished cluster whose file server runs, as a test runner leaves it that is killed."""
+    cluster = Sealed(NAME)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    runner = owner("time.sleep(600)")
+    wait_for(lambda: (cluster.state / "made.json").exists(), 400)
+    fetch = ["run", "--name", NAME, "--", "curl", "--silent", "--fail", "http://198.18.0.2:8000/file"]
+    for name in ("one", "one", "two"):
+        url = dev("serve", "--name", NAME, "--background", str(tmp_path / name))
+        assert url == "http://198.18.0.2:8000/\n"
+        assert dev(*fetch) == name
+    os.kill(runner.pid, signal.SIGKILL)
+    runner.wait()
+    assert_nothing_left(before, patience=30)
+
+
+def test_down_after_the_supervisor_was_killed(before: Traces) -> None:
     up = subprocess.Popen(
         [DEV, "up", "--name", NAME, "--nodes", "0"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
     cluster = Sealed(NAME)
-    deadline = time.monotonic() + 400
-    while not cluster.alive():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(cluster.alive, 400)
     time.sleep(3)
     os.kill(cluster.record["supervisor"], signal.SIGKILL)
     assert up.wait(60) != 0
     dev("down", "--name", NAME)
-    assert traces() == before
+    assert_nothing_left(before)
     assert cache_root().is_dir()

@@ -1,0 +1,20 @@
+# The agent's image by a container engine; `cluster/dev image agent` makes the same without one.
+# The root is Debian's essential system:  cluster/dev image root, then load what it names.
+#   docker build --file images/agent.Dockerfile --tag localhost/orlop-agent:dev .
+FROM localhost/orlop-root:dev AS build
+# libvirt-python is compiled against libvirt's headers.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends python3-pip python3-dev gcc pkgconf libvirt-dev
+COPY . /src
+# The lock's versions, without its hashes: those are for installing all of it.
+RUN sed -nE 's/^([a-z0-9._-]+==[^ ;]+).*/\1/p' /src/requirements.lock > /pins.txt \
+ && pip install --root=/out --no-cache-dir --break-system-packages --constraint=/pins.txt "/src[agent]"
+
+FROM localhost/orlop-root:dev
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends python3 \
+    libvirt0 iproute2 nftables qemu-utils util-linux kmod procps systemd \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+COPY --from=build /out/usr/local /usr/local
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENTRYPOINT ["/usr/local/bin/orlop-agent"]
