@@ -160,7 +160,8 @@ def is_my_start(fresh: Assignment | None, start: MyStart) -> bool:
         fresh is not None
         and fresh.metadata.uid == start.assignment_uid
         and fresh.status is not None
-        and fresh.status.epoch == start.epoch
+        and fresh.status.state is State.STARTING
+        and fresh.spec.epoch == fresh.status.epoch == start.epoch
         and fresh.status.start_id == start.start_id
     )
 

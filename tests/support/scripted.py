@@ -39,8 +39,8 @@ class RefusedError(Exception):
 class Api:
     """Requests and watches as one user."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> None:
-        self._session, self._url, self._headers = session, url, headers
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self._url = session, url
 
     async def call(self, method: str, path: str, body: Body | None = None, **query: str) -> Body:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
@@ -49,7 +49,7 @@ class Api:
             self._url + path,
             data=None if body is None else json.dumps(body),
             params=query,
-            headers={**self._headers, "Content-Type": kind},
+            headers={"Content-Type": kind},
         ) as response:
             answer: Body = await response.json(content_type=None)
             if response.status >= 300:
@@ -61,24 +61,40 @@ class Api:
         listed = await self.call("GET", path, **query)
         for item in listed["items"]:
             yield "ADDED", item
-        query |= {"watch": "1", "resourceVersion": listed["metadata"]["resourceVersion"]}
+        async with aclosing(self._changes(path, listed["metadata"]["resourceVersion"], query)) as changes:
+            async for change in changes:
+                yield change
+
+    async def _changes(
+        self, path: str, since: str, query: dict[str, str]
+    ) -> AsyncGenerator[tuple[str, Body], None]:
+        query = query | {"watch": "1", "resourceVersion": since}
         async with self._session.get(
-            self._url + path, params=query, headers=self._headers, timeout=aiohttp.ClientTimeout(total=None)
+            self._url + path, params=query, timeout=aiohttp.ClientTimeout(total=None)
         ) as response:
-            async for line in response.content:
-                event = json.loads(line)
-                yield event["type"], event["object"]
+            try:
+                async for line in response.content:
+                    event = json.loads(line)
+                    yield event["type"], event["object"]
+            finally:
+                # Else the goodbye of TLS outlives the test's event loop.
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
 
     async def until(
         self, path: str, name: str, test: Callable[[Body | None], bool], seconds: float = 30
     ) -> Body | None:
-        """Wait until the object (None: gone) passes the test; the last one seen is in the error."""
+        """Wait until the object (None: not there) passes the test; the last one seen is in the error."""
         seen: Body | None = None
+        query = {"fieldSelector": f"metadata.name={name}"}
         try:
             async with asyncio.timeout(seconds):
-                if await self._absent(path, name) and test(None):
-                    return None
-                async with aclosing(self.watch(path, fieldSelector=f"metadata.name={name}")) as changes:
+                listed = await self.call("GET", path, **query)
+                seen = next(iter(listed["items"]), None)
+                if test(seen):
+                    return seen
+                since = listed["metadata"]["resourceVersion"]
+                async with aclosing(self._changes(path, since, query)) as changes:
                     async for kind, thing in changes:
                         thing["metadata"].pop("managedFields", None)
                         seen = None if kind == "DELETED" else thing
@@ -87,13 +103,6 @@ class Api:
         except TimeoutError:
             raise AssertionError(f"waited for {path}/{name}; it is {json.dumps(seen, indent=1)}") from None
         raise AssertionError(f"the watch of {path}/{name} ended")
-
-    async def _absent(self, path: str, name: str) -> bool:
-        try:
-            await self.call("GET", f"{path}/{name}")
-        except RefusedError as error:
-            return error.status == 404
-        return False
 
 
 @asynccontextmanager
@@ -104,10 +113,13 @@ async def api(server: ApiServer, user: User | None = None, token: str = "") -> A
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         try:
-            yield Api(session, server.url, {})
+            yield Api(session, server.url)
         finally:
             # Without waiting for the other side's goodbye, which may come after the loop has ended.
             await connector.close(abort_ssl=True)
+    # Aborted transports close their sockets in the loop's next turn.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 async def node_token(server: ApiServer, node: str) -> str:

@@ -45,7 +45,9 @@ def processes() -> dict[int, Process]:
                 groups=(entry / "cgroup").read_text(),
             )  # fmt: skip
             if after[0] != "Z":
-                found[number].namespaces = frozenset(os.readlink(entry / "ns" / kind) for kind in NAMESPACES)
+                found[number].namespaces = frozenset(
+                    str((entry / "ns" / kind).readlink()) for kind in NAMESPACES
+                )
     return found
 
 

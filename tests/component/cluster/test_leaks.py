@@ -97,7 +97,7 @@ def test_ends_with_its_owner_when_it_serves(before: Traces, tmp_path: Path) -> N
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)
     runner = owner("time.sleep(600)")
-    wait_for(lambda: (cluster.state / "made.json").exists(), 400)
+    wait_for((cluster.state / "made.json").exists, 400)
     fetch = ["run", "--name", NAME, "--", "curl", "--silent", "--fail", "http://198.18.0.2:8000/file"]
     for name in ("one", "one", "two"):
         url = dev("serve", "--name", NAME, "--background", str(tmp_path / name))

@@ -22,7 +22,7 @@ from orlop_operator.reconcile.instance.end import plan_end
 from orlop_operator.reconcile.instance.facts import Blocker, Facts
 from orlop_operator.reconcile.instance.quota import TYPE as QUOTA
 from orlop_operator.reconcile.instance.quota import reserve
-from orlop_operator.reconcile.instance.summarize import summarize
+from orlop_operator.reconcile.instance.summarize import STARTING_PATIENCE, starting_for, summarize
 from orlop_operator.scheduling import Request
 
 FORBIDDEN_AGAIN = 10.0
@@ -102,6 +102,8 @@ def _keep(
         *network.bind_ports(facts, nics, node, host, made=True),
         *network.bind_ports(facts, nics, node, host, made=False),
     )
+    if starting_for(facts) < STARTING_PATIENCE:
+        return _told(facts, said, before=ports, again_after=STARTING_PATIENCE)
     return _told(facts, said, before=ports, again_after=None if allowed else FORBIDDEN_AGAIN)
 
 

@@ -1,11 +1,14 @@
 """The Instance's status from everything that is known; REASON is the first blocker's. Pure.
 
-The message of a node that only begins is the same until the guest runs, so that nothing is written between.
+The message of a node that only begins is the same until the guest runs, and for a moment its word that all is
+prepared waits for the one that the guest runs: between binding and Running nothing is written.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from orlop_api.assignment import AssignmentStatus, Desired, State
@@ -24,6 +27,8 @@ PHASES = ("Authorized", "QuotaReserved", image.TYPE, network.TYPE, volumes.TYPE,
 _NODE_PHASES = (image.TYPE, network.TYPE, volumes.TYPE)
 _PENDING = "Pending"
 """Reason of a phase that waits for another one; never Ready's."""
+STARTING_PATIENCE = 3.0
+"""Seconds from placement in which a node that starts the guest is expected to say that it runs."""
 
 
 def summarize(facts: Facts, said: Mapping[str, Condition]) -> Report[Any] | None:
@@ -94,12 +99,26 @@ def _default(facts: Facts, kind: str) -> Condition:
     node, status = assignment.spec.node_name, answer(assignment)
     if kind == schedule.TYPE:
         return true(kind, "Scheduled", f"placed on {node}")
+    known = facts.say(kind)
+    if known is not None and known.reason == _PENDING and starting_for(facts) < STARTING_PATIENCE:
+        return known
     reported = find(status.conditions, kind) if status is not None else None
     if reported is not None:
         return Condition(type=kind, status=reported.status, reason=reported.reason, message=reported.message)
     if status is not None and (status.state is State.RUNNING or _ran(facts, kind)):
         return true(kind, kind)
     return unknown(kind, _PENDING, f"{node} prepares it")
+
+
+def starting_for(facts: Facts) -> float:
+    """Seconds since placement of an Instance that its node is just starting; infinite for any other."""
+    assignment, placed = facts.assignment, facts.say(schedule.TYPE)
+    status = answer(assignment) if assignment is not None else None
+    if status is None or status.state is not State.STARTING or placed is None:
+        return math.inf
+    if placed.status is not Truth.TRUE or not placed.last_transition_time:
+        return math.inf
+    return (facts.now - datetime.fromisoformat(placed.last_transition_time)).total_seconds()
 
 
 def _ran(facts: Facts, kind: str) -> bool:
