@@ -57,7 +57,8 @@ def before(step: steps.Step, memory: Memory) -> Memory:
             return replace(memory, start_id=None)
         case steps.Create():
             # A call without an answer may take effect late: that domain is not this start's any more.
-            return replace(memory, created=True)
+            # It takes the taps with it, so whatever is started next is prepared again.
+            return replace(memory, created=True, prepared=None)
         case _:
             return memory
 
@@ -208,7 +209,7 @@ class Executor:
 
     async def _create(self, observed: Observed) -> Memory:
         await self._on.hypervisor.create_paused(domain_xml(self._domain(observed)))
-        return replace(observed.memory, created=True)
+        return replace(observed.memory, created=True, prepared=None)
 
     async def _resume(self, observed: Observed) -> Memory:
         order = _order(observed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from xml.etree import ElementTree as ET
 
 from orlop_agent.domain.mark import read_mark
 from orlop_agent.hypervisor import (
@@ -35,6 +36,8 @@ class SimulatedHypervisor:
     """Names of calls that fail once, their effect being there."""
     deaf: set[str] = field(default_factory=set)
     """Uids of guests that do not heed the power button."""
+    taps: set[str] | None = None
+    """Names of the taps that are there; a domain needs its own, and they end with it. None: nobody looks."""
     _listeners: list[Callable[[DomainEvent], None]] = field(default_factory=list)
 
     async def create_paused(self, xml: str) -> None:
@@ -44,6 +47,8 @@ class SimulatedHypervisor:
         self._enter("create_paused", mark.instance_uid)
         if mark.instance_uid in self.domains:
             raise DomainExistsError(f"domain {mark.instance_uid} exists")
+        if self.taps is not None and (missing := _taps(xml) - self.taps):
+            raise HypervisorError(f"no device {', '.join(sorted(missing))}")
         self.domains[mark.instance_uid] = Domain(mark, Power.PAUSED)
         self.xml[mark.instance_uid] = xml
         self._leave("create_paused")
@@ -87,6 +92,8 @@ class SimulatedHypervisor:
     def end(self, instance_uid: str, reason: EndReason) -> None:
         """The guest ends, by itself or not."""
         if self.domains.pop(instance_uid, None) is not None:
+            if self.taps is not None:
+                self.taps -= _taps(self.xml[instance_uid])
             self._tell(Ended(instance_uid, reason))
 
     def _tell(self, event: DomainEvent) -> None:
@@ -103,3 +110,8 @@ class SimulatedHypervisor:
         if call in self.fail_after:
             self.fail_after.remove(call)
             raise HypervisorError(f"{call} was made to fail after its effect")
+
+
+def _taps(xml: str) -> set[str]:
+    targets = ET.fromstring(xml).iterfind("devices/interface/target")  # noqa: S314 - ours
+    return {target.get("dev", "") for target in targets}

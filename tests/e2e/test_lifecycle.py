@@ -103,7 +103,7 @@ def test_wrong_checksum_boots_nothing(cluster, guests):
     )
     message = wait_reason(cluster, "wrong", "ChecksumMismatch", what="img")
     assert guests.checksum("tiny.qcow2").removeprefix("sha256:") in message
-    said = wait_reason(cluster, "wrong", "ImageNotReady", "ImageReady")
+    said = wait_reason(cluster, "wrong", "ChecksumMismatch", "ImageReady")
     assert "wrong" in said
     assert "sha256" in said
     assert reason(cluster, "wrong")[0] == "False"

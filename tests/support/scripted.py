@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import aiohttp
 
+from orlop_agent.api.sockets import Sockets
 from support.apiserver import ApiServer
 from support.rest import User
 
@@ -110,16 +111,15 @@ async def api(server: ApiServer, user: User | None = None, token: str = "") -> A
     """The administrator, or somebody whom it impersonates, or whose token this is."""
     context = ssl.create_default_context(cafile=server.ca)
     headers = [("Authorization", f"Bearer {token or server.token}"), *(user.headers() if user else ())]
-    connector = aiohttp.TCPConnector(ssl=context, limit=0)
+    sockets = Sockets()
+    connector = aiohttp.TCPConnector(ssl=context, limit=0, socket_factory=sockets.make)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         try:
             yield Api(session, server.url)
         finally:
             # Without waiting for the other side's goodbye, which may come after the loop has ended.
             await connector.close(abort_ssl=True)
-    # Aborted transports close their sockets in the loop's next turn.
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+            await sockets.end()
 
 
 async def node_token(server: ApiServer, node: str) -> str:

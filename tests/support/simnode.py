@@ -32,6 +32,7 @@ class NotedNetworks:
         self.peers: dict[str, list[str]] = {}
         self.resynced: list[set[str]] = []
         self.fail: set[str] = set()
+        self.taps: set[str] = set()
 
     def tap_name(self, instance_uid: str, nic_name: str) -> str:
         return "tap" + hashlib.sha256(f"{instance_uid}/{nic_name}".encode()).hexdigest()[:11]
@@ -39,6 +40,7 @@ class NotedNetworks:
     async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None:
         self._perhaps("prepare")
         self.prepared[instance_uid] = [nic.name for nic in nics]
+        self.taps |= {self.tap_name(instance_uid, nic.name) for nic in nics}
 
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
         self._perhaps("plug")
@@ -68,8 +70,8 @@ class SimNode:
         self.name = name
         self.layout = Layout(root)
         self.layout.prepare()
-        self.hypervisor = SimulatedHypervisor()
         self.networks = NotedNetworks()
+        self.hypervisor = SimulatedHypervisor(taps=self.networks.taps)
         self._settings = Settings(node_name=name, host_ip="192.0.2.1", kubeconfig=kubeconfig, orlop_root=root)
         digest = hashlib.sha256(DISK).hexdigest()
         self.layout.images.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +10,7 @@ import aiohttp
 import msgspec
 
 from orlop_agent.api.errors import UnavailableError, from_status
+from orlop_agent.api.sockets import Sockets
 
 Body = dict[str, Any]
 MERGE_PATCH = "application/merge-patch+json"
@@ -85,16 +85,18 @@ class Http:
 @asynccontextmanager
 async def connected(server: str, tls: Any) -> AsyncIterator[Http]:
     """A session for the duration of the block; `tls` is an ssl.SSLContext or None for plain http."""
-    connector = aiohttp.TCPConnector(ssl=tls or False, limit=0, keepalive_timeout=75)
+    sockets = Sockets()
+    connector = aiohttp.TCPConnector(
+        ssl=tls or False, limit=0, keepalive_timeout=75, socket_factory=sockets.make
+    )
     timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=_CONNECT_SECONDS)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         try:
             yield Http(session, server)
         finally:
-            # Without waiting for the other side's goodbye, which may not come; sockets close in the next turns.
+            # Without waiting for the other side's goodbye, which may not come.
             await connector.close(abort_ssl=True)
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            await sockets.end()
 
 
 def _headers(token: str | None, content_type: str) -> dict[str, str]:
