@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from orlop_cluster import existing
+from orlop_cluster.deploy import deploy
 from orlop_cluster.lab import DEV, ROOT, Lab, until
 
 FILE_SERVER = os.environ.get("ORLOP_FILE_SERVER", "http://198.18.0.2:8000")
-"""Where the nodes find .orlop/guests; an existing cluster may have a server of its own."""
-NODE_MANIFESTS = "manifests/overlays/dev"
+"""Where the nodes find the guests' files; an existing cluster may have a server of its own."""
 _NAMES = ("web-1", "web-2", "web-3", "web-4")
 _ADDRESSES = {name: f"10.10.0.{20 + number}" for number, name in enumerate(_NAMES)}
 
@@ -47,22 +47,22 @@ def demo(name: str) -> None:
     """Build what is missing, start the cluster, install Orlop, start the machines, show them."""
     lab = Lab(name)
     with _step("guest image"):
-        guests = build_guest("tiny")
+        build_guest("tiny")
     install(lab)
-    if not existing.enabled():
+    if existing.enabled():
+        build_guest("tiny", lab.guests)
+    else:
         with _step("file server"):
-            serve(lab, guests)
+            serve(lab, "tiny")
     with _step("four Instances"):
-        lab.apply(*machines(guests / "tiny.qcow2"))
+        lab.apply(*machines(lab.guests / "tiny.qcow2"))
         lab.wait("inst --all", seconds=240)
     _show(lab)
 
 
-def build_guest(name: str) -> Path:
-    """The folder with a guest's files, built or from the cache."""
-    folder = ROOT / ".orlop/guests"
-    _output([str(ROOT / "guests/build"), name, "--output", str(folder)])
-    return folder
+def build_guest(name: str, folder: Path | None = None) -> None:
+    """Build a guest unless the cache has it; with `folder`, put copies of its files there."""
+    _output([str(ROOT / "guests/build"), name, *(["--output", str(folder)] if folder else [])])
 
 
 def install(lab: Lab) -> None:
@@ -80,21 +80,10 @@ def install(lab: Lab) -> None:
         deploy(lab)
 
 
-def deploy(lab: Lab) -> None:
-    """Load the container images and apply the manifests; returns when operator and agents serve."""
-    if not existing.enabled():
-        lab.dev("load", *_output([str(DEV), "image", "operator", "agent", "--quiet"]).split())
-    lab.kubectl("apply", "--server-side", "--force-conflicts", "-k", NODE_MANIFESTS)
-    lab.kubectl(
-        "rollout", "status", "deployment/orlop-operator", "--namespace=orlop-system", "--timeout=180s"
-    )
-    lab.kubectl("rollout", "status", "daemonset/orlop-agent", "--namespace=orlop-system", "--timeout=180s")
-    lab.wait("hypervisors --all", seconds=120)
-
-
-def serve(lab: Lab, folder: Path) -> None:
-    """A file server inside the cluster's sealed network; it ends with the cluster."""
-    lab.dev("serve", "--background", str(folder))
+def serve(lab: Lab, guest: str) -> None:
+    """Hand out a guest's files (and those from before) inside the cluster's sealed network, until it ends."""
+    build_guest(guest, lab.guests)
+    lab.dev("serve", "--background", str(lab.guests))
 
 
 def machines(disk: Path) -> list[dict[str, Any]]:

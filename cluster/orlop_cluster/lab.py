@@ -34,6 +34,17 @@ class Lab:
             return Path(existing.kubeconfig())
         return ROOT / ".orlop" / ("kubeconfig" if self.name == "orlop" else f"kubeconfig-{self.name}")
 
+    @property
+    def state(self) -> Path:
+        """What goes when the cluster does; of an existing cluster, what belongs to this checkout."""
+        state = ROOT / ".orlop"
+        return state if existing.enabled() else state / "clusters" / self.name
+
+    @property
+    def guests(self) -> Path:
+        """Where the files that its file server hands out are."""
+        return self.state / "guests"
+
     def dev(self, *arguments: str, timeout: float = 1800) -> str:
         """Output of a `cluster/dev` command; CommandError with what it said when it fails."""
         command, *rest = arguments
@@ -43,7 +54,8 @@ class Lab:
         """Output of kubectl; CommandError with what it said when it fails."""
         kubectl = ROOT / ".orlop/bin/kubectl"
         program = str(kubectl) if kubectl.exists() else "kubectl"
-        environment = os.environ | {"KUBECONFIG": str(self.kubeconfig)}
+        cache = self.state / "kubectl-cache"
+        environment = os.environ | {"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(cache)}
         return _run([program, *arguments], stdin=stdin, timeout=timeout, environment=environment)
 
     def apply(self, *objects: dict[str, Any], namespace: str | None = None) -> str:

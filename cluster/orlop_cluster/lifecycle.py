@@ -119,7 +119,10 @@ def join_outside(cluster: Sealed) -> None:
 
 def kubectl(cluster: Sealed, *arguments: str) -> str:
     """Run kubectl as the cluster's administrator, through the relay."""
-    return run([gobuild.directory() / "kubectl", f"--kubeconfig={cluster.kubeconfig}", *arguments])
+    return run(
+        [gobuild.directory() / "kubectl", f"--kubeconfig={cluster.kubeconfig}", *arguments],
+        env={"KUBECACHEDIR": str(cluster.kubectl_cache)},
+    )
 
 
 def sealed(cluster: Sealed, *argv: str | Path, stdin: str | None = None) -> str:

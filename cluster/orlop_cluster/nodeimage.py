@@ -21,6 +21,8 @@ ETCD_TAG = "3.6.6-0"
 PRELOADED = {"operator-root": debroot.PYTHON, "agent-root": debroot.AGENT}
 """Debian's part of Orlop's own images: a node that has it already takes only Python packages and code by `load`."""
 RECIPE = "2"
+PODMANS_OWN = (Path("/var/lib/containers"), Path("/run/containers"))
+"""Where Podman keeps a cache and empty folders whatever its configuration says."""
 
 
 def key() -> str:
@@ -139,6 +141,7 @@ def pull(layout: Path, target: Path, scratch: Path) -> None:
     policy = scratch / "policy.json"
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     podman, environment = podman_of(target, scratch)
+    strangers = [place for place in PODMANS_OWN if not place.exists()]
     # Podman 4 names what it pulls from a layout by the layout's path, whatever the layout says.
     identity = run(
         [*podman, "pull", "--quiet", f"--signature-policy={policy}", f"oci:{layout.name}"],
@@ -147,6 +150,8 @@ def pull(layout: Path, target: Path, scratch: Path) -> None:
     ).strip()
     run([*podman, "tag", identity, REFERENCE], env=environment)
     run([*podman, "untag", identity, f"localhost/{layout.name}"], env=environment)
+    for place in strangers:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def podman_of(target: Path, scratch: Path) -> tuple[list[str], dict[str, str]]:

@@ -57,6 +57,7 @@ class Open(Sealed):
     def environment(self) -> dict[str, str]:
         return {
             "KIND_EXPERIMENTAL_PROVIDER": self.engine,
+            "KUBECACHEDIR": str(self.kubectl_cache),
             "KUBECONFIG": str(self.inner_kubeconfig),
             "PATH": f"{gobuild.directory()}:{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}",
         }

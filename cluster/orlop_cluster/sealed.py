@@ -50,6 +50,11 @@ class Sealed:
         return self.state / "kind-kubeconfig"
 
     @property
+    def kubectl_cache(self) -> Path:
+        """What kubectl remembers of the API; in a user's home it would outlive the cluster."""
+        return self.state / "kubectl-cache"
+
+    @property
     def record(self) -> dict[str, int]:
         """What the supervisor wrote: `supervisor` and `init` (process ids), `port` of the relay."""
         try:
@@ -88,6 +93,7 @@ class Sealed:
             "CONTAINERS_STORAGE_CONF": str(self.state / "storage.conf"),
             "KIND_EXPERIMENTAL_PROVIDER": "podman",
             "KIND_EXPERIMENTAL_PODMAN_NETWORK": "orlop",
+            "KUBECACHEDIR": str(self.kubectl_cache),
             "KUBECONFIG": str(self.inner_kubeconfig),
             "PATH": f"{programs}:{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}",
         }

@@ -4,7 +4,7 @@ import pytest
 
 from orlop_cluster import demo
 from orlop_cluster.lab import until
-from support.lab import NAMESPACE, Guests
+from support.lab import NAMESPACE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -15,11 +15,11 @@ runcmd:
 """
 
 
-def test_debian_boots_with_cloud_init(cluster):
-    files = Guests(demo.build_guest("debian"))
+def test_debian_boots_with_cloud_init(cluster, guests):
+    demo.serve(cluster, "debian")
     spec = {
-        "source": {"http": {"url": files.url("debian.qcow2")}},
-        "checksum": files.checksum("debian.qcow2"),
+        "source": {"http": {"url": guests.url("debian.qcow2")}},
+        "checksum": guests.checksum("debian.qcow2"),
     }
     cluster.apply(
         cluster.object("Flavor", "debian", {"vcpus": 1, "memory": "512Mi", "rootDisk": "4Gi"}, None),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orlop_cluster import demo
+from orlop_cluster.deploy import deploy
 from orlop_cluster.lab import ROOT, Lab, until
 
 NAMESPACE = "e2e"
@@ -95,13 +96,13 @@ class Cluster(Lab):
 
 
 @pytest.fixture(scope="session")
-def guests() -> Guests:
-    """The tiny guest, built or from the cache."""
-    return Guests(demo.build_guest("tiny"))
+def guests(cluster: Cluster) -> Guests:
+    """The guests' files, as the cluster's file server hands them out."""
+    return Guests(cluster.guests)
 
 
 @pytest.fixture(scope="session")
-def cluster(guests: Guests) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """Two workers with Orlop on them and the basics applied; ends with this process, however that ends."""
     cluster = Cluster(os.environ.get("ORLOP_TEST_CLUSTER", "e2e"))
     keep = "ORLOP_TEST_CLUSTER" in os.environ  # a developer's own cluster stays
@@ -109,9 +110,9 @@ def cluster(guests: Guests) -> Iterator[Cluster]:
         if not keep:
             subprocess.run([ROOT / "cluster/dev", "build"], check=True)
             cluster.dev("up", "--nodes", "2", "--owner", str(os.getpid()))
-        demo.deploy(cluster)
-        demo.serve(cluster, guests.folder)
-        cluster.apply(*basics(cluster, guests))
+        deploy(cluster)
+        demo.serve(cluster, "tiny")
+        cluster.apply(*basics(cluster, Guests(cluster.guests)))
         cluster.wait("img/tiny", namespace=NAMESPACE)
         cluster.wait("onet/blue", namespace=NAMESPACE)
         yield cluster

@@ -37,8 +37,8 @@ class Sockets:
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 # The loop tells nobody when a transport has closed its socket, only that a turn is over.
-                while self._open():
-                    await asyncio.sleep(0)  # noqa: ASYNC110
+                while self._open():  # noqa: ASYNC110
+                    await asyncio.sleep(0)
 
     def _open(self) -> list[socket.socket]:
         return [one for one in self._made if one.fileno() >= 0]
