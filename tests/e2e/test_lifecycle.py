@@ -20,22 +20,8 @@ def wait_reason(cluster, name, wanted, kind="Ready", what="inst"):
     return reason(cluster, name, kind, what)[2]
 
 
-@pytest.fixture
-def instance(cluster, request):
-    """A factory of ready Instances that are gone after the test."""
-    made = []
-
-    def make(name, **spec):
-        made.append(name)
-        return cluster.create(name, **spec)
-
-    yield make
-    if made:
-        cluster.delete(*made)
-
-
-def test_stop_start_and_restart(cluster, instance):
-    seen = instance("switch")
+def test_stop_start_and_restart(cluster):
+    seen = cluster.create("switch")
     cluster.booted(seen)
     host, first_boot, _ = cluster.answer(seen)
     assert host == "switch"
@@ -61,8 +47,8 @@ def test_stop_start_and_restart(cluster, instance):
     assert cluster.answer(cluster.get("inst", "switch", NAMESPACE))[1] not in {first_boot, second_boot}
 
 
-def test_columns_are_filled(cluster, instance):
-    instance("columns")
+def test_columns_are_filled(cluster):
+    cluster.create("columns")
     header, row = cluster.kubectl(
         "get", "inst", "columns", "--namespace", NAMESPACE, "-o", "wide"
     ).splitlines()
@@ -119,11 +105,10 @@ def test_a_missing_image_is_waited_for(cluster, guests):
     assert message == f"Image {NAMESPACE}/late does not exist"
     cluster.apply(cluster.object("Image", "late", image(guests)))
     cluster.wait("inst/early", namespace=NAMESPACE)
-    cluster.delete("early")
     cluster.kubectl("delete", "img", "late", "--namespace", NAMESPACE)
 
 
-def test_a_volume_outlives_its_instance(cluster, instance):
+def test_a_volume_outlives_its_instance(cluster):
     cluster.apply(cluster.object("Volume", "keep", {"size": "64Mi", "className": "local"}))
     volumes = [{"name": "keep", "volumeRef": {"name": "keep"}}]
     write = (
@@ -135,17 +120,16 @@ def test_a_volume_outlives_its_instance(cluster, instance):
     until(lambda: cluster.console(first), lambda text: "user-data: WROTE" in text, 120)
     cluster.delete("writer")
     assert ready_reason(cluster.get("ovol", "keep", NAMESPACE))[0] == "True"
-    second = instance("reader", volumes=volumes, userData={"inline": read})
+    second = cluster.create("reader", volumes=volumes, userData={"inline": read})
     assert second["status"]["nodeName"] == first["status"]["nodeName"]
     until(lambda: cluster.console(second), lambda text: "user-data: READ precious" in text, 120)
     cluster.delete("reader")
     cluster.delete("keep", kind="ovol")
     uid_files = cluster.on_node(first["status"]["nodeName"], "ls", "/var/lib/orlop/volumes").split()
     assert uid_files == []
-    cluster.apply(cluster.instance("reader", network=None))  # the fixture deletes it
 
 
-def test_kernel_boot(cluster, guests, instance):
+def test_kernel_boot(cluster, guests):
     spec = image(guests) | {
         "kernelBoot": {
             "kernel": {
@@ -160,7 +144,7 @@ def test_kernel_boot(cluster, guests, instance):
         }
     }
     cluster.apply(cluster.object("Image", "direct", spec))
-    seen = instance(
+    seen = cluster.create(
         "direct", boot={"imageRef": {"name": "direct"}}, userData={"inline": "#!/bin/sh\ncat /proc/cmdline\n"}
     )
     console = until(lambda: cluster.console(seen), lambda text: "user-data:" in text, 120)
