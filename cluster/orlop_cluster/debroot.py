@@ -70,7 +70,6 @@ NODE = Layer(
 
 PYTHON = Layer("python", ("python3",), BASE)
 
-NET = Layer("net", ("conntrack", "iptables", "iproute2", "kmod", "nftables", "procps"), BASE)
 """What kube-proxy and the pod network call."""
 
 AGENT = Layer(

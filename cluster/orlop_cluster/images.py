@@ -4,6 +4,7 @@ Their layers from below: the essential Debian system, Python, what the agent cal
 last the project itself, which is small. A change of code rebuilds only that one.
 """
 
+import os
 import re
 import shutil
 import tarfile
@@ -99,6 +100,7 @@ def build(names: Sequence[str]) -> Path:
             code = Path(scratch) / "code"
             install(code, ["--no-deps", "--no-build-isolation", str(CHECKOUT)])
             add_programs(code, table["scripts"])
+            forget_times(code)
             layer = pack(Path(scratch) / "code.tar", code)
             images = [
                 Image(
@@ -133,6 +135,12 @@ def add_programs(root: Path, scripts: dict[str, str]) -> None:
             f"#!/usr/bin/python3 -sP\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
         )
         path.chmod(0o755)
+
+
+def forget_times(root: Path) -> None:
+    """Equal code gives an equal image, whenever it is built."""
+    for path in [root, *root.rglob("*")]:
+        os.utime(path, (0, 0), follow_symlinks=False)
 
 
 def shared(table: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The ConfigMap `orlop-config`: what the platform team decides, read by operator and agents alike.
+"""The ConfigMap `orlop-config`: what the platform team decides for its nodes; the agents read it.
 
 It is one YAML document under the key `config.yaml`, mounted as a file; absent means every default.
 """
