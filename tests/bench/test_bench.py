@@ -47,6 +47,7 @@ class Follower:
         self.process.terminate()
         self.process.wait()
         self.thread.join(10)
+        self.process.stdout.close()
 
     def first(self, text, seconds=60):
         """When a line with this text was printed."""
