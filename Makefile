@@ -1,11 +1,12 @@
 # Every target is one line; what it does is in the program it calls. `make demo` and `make test` are the two to know.
 PYTHON := .venv/bin/python
-.PHONY: setup demo down test lint lock e2e bench soak clean
+.PHONY: setup build demo down test lint lock e2e bench soak clean
 
 setup:            ; @cluster/setup
+build: setup      ; @cluster/dev build
 demo: setup       ; @cluster/dev demo
 down:             ; @cluster/dev down
-test: setup lint  ; @$(PYTHON) -m pytest
+test: lint build  ; @$(PYTHON) -m pytest
 lint: setup       ; @$(PYTHON) -m orlop_cluster.lint
 e2e: setup        ; @$(PYTHON) -m pytest tests/e2e
 bench: setup      ; @ORLOP_BENCH=10 $(PYTHON) -m pytest tests/bench -s

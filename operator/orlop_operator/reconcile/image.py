@@ -51,7 +51,7 @@ def plan_image(facts: ImageFacts) -> Plan:
     if report.state is ImportState.READY:
         return _told(facts, true("Ready", "Imported", "fetched, verified and pinned"), report)
     if report.retry == "Useless":
-        message = f"{report.message or report.reason}; this will not change, so it is not tried again"
+        message = f"{report.message or report.reason}; not tried again: create another Image for another file"
         return _told(facts, false("Ready", report.reason or "ImportFailed", message), report, stalled=True)
     return _retry(facts, host, order, report)
 
