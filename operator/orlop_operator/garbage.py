@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime, timedelta
+
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
+from orlop_api.hypervisor import node_namespace
 from orlop_operator import errors, protocol
 from orlop_operator.cluster import Cluster
-from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, NETWORK, PORT, VOLUME, Kind, M
+from orlop_operator.kinds import ASSIGNMENT, CLAIM, HYPERVISOR, INSTANCE, NETWORK, PORT, VOLUME, Kind, M
 from orlop_operator.reconcile.effects import Delete, Effect, Patch, Plan, Remove
 from orlop_operator.reconcile.instance.end import secret_path
 from orlop_operator.store import Key, Store
+
+COPY_LASTS = timedelta(minutes=10)
+"""Far longer than a placement takes between the copy of user data and the binding."""
 
 
 class Garbage:
@@ -88,6 +95,24 @@ class Garbage:
                 instances, _ = await self._cluster.list(INSTANCE, holder.namespace)
                 gone = all(instance.metadata.uid != holder.uid for instance in instances)
         return Plan((Delete(CLAIM, claim),)) if gone else Plan()
+
+    async def sweep_user_data(self, now: datetime) -> None:
+        """Remove copies of user data that no Assignment on their node asks for.
+
+        A placement that ended between its copy and its binding leaves one. Young copies may belong to a
+        placement under way.
+        """
+        for host in self._store.all(HYPERVISOR):
+            node = host.metadata.name
+            path = f"/api/v1/namespaces/{node_namespace(node)}/secrets"
+            for secret in (await self._cluster.call("GET", path))["items"]:
+                meta = secret["metadata"]
+                assignment = self._store.get(ASSIGNMENT, ASSIGNMENT_NAMESPACE, meta["name"])
+                wanted = assignment is not None and assignment.spec.node_name == node
+                old = now - datetime.fromisoformat(meta["creationTimestamp"]) > COPY_LASTS
+                if old and not wanted:
+                    with suppress(errors.NotFoundError):
+                        await self._cluster.delete(f"{path}/{meta['name']}", uid=meta["uid"])
 
     async def _is_over(self, namespace: str, name: str, uid: str) -> bool:
         """The Instance is gone, and so is its Assignment: no node may run it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from datetime import datetime
 
 import structlog
 from pydantic import ValidationError
@@ -114,6 +115,12 @@ class Reconciler:
             elif key.kind == "Node":
                 self._queue.add(Key(HYPERVISOR.name, "", key.name))
 
+    async def sweep(self, now: datetime) -> None:
+        """What no event tells: copies that nobody wants, and what is remembered of Images that are gone."""
+        await self._garbage.sweep_user_data(now)
+        known = {image.metadata.uid for image in self._store.all(IMAGE)}
+        self._failed_since = {key: since for key, since in self._failed_since.items() if key[0] in known}
+
     def _heard(self, node: str) -> None:
         host = self._store.get(HYPERVISOR, "", node)
         if host is not None and not (host.status and is_true(host.status.conditions, "Ready")):
@@ -185,6 +192,8 @@ class Reconciler:
             for report in host.status.imports if host.status else ():
                 if report.image_uid == uid and report.state == "Failed":
                     self._failed_since.setdefault((uid, report.generation), now)
+        if image.status is not None and image.status.digest is not None:
+            self._failed_since = {key: at for key, at in self._failed_since.items() if key[0] != uid}
         ages = {g: now - since for (u, g), since in self._failed_since.items() if u == uid}
         facts = image_facts(self._context, key, ages)
         return plan_image(facts) if facts is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import kopf
@@ -133,6 +134,8 @@ class Replica:
             await asyncio.sleep(self._settings.resync_seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
             try:
                 await self._list_all()
+                if self._election.leading:
+                    await self._reconciler.sweep(datetime.now(UTC))
             except errors.ApiError as error:
                 log.warning("resync failed", error=str(error))
             self._reconciler.everything()

@@ -15,6 +15,8 @@ from typing import Generic, TypeVar
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 30.0
+_DOUBLINGS = 16
+"""More than it takes to get from the first delay to the longest; a power of any count would overflow."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -96,7 +98,8 @@ class WorkQueue(Generic[K]):
         """The look ended in an error: try again after a growing, jittered delay, which is returned."""
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
-        delay: float = min(FIRST_DELAY * 2.0**count, LONGEST_DELAY) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        longest = min(FIRST_DELAY * 2.0 ** min(count, _DOUBLINGS), LONGEST_DELAY)
+        delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         self._finish(key)
         self.add(key, delay)
         return delay

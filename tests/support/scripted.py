@@ -240,7 +240,7 @@ class ScriptedAgent:
                 self.running.discard(uid)
                 if state != "Stopped":
                     await self._answer(order, "Stopped", domainUUID=None)
-            elif state != "Running" or status.get("restartedAt") != spec.get("restartedAt"):
+            elif state != "Running" or spec.get("restartedAt") not in {None, status.get("restartedAt")}:
                 await self._start(order, uid)
 
     async def _start(self, order: Body, uid: str) -> None:

@@ -1,21 +1,27 @@
-"""At an update of an Instance: who changes the spec is its requester from then on."""
+"""At an update: who changes an Instance's spec is its requester from then on; our finalizer stays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from orlop_api.instance import REQUESTED_BY, REQUESTED_BY_GROUPS, REQUESTED_BY_UID
+from orlop_api.instance import FINALIZER, REQUESTED_BY, REQUESTED_BY_GROUPS, REQUESTED_BY_UID
 from orlop_api.requester import from_user_info
 from orlop_operator.admission.advice import advice
 from orlop_operator.admission.change import Change
 
 
-def at_update(old: Mapping[str, Any], new: Mapping[str, Any], user_info: Mapping[str, Any]) -> Change:
-    """The change for an updated Instance.
+def at_update(
+    plural: str, old: Mapping[str, Any], new: Mapping[str, Any], user_info: Mapping[str, Any]
+) -> Change:
+    """The change for an updated object.
 
-    Any other update keeps the requester: annotations that a `kubectl replace` left out come back.
+    What a `kubectl replace` leaves out comes back: the finalizer, and annotations that say who asked, which
+    change only with the spec. Of an object that is being deleted the finalizer is the operator's to take.
     """
+    finalizers = _kept(old, new)
+    if plural != "instances":
+        return Change(finalizers=finalizers)
     before, after = _annotations(old), _annotations(new)
     if old.get("spec") == new.get("spec"):
         wanted: dict[str, str | None] = {
@@ -26,8 +32,18 @@ def at_update(old: Mapping[str, Any], new: Mapping[str, Any], user_info: Mapping
         wanted = {**from_user_info(user_info).annotations()}
         said = advice(new.get("spec") or {})
     return Change(
-        annotations={key: value for key, value in wanted.items() if after.get(key) != value}, warnings=said
+        finalizers=finalizers,
+        annotations={key: value for key, value in wanted.items() if after.get(key) != value},
+        warnings=said,
     )
+
+
+def _kept(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The finalizers with ours among them again; None where nothing is to be done."""
+    before, after = old.get("metadata") or {}, new.get("metadata") or {}
+    left = tuple(after.get("finalizers") or ())
+    lost = FINALIZER in (before.get("finalizers") or ()) and FINALIZER not in left
+    return (*left, FINALIZER) if lost and not before.get("deletionTimestamp") else None
 
 
 def _annotations(body: Mapping[str, Any]) -> Mapping[str, str]:

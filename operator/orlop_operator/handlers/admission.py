@@ -30,7 +30,7 @@ async def admit(
     if cause["operation"] == "CREATE":
         change = at_creation(resource.plural, body, userinfo)
     else:
-        change = at_update(cause["old"], body, userinfo)
+        change = at_update(resource.plural, cause["old"], body, userinfo)
     _apply(change, patch, warnings)
 
 

@@ -13,7 +13,7 @@ import structlog
 from orlop_api.instance import FINALIZER
 from orlop_operator import errors
 from orlop_operator.cluster import Cluster
-from orlop_operator.kinds import ASSIGNMENT, INSTANCE, Kind
+from orlop_operator.kinds import ASSIGNMENT, INSTANCE, Kind, M
 from orlop_operator.protocol import may_bind
 from orlop_operator.reconcile.effects import (
     Announce,
@@ -53,6 +53,12 @@ class Learned:
     """Kind, namespace and name of what was read uncached, or created or deleted by ourselves."""
     surprised: bool = False
     """Something was not as the plan believed: look again, whatever the plan said."""
+
+
+def changed_by_others(seen: M, made: M) -> bool:
+    """Whether the answer to a status write carries another spec, or a deletion, than its plan knew."""
+    before, after = seen.metadata, made.metadata
+    return (before.generation, before.deleting) != (after.generation, after.deleting)
 
 
 class Executor:
@@ -169,6 +175,8 @@ class Executor:
             raise
         else:
             self._store.observe(kind, made)
+            if effect.subresource == "status":
+                learned.surprised |= changed_by_others(seen, made)
 
     async def _report(self, effect: Report[Any], learned: Learned) -> None:
         kind, seen = effect.kind, effect.seen
@@ -179,6 +187,8 @@ class Executor:
             await self._inform(kind, seen.metadata.namespace, seen.metadata.name, learned)
         else:
             self._store.observe(kind, made)
+            # The answer carries what a user wrote meanwhile, and their event is then no news to the store.
+            learned.surprised |= changed_by_others(seen, made)
 
     async def _delete(self, effect: Delete[Any], learned: Learned) -> None:
         kind, meta = effect.kind, effect.seen.metadata
@@ -270,5 +280,13 @@ class Executor:
             "metadata": {"name": effect.instance_uid},
             "data": {"user-data": text},
         }
-        await self._ensure(f"/api/v1/namespaces/{effect.namespace}/secrets", body)
+        path = f"/api/v1/namespaces/{effect.namespace}/secrets"
+        try:
+            await self._cluster.post(path, body)
+        except errors.AlreadyExistsError:
+            # Of an earlier placement, and the user's Secret may have changed since.
+            data = {"data": {"user-data": text}}
+            await self._cluster.call(
+                "PATCH", f"{path}/{effect.instance_uid}", data, content_type="application/merge-patch+json"
+            )
         return None

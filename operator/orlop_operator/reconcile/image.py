@@ -58,7 +58,8 @@ def plan_image(facts: ImageFacts) -> Plan:
 
 def retry_delay(generation: int) -> float:
     """Seconds between a failure and the next try."""
-    return min(FIRST_RETRY * 2.0**generation, LONGEST_RETRY)
+    # Generations go on for ever, and a power of any of them would overflow.
+    return min(FIRST_RETRY * 2.0 ** min(generation, 16), LONGEST_RETRY)
 
 
 def _retry(facts: ImageFacts, host: Hypervisor, order: ImportOrder, report: ImportReport) -> Plan:
@@ -104,9 +105,15 @@ def _choose(facts: ImageFacts, avoid: str = "") -> Hypervisor | None:
 def _order(facts: ImageFacts) -> Plan:
     host = _choose(facts)
     if host is None:
-        waiting = false("Ready", "NoHypervisor", "no hypervisor is Ready to fetch it")
-        return _told(facts, waiting, None)
+        return _told(facts, _nobody(facts), None)
     return Plan((_imports(host, [*host.spec.imports, _new_order(facts.image)]),))
+
+
+def _nobody(facts: ImageFacts) -> Condition:
+    if any(_usable(h) for h in facts.hypervisors):
+        message = f"every Ready hypervisor has {LONGEST} imports already; it waits for one of them to end"
+        return false("Ready", "ImportsFull", message)
+    return false("Ready", "NoHypervisor", "no hypervisor is Ready to fetch it")
 
 
 def _elsewhere(facts: ImageFacts, host: Hypervisor) -> Plan:

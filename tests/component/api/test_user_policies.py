@@ -110,6 +110,53 @@ def test_the_requester_changes_with_the_spec_only(alice: Rest, bob: Rest, home: 
     )
 
 
+def test_whoever_lost_a_right_may_still_stop(admin: Rest, home: str) -> None:
+    """To start it again asks anew."""
+    carol = User(f"carol-{secrets.token_hex(3)}")
+    client = admin.acting(carol)
+    grant(admin, home, carol.name, Right("patch", "instances"))
+    manifest = instance(home, ALICE)
+    done(admin.acting(ALICE).create(manifest))
+    recorded = {"annotations": annotations(carol)}
+    done(client.patch(manifest, {"spec": {"powerState": "Stopped"}, "metadata": recorded}))
+    assert denial(client.patch(manifest, {"spec": {"powerState": "Running"}})).startswith(
+        "you may not use images"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "right_to_it", "said"),
+    [
+        ("Port", Right("use", "networks"), "you may not use networks.orlop.dev {home}/blue"),
+        ("Volume", Right("use", "volumeclasses"), "you may not use volumeclasses.orlop.dev local"),
+    ],
+)
+def test_ports_and_volumes_name_only_what_their_maker_may_use(
+    admin: Rest, home: str, kind: str, right_to_it: Right, said: str
+) -> None:
+    name = f"dave-{secrets.token_hex(3)}"
+    dave = admin.acting(User(name))
+    grant(admin, home, name, Right("create", f"{kind.lower()}s"))
+    manifest = right(kind, f"p-{secrets.token_hex(3)}", home)
+    if kind == "Port":
+        assert denial(dave.create(manifest)) == said.format(home=home)
+        grant(admin, home, name, right_to_it)
+    # VolumeClasses are for everybody who is logged in, unless the platform team replaces that binding.
+    done(dave.create(manifest))
+
+
+def test_nobody_but_the_operator_makes_a_nodes_namespace(admin: Rest) -> None:
+    taken = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": f"orlop-node-{secrets.token_hex(8)}"},
+    }
+    assert denial(admin.create(taken)) == (
+        "namespaces called orlop-node-… belong to Orlop's nodes, and only its operator may create them"
+    )
+    done(admin.acting(OPERATOR).create(taken))
+
+
 def test_a_group_that_cannot_be_recorded(admin: Rest, home: str) -> None:
     """A tab is the one control character that a header can carry."""
     alice = User("alice", ("one\ttwo",))

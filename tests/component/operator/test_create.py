@@ -144,3 +144,15 @@ async def test_ten_at_once_get_addresses_of_their_own(user: Api, agents: Agents)
     claims = (await user.call("GET", "/apis/orlop.dev/v1alpha1/namespaces/orlop-system/claims"))["items"]
     held = [claim["spec"] for claim in claims if claim["spec"]["holder"]["namespace"] == "many"]
     assert [claim["type"] for claim in held] == ["Segment"]
+
+
+async def test_a_restart_that_is_taken_back_asks_for_nothing(user: Api, agents: Agents) -> None:
+    """As when GitOps reverts the commit that set restartedAt."""
+    it = await tenant(user, "reverts")
+    await it.boot("web")
+    await it.change("web", restartedAt="once")
+    await user.until(it.path("instances"), "web", lambda t: t["status"].get("restartedAt") == "once")
+    assert (await it.ready("web"))["status"]["restartedAt"] == "once"
+    await it.change("web", restartedAt=None)
+    assert wishes.condition(await it.ready("web"), "Ready")["reason"] == "Running"
+    await it.delete("web")

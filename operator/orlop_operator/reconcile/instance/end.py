@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
-from orlop_api.hypervisor import node_namespace
 from orlop_api.instance import FINALIZER
 from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, PORT
@@ -82,11 +81,6 @@ def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
 def secret_path(namespace: str, name: str) -> str:
     """Where a node's Secret is."""
     return f"/api/v1/namespaces/{namespace}/secrets/{name}"
-
-
-def secret_of(node: str, instance_uid: str) -> str:
-    """Where the user data of an Instance is for this node."""
-    return secret_path(node_namespace(node), instance_uid)
 
 
 def _wait(facts: Facts, reason: str, message: str) -> Plan:

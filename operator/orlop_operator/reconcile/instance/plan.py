@@ -13,12 +13,12 @@ from orlop_api.condition import Condition, Truth
 from orlop_api.hypervisor import node_namespace
 from orlop_operator import protocol
 from orlop_operator.reconcile.conditions import false
-from orlop_operator.reconcile.effects import Announce, Bind, Effect, Plan
+from orlop_operator.reconcile.effects import Announce, Bind, Effect, Plan, Remove
 from orlop_operator.reconcile.instance import image, network, schedule, volumes
 from orlop_operator.reconcile.instance.assign import binding, changes, decide, unbound, user_data
 from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
 from orlop_operator.reconcile.instance.authorize import authorize
-from orlop_operator.reconcile.instance.end import plan_end
+from orlop_operator.reconcile.instance.end import plan_end, secret_path
 from orlop_operator.reconcile.instance.facts import Blocker, Facts
 from orlop_operator.reconcile.instance.quota import TYPE as QUOTA
 from orlop_operator.reconcile.instance.quota import reserve
@@ -139,7 +139,7 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
         return replace(plan, effects=effects)
     if not isinstance(step, protocol.ReadInstanceThenBind):
         raise AssertionError(step)  # noqa: TRY004 - the protocol answers a candidate with these two only
-    return replace(plan, effects=(_bind(facts, step, found_image, wiring, disks),))
+    return replace(plan, effects=(_bind(facts, step, found_image, wiring, disks), *_forget(facts, step)))
 
 
 def _prepare(facts: Facts, candidate: protocol.Candidate, wiring: network.Wiring) -> tuple[Effect, ...]:
@@ -152,6 +152,19 @@ def _prepare(facts: Facts, candidate: protocol.Candidate, wiring: network.Wiring
         *volumes.attach(facts, candidate.node, candidate.pool_id),
         *network.bind_ports(facts, nics, candidate.node, host, made=False),
         *((copy,) if copy is not None else ()),
+    )
+
+
+def _forget(facts: Facts, step: protocol.ReadInstanceThenBind) -> tuple[Remove, ...]:
+    """The copy of the user data on a node that gave the Instance up: nobody may read it there any more."""
+    assignment = facts.assignment
+    if assignment is None or assignment.spec.user_data is None:
+        return ()
+    old = assignment.spec.user_data
+    return (
+        ()
+        if old.namespace == node_namespace(step.node)
+        else (Remove(secret_path(old.namespace, old.secret_name)),)
     )
 
 

@@ -178,7 +178,8 @@ def _on_node(facts: Facts) -> Condition:
 
 def _wanted_running(node: str, restarted_at: str | None, status: AssignmentStatus | None) -> Condition:
     if status is not None and status.state is State.RUNNING:
-        if status.restarted_at != restarted_at:
+        # A value that was taken away asks for nothing.
+        if restarted_at is not None and status.restarted_at != restarted_at:
             return false("Ready", "Restarting", f"{node} restarts it")
         return true("Ready", "Running", f"runs on {node}")
     if status is not None and status.state in {State.STOPPED, State.PREPARING} and status.reason:

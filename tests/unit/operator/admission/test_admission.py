@@ -48,19 +48,19 @@ def test_other_kinds_record_nobody() -> None:
 def test_a_change_of_spec_has_a_new_requester() -> None:
     old = instance({**RECORDED, "orlop.dev/requested-by": "bob"})
     new = instance({**RECORDED, "orlop.dev/requested-by": "bob"}, {**SPEC, "powerState": "Stopped"})
-    assert at_update(old, new, ALICE).annotations == {"orlop.dev/requested-by": "alice"}
+    assert at_update("instances", old, new, ALICE).annotations == {"orlop.dev/requested-by": "alice"}
 
 
 def test_any_other_update_keeps_the_requester() -> None:
     old, bob = instance({**RECORDED, "x": "1"}), {"username": "bob"}
-    assert at_update(old, old, bob).annotations == {}
-    assert at_update(old, instance(), bob).annotations == RECORDED
+    assert at_update("instances", old, old, bob).annotations == {}
+    assert at_update("instances", old, instance(), bob).annotations == RECORDED
     claimed = instance({**RECORDED, "orlop.dev/requested-by": "bob"})
-    assert at_update(old, claimed, bob).annotations == {"orlop.dev/requested-by": "alice"}
+    assert at_update("instances", old, claimed, bob).annotations == {"orlop.dev/requested-by": "alice"}
 
 
 def test_what_was_never_recorded_cannot_be_added_later() -> None:
-    change = at_update(instance(), instance(RECORDED), ALICE)
+    change = at_update("instances", instance(), instance(RECORDED), ALICE)
     assert change.annotations == dict.fromkeys(RECORDED)
 
 
@@ -81,3 +81,18 @@ def test_a_secret_in_plain_user_data_is_pointed_out(inline: str) -> None:
 def test_nothing_to_say_about_an_ordinary_machine() -> None:
     assert advice({**SPEC, "userData": {"inline": "#!/bin/sh\npassword_file=/x\n"}}) == ()
     assert advice(json.loads('{"networks": []}')) != ()
+
+
+@pytest.mark.parametrize("plural", ["instances", "networks", "ports", "volumes"])
+def test_a_replace_that_leaves_the_finalizer_out_keeps_it(plural: str) -> None:
+    old = instance(RECORDED)
+    old["metadata"]["finalizers"] = ["mine", "orlop.dev/operator"]
+    new = instance(RECORDED)
+    assert at_update(plural, old, new, ALICE).finalizers == ("orlop.dev/operator",)
+    assert at_update(plural, old, old, ALICE).finalizers is None
+
+
+def test_of_what_is_being_deleted_the_finalizer_may_go() -> None:
+    old = instance(RECORDED)
+    old["metadata"] |= {"finalizers": ["orlop.dev/operator"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    assert at_update("ports", old, instance(), ALICE).finalizers is None

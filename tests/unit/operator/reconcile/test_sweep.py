@@ -1,0 +1,47 @@
+"""Copies of user data that no Assignment on their node asks for go; young ones may be of a placement under way."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+from orlop_operator.garbage import COPY_LASTS, Garbage
+from orlop_operator.kinds import ASSIGNMENT
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class OneNode:
+    """A store with one Hypervisor and these Assignments, by uid and node."""
+
+    def __init__(self, bound):
+        self.bound = bound
+
+    def all(self, kind):
+        return [SimpleNamespace(metadata=SimpleNamespace(name="node-1"))]
+
+    def get(self, kind, namespace, name):
+        assert kind is ASSIGNMENT
+        node = self.bound.get(name)
+        return SimpleNamespace(spec=SimpleNamespace(node_name=node)) if node else None
+
+
+class Secrets:
+    """The API server, with Secrets by name and age."""
+
+    def __init__(self, ages):
+        self.ages, self.deleted = ages, []
+
+    async def call(self, method, path):
+        made = {name: (NOW - age).isoformat() for name, age in self.ages.items()}
+        metadata = [{"name": n, "uid": n, "creationTimestamp": at} for n, at in made.items()]
+        return {"items": [{"metadata": m} for m in metadata]}
+
+    async def delete(self, path, *, uid):
+        self.deleted.append(path.rsplit("/", 1)[1])
+
+
+async def test_what_nobody_wants_goes_when_it_is_old():
+    old, young = COPY_LASTS + timedelta(seconds=1), COPY_LASTS - timedelta(seconds=1)
+    secrets = Secrets({"wanted": old, "elsewhere": old, "gone": old, "new": young})
+    garbage = Garbage(secrets, OneNode({"wanted": "node-1", "elsewhere": "node-2"}))
+    await garbage.sweep_user_data(NOW)
+    assert secrets.deleted == ["elsewhere", "gone"]
