@@ -1,6 +1,14 @@
 """Fixtures that more than one kind of test uses."""
 
+from support import guardian
+
 pytest_plugins = ["support.lab"]
+
+
+def pytest_sessionstart(session):
+    """A run that is killed leaves nothing either."""
+    if not session.config.option.collectonly:
+        guardian.start()
 
 
 def pytest_collection_modifyitems(items):

@@ -6,6 +6,7 @@ says how to read it.
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import threading
@@ -36,7 +37,7 @@ class Follower:
 
     def __enter__(self):
         argv = [DEV, "exec", "--name", self.cluster.name, self.node, "--", "bash", "-c", self.command]
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.thread = threading.Thread(
             target=lambda: self.lines.extend(iter(self.process.stdout.readline, "")), daemon=True
         )
@@ -44,7 +45,8 @@ class Follower:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
+        # The whole group: what entered the node is a grandchild, and holds the pipe.
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.thread.join(10)
         self.process.stdout.close()
