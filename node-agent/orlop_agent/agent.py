@@ -122,7 +122,11 @@ class Agent:
         while True:
             try:
                 await worker.run()
-            except Exception:  # noqa: BLE001 - told in full, and tried again: other Instances go on
+            except (Exception, asyncio.CancelledError):
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise  # the agent ends; else what the worker waited for was cancelled, not the worker
+                # Told in full, and tried again: other Instances go on.
                 _log.exception("instance.bug", instance=instance_uid)
                 await asyncio.sleep(next(waits))
                 continue
@@ -194,17 +198,16 @@ class Agent:
         try:
             running = {domain.mark.instance_uid for domain in await self._on.hypervisor.list_all()}
             wanted: dict[str, tuple[str, Sequence[AssignedNic]]] = {}
+            unknown: set[str] = set()
             for uid in self._on.journal.instances():
                 record = self._on.journal.peek(uid)
                 worker = self._workers.get(uid)
-                starting = (
-                    worker is not None and not worker.memory.unwired and worker.memory.start_id is not None
-                )
+                starting = worker is not None and worker.memory.starting
                 if record is None:
-                    _log.warning("resync.networks", error="the journal is damaged: networks stay as they are")
-                    return
-                if record.nics and (uid in running or starting):
+                    _log.warning("resync.networks", instance=uid, error="damaged journal: its NICs stay")
+                    unknown.add(uid)
+                elif record.nics and (uid in running or starting):
                     wanted[uid] = (record.hostname, record.nics)
-            await self._on.wiring.resync(wanted)
+            await self._on.wiring.resync(wanted, unknown)
         except (HypervisorError, NetworkError) as error:
             _log.warning("resync.networks", error=str(error))

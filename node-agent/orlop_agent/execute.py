@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from orlop_agent import ending, protocol, steps
+from orlop_agent import outcome, protocol, steps
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError, ConflictError, ForbiddenError, InvalidError
 from orlop_agent.domain.build import domain_xml
@@ -47,20 +47,6 @@ class Services:
     disk_cache: str
     learn: Callable[[str, Assignment | None], None]
     """Tell the cache what the API server answered about an Instance."""
-
-
-def before(step: steps.Step, memory: Memory) -> Memory:
-    """What is true from the moment that a step is begun, whatever becomes of it."""
-    match step:
-        case steps.TakeStart():
-            # A write without an answer may be applied late: its start_id is never used for another try.
-            return replace(memory, start_id=None)
-        case steps.Create():
-            # A call without an answer may take effect late: that domain is not this start's any more.
-            # It takes the taps with it, so whatever is started next is prepared again.
-            return replace(memory, created=True, prepared=None)
-        case _:
-            return memory
 
 
 class Executor:
@@ -117,15 +103,24 @@ class Executor:
                     power_off_at=memory.power_off_at or observed.now + seconds,
                     press_again_at=observed.now + _PRESS_SECONDS,
                 )
+            case steps.Spare():
+                return replace(
+                    memory,
+                    power_off_at=None,
+                    press_again_at=0.0,
+                    asked_until=memory.power_off_at or 0.0,
+                )
             case steps.Destroy():
                 await on.hypervisor.destroy(self._uid)
                 return replace(memory, mine=None, orphan=None)
+            case steps.NoteRunning():
+                return await self._note_running(observed)
             case steps.NoteEnd(reason=None):
                 await self._journal(replace(_record(observed), ran=None, ended=None))
-                return replace(memory, ended=None, power_off_at=None)
+                return outcome.not_asked(memory)
             case steps.NoteEnd(reason=reason):
                 await self._journal(replace(_record(observed), ended=reason))
-                return _restart_later(memory, observed.now)
+                return outcome.restart_later(memory, observed.now)
             case steps.Unwire():
                 await on.wiring.detach(self._uid)
                 return replace(memory, unwired=True, prepared=None)
@@ -165,15 +160,8 @@ class Executor:
         await self._journal(
             Record(entry, hostname=spec.instance.name, nics=tuple(spec.nics), boot_id=observed.me.boot_id)
         )
-        return replace(
-            observed.memory,
-            start_id=start_id,
-            mine=None,
-            created=False,
-            ended=None,
-            power_off_at=None,
-            erased=False,
-        )
+        memory = outcome.not_asked(observed.memory)
+        return replace(memory, start_id=start_id, mine=None, created=False, erased=False)
 
     async def _prepare(self, observed: Observed) -> Memory:
         order = _order(observed)
@@ -215,9 +203,13 @@ class Executor:
         order = _order(observed)
         await self._on.wiring.plug(self._uid, order.spec.nics)
         await self._on.hypervisor.resume(self._uid)
-        record = _record(observed)
-        await self._journal(replace(record, ran=record.entry.start_id, ended=None))
-        return replace(observed.memory, running_since=observed.now, ended=None, power_off_at=None)
+        return outcome.not_asked(await self._note_running(observed))
+
+    async def _note_running(self, observed: Observed) -> Memory:
+        if observed.domain is None:
+            raise AssertionError("a step that needs a domain was planned without one")
+        await self._journal(replace(_record(observed), ran=observed.domain.mark.start_id, ended=None))
+        return replace(observed.memory, running_since=observed.now)
 
     async def _seal(self, state: State, observed: Observed) -> None:
         order, record = _order(observed), observed.record
@@ -272,9 +264,3 @@ def _record(observed: Observed) -> Record:
     if observed.record is None:
         raise AssertionError("a step that needs a journal was planned without one")
     return observed.record
-
-
-def _restart_later(memory: Memory, now: float) -> Memory:
-    lasted = now - memory.running_since >= ending.LASTING
-    before = 0 if lasted else memory.restarts
-    return replace(memory, ended=None, restarts=before + 1, restart_at=now + ending.delay(before), mine=None)

@@ -91,17 +91,25 @@ class Imports:
         try:
             report = await self._importer.run_import(order, tell)
         except OSError as error:
-            report = _pulling(order, None).model_copy(
-                update={
-                    "state": ImportState.FAILED,
-                    "reason": "NodeError",
-                    "message": f"the node's disk: {error.strerror or type(error).__name__}",
-                }
-            )
+            report = _failed(order, "NodeError", f"the node's disk: {error.strerror or type(error).__name__}")
+        except Exception:  # noqa: BLE001 - told in full: without a report the Image would be Importing for ever
+            _log.exception("import.bug", image=order.image_uid)
+            report = _failed(order, "InternalError", "the node's agent has a bug: its log tells more")
         self._reports[order.image_uid] = report
         self._tasks.pop(order.image_uid, None)
         _log.info("import.done", image=order.image_uid, state=report.state.value, reason=report.reason)
         self._changed()
+
+
+def _failed(order: ImportOrder, reason: str, message: str) -> ImportReport:
+    """Worth a retry."""
+    return ImportReport(
+        image_uid=order.image_uid,
+        generation=order.generation,
+        state=ImportState.FAILED,
+        reason=reason,
+        message=message,
+    )
 
 
 def _pulling(order: ImportOrder, progress: ImageProgress | None) -> ImportReport:

@@ -8,6 +8,7 @@ asyncio. When libvirtd restarts, guests go on: the next call connects again, and
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,9 @@ _LOST = {
     libvirt.VIR_ERR_SYSTEM_ERROR,
     libvirt.VIR_ERR_NO_SOURCE,
 }
+
+_PATH = re.compile(r"(?<=')/[^']+|(?<=\")/[^\"]+|(?<!\w)/[^\s'\",;:()]+")
+"""An absolute path: all of it within quotes, where it may hold blanks, and else up to what cannot be of it."""
 
 _log = structlog.get_logger()
 
@@ -276,8 +280,12 @@ def _alive(connection: Any) -> bool:
 
 
 def _sentence(error: Any) -> str:
-    """Libvirt's own message; it may name paths of the node, which are the node administrator's to see."""
-    return str(error.get_error_message() or "libvirtd refused without a reason")
+    """Libvirt's own message for a tenant to read; with the paths that it may name it is in the log only."""
+    said = str(error.get_error_message() or "libvirtd refused without a reason")
+    told = _PATH.sub("…", said)
+    if told != said:
+        _log.warning("libvirt.refused", error=said)
+    return told
 
 
 def _dotted(version: int) -> str:

@@ -39,6 +39,8 @@ class Memory:
     """When the plug is pulled on a guest that was asked to power off."""
     press_again_at: float = 0.0
     """When the power button is pressed once more: a guest that is still booting does not feel it."""
+    asked_until: float = 0.0
+    """Until then a guest that was asked to power off, and is wanted again, may still do as it was asked."""
     ended: EndReason | None = None
     """The hypervisor's event, not yet journaled."""
     restarts: int = 0
@@ -55,6 +57,15 @@ class Memory:
     orphan: str | None = None
     """Why the domain counts as an orphan."""
     trouble: Trouble | None = None
+
+    @property
+    def starting(self) -> bool:
+        """Whether NICs may be here that no domain has yet.
+
+        While the right to start is being taken there is no start_id (see `outcome.begun`), but what was
+        prepared for it is here.
+        """
+        return not self.unwired and (self.start_id is not None or self.prepared is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,14 @@ from orlop_agent.steps import (
     Forget,
     KeepOrphan,
     NoteEnd,
+    NoteRunning,
     Prepare,
     PressPower,
     Read,
     Report,
     Resume,
     Seal,
+    Spare,
     Step,
     TakeStart,
     Unwire,
@@ -122,7 +124,12 @@ def _with_domain(observed: Observed) -> Step:
 
 def _keep(observed: Observed, assignment: Assignment) -> Step:
     """The guest is where it shall be."""
-    if observed.domain is not None and observed.domain.power is Power.PAUSED:
+    domain, memory, record = observed.domain, observed.memory, observed.record
+    if restart_pending(assignment):
+        return _stop(observed) if observed.fresh else Read()
+    if memory.power_off_at is not None:
+        return Spare()
+    if domain is not None and domain.power is Power.PAUSED:
         return Report(
             status(
                 observed,
@@ -132,8 +139,8 @@ def _keep(observed: Observed, assignment: Assignment) -> Step:
                 message="the guest is paused on its node: by hand, or because the node's disk is full",
             )
         )
-    if restart_pending(assignment):
-        return _stop(observed) if observed.fresh else Read()
+    if domain is not None and record is not None and record.ran != domain.mark.start_id:
+        return NoteRunning()
     return Report(
         status(observed, assignment, State.RUNNING, conditions=all_ready(assignment.metadata.generation))
     )
@@ -259,6 +266,8 @@ def _start(observed: Observed, assignment: Assignment) -> Step:
         after_end = _after_end(observed, assignment)
         if after_end is not None:
             return after_end
+    if has_data(assignment, observed.entry) and not observed.has_root_disk:
+        return _disk_lost(observed, assignment)
     if observed.no_room is not None:
         final = final_answer(assignment, observed.me, observed.entry, refused=True)
         if final is not None and not has_data(assignment, observed.entry):
@@ -285,6 +294,16 @@ def _start(observed: Observed, assignment: Assignment) -> Step:
     return Create()
 
 
+def _disk_lost(observed: Observed, assignment: Assignment) -> Step:
+    """A blank disk in the place of the one that was lost would hide the loss; looked at again by resync."""
+    instance = assignment.spec.instance
+    message = (
+        f"the root disk of Instance {instance.namespace}/{instance.name} is missing in this node's data pool: "
+        "restore it, or delete the Instance and create it anew"
+    )
+    return Report(status(observed, assignment, State.FAILED, reason="DiskLost", message=message))
+
+
 def _after_end(observed: Observed, assignment: Assignment) -> Step | None:
     """What the restart policy says when the guest ended by itself; None: start it."""
     record, memory = observed.record, observed.memory
@@ -293,7 +312,8 @@ def _after_end(observed: Observed, assignment: Assignment) -> Step | None:
     if record.ended is None:
         if record.boot_id != observed.me.boot_id:
             return None  # the node ended, not the guest
-        if memory.power_off_at is not None:
+        obeyed = memory.ended is EndReason.SHUTDOWN and observed.now < memory.asked_until
+        if memory.power_off_at is not None or obeyed:
             return NoteEnd(None)  # it was asked to, and now it is wanted again
         # Without an event nobody saw how it ended: it counts as a crash, which most policies restart.
         return NoteEnd(memory.ended or EndReason.CRASHED)

@@ -44,8 +44,18 @@ class PressPower:
 
 
 @dataclass(frozen=True, slots=True)
+class Spare:
+    """The guest that was asked to power off is wanted again: it has no deadline any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Destroy:
     """Pull the plug."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRunning:
+    """Journal that the guest runs, where the Resume that began it could not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,9 @@ Step = (
     | Create
     | Resume
     | PressPower
+    | Spare
     | Destroy
+    | NoteRunning
     | NoteEnd
     | Unwire
     | Erase

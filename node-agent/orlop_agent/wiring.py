@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 import structlog
+from pydantic import ValidationError
 
 from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
+from orlop_agent.api.http import Body
 from orlop_agent.api.watch import Changed, Gone, Listed
 from orlop_agent.network.errors import NetworkError
 from orlop_api.assignment import AssignedNic
@@ -27,7 +29,10 @@ class Networks(Protocol):
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None: ...
     async def detach(self, instance_uid: str) -> None: ...
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None: ...
-    async def resync(self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]]) -> None: ...
+    def forget_peers(self, network_uid: str) -> None: ...
+    async def resync(
+        self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()
+    ) -> None: ...
 
 
 class Wiring:
@@ -58,9 +63,11 @@ class Wiring:
         self.use(instance_uid, ())
         await self._networks.detach(instance_uid)
 
-    async def resync(self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]]) -> None:
-        """Repair what is missing and remove what nobody wants."""
-        await self._networks.resync(wanted)
+    async def resync(
+        self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()
+    ) -> None:
+        """Repair what is missing and remove what nobody wants; untouched Instances keep what they have."""
+        await self._networks.resync(wanted, untouched)
         for instance_uid, (_, nics) in wanted.items():
             self.use(instance_uid, nics)
 
@@ -87,7 +94,17 @@ class Wiring:
         self._watches.clear()
 
     async def _follow(self, network_uid: str) -> None:
-        """Keep the Network's unicast entries as its Ports say."""
+        """Keep the Network's unicast entries as its Ports say, until nobody here uses it."""
+        waits = backoff.delays(first=1.0)
+        while True:
+            try:
+                await self._watch(network_uid)
+            except Exception:  # noqa: BLE001 - told in full, and begun anew: guests must not lose their peers for good
+                _log.exception("network.bug", network=network_uid)
+            await asyncio.sleep(next(waits))
+
+    async def _watch(self, network_uid: str) -> None:
+        """From a list of the Ports on."""
         ports: dict[str, Port] = {}
         changed = asyncio.Event()
         setter = asyncio.create_task(self._set(network_uid, ports, changed))
@@ -96,10 +113,9 @@ class Wiring:
                 match event:
                     case Listed(objects):
                         ports.clear()
-                        ports.update((port.metadata.uid, port) for port in map(Port.model_validate, objects))
+                        ports.update(found for each in objects for found in _port(each).items())
                     case Changed(found):
-                        port = Port.model_validate(found)
-                        ports[port.metadata.uid] = port
+                        ports.update(_port(found))
                     case Gone(found):
                         ports.pop(found["metadata"]["uid"], None)
                 changed.set()
@@ -107,6 +123,8 @@ class Wiring:
             setter.cancel()
             with suppress(asyncio.CancelledError):
                 await setter
+            if network_uid not in self._watches:
+                self._networks.forget_peers(network_uid)
 
     async def _set(self, network_uid: str, ports: dict[str, Port], changed: asyncio.Event) -> None:
         """Many changes in a row are one to the kernel."""
@@ -118,7 +136,20 @@ class Wiring:
                 await self._networks.set_peers(network_uid, list(ports.values()))
             except NetworkError as error:
                 _log.warning("network.peers", network=network_uid, reason=error.reason, error=error.message)
-                changed.set()
-                await asyncio.sleep(next(waits))
+            except Exception:  # noqa: BLE001 - told in full, and tried again
+                _log.exception("network.bug", network=network_uid)
             else:
                 waits = backoff.delays(first=1.0)
+                continue
+            changed.set()
+            await asyncio.sleep(next(waits))
+
+
+def _port(found: Body) -> dict[str, Port]:
+    """The Port by its uid; nothing for one that cannot be read, which must not cost the others their peers."""
+    try:
+        port = Port.model_validate(found)
+    except ValidationError as error:
+        _log.error("network.port", port=found.get("metadata", {}).get("name"), error=str(error))
+        return {}
+    return {port.metadata.uid: port}

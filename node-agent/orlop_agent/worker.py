@@ -10,12 +10,13 @@ from dataclasses import replace
 
 import structlog
 
-from orlop_agent import ending, report, steps
+from orlop_agent import ending, outcome, report, steps
 from orlop_agent.api.errors import ConflictError
 from orlop_agent.cache import Cache
-from orlop_agent.execute import Executor, Services, before
+from orlop_agent.execute import Executor, Services
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import Domain, Ended, HypervisorError
+from orlop_agent.journal import Record
 from orlop_agent.ledger import slot_of
 from orlop_agent.node import VirtualizationType
 from orlop_agent.observed import Memory, Observed, Trouble
@@ -138,14 +139,13 @@ class Worker:
 
     async def _take(self, step: steps.Step, observed: Observed) -> None:
         started = time.monotonic()
-        self.memory = before(step, self.memory)
+        self.memory = outcome.begun(step, self.memory)
         if isinstance(step, steps.Prepare):
             memory = await self._patiently(step, observed)
         else:
             memory = await self._executor.execute(step, observed)
         if memory is not None:
-            # The hypervisor's events arrive meanwhile.
-            self.memory = replace(memory, ended=self.memory.ended if _keeps_end(step) else memory.ended)
+            self.memory = outcome.taken(step, memory, self.memory)
         _log.info(
             "instance.step",
             instance=self._uid,
@@ -198,6 +198,9 @@ class Worker:
 
     def _observe(self, *, fresh: bool) -> Observed:
         """One look; StepError where the journal cannot be read."""
+        return self._look(self._on.journal.read(self._uid), fresh=fresh)
+
+    def _look(self, record: Record | None, *, fresh: bool) -> Observed:
         assignment = self._cache.get(self._uid)
         if assignment is not None and assignment.metadata.generation != self._generation:
             # Another order: what failed for the last one may work for this.
@@ -210,7 +213,7 @@ class Worker:
             virtualization_type=self._virtualization_type,
             assignment=assignment,
             fresh=fresh,
-            record=self._on.journal.read(self._uid),
+            record=record,
             domain=self.domain,
             memory=self.memory,
             has_root_disk=self._on.layout.root_disk(self._uid).exists(),
@@ -237,7 +240,8 @@ class Worker:
         attempt = self._executor.attempt
         conditions = attempt.conditions() if isinstance(step, steps.Prepare) and attempt else ()
         retry_at = time.monotonic() + seconds
-        self.memory = replace(self.memory, trouble=Trouble(error.reason, error.message, retry_at, conditions))
+        trouble = Trouble(error.reason, error.message, retry_at, conditions)
+        self.memory = replace(outcome.failed(step, error, self.memory), trouble=trouble)
         _log.warning(
             "instance.trouble",
             instance=self._uid,
@@ -267,25 +271,29 @@ class Worker:
         )
         if assignment is None or assignment.spec.node_name != self._me.node:
             return retry_at
-        observed = self._observe(fresh=False)
+        # A step is taken only if it is a word on the trouble, for which no journal is needed.
+        observed = self._look(self._on.journal.peek(self._uid), fresh=False)
         last = assignment.status
         started = last is not None and last.epoch == assignment.spec.epoch and last.start_id is not None
-        step = plan(replace(observed, domain=None))
-        if not started and isinstance(step, steps.Report):
-            with suppress(StepError, ConflictError):
-                await self._executor.execute(step, observed)
+        if not started:
+            await self._tell_trouble(replace(observed, domain=None))
         return retry_at
 
     async def _unreadable(self, error: StepError) -> float:
-        return self._fail(steps.Wait(), error)
+        """With a damaged journal nothing is known of what may be done, so nothing is; it is only told."""
+        self._look(None, fresh=False)  # an order that is new ends the trouble of the last, not this one
+        retry_at = self._fail(steps.Wait(), error)
+        await self._tell_trouble(self._look(None, fresh=False))
+        return retry_at
+
+    async def _tell_trouble(self, observed: Observed) -> None:
+        step = plan(observed)
+        if isinstance(step, steps.Report) and _news(step, observed):
+            with suppress(StepError, ConflictError):
+                await self._executor.execute(step, observed)
 
 
 def _news(step: steps.Report, observed: Observed) -> bool:
     """Whether the status says something that was not said yet."""
     last = observed.assignment.status if observed.assignment else None
     return last is None or not report.same(step.status, last)
-
-
-def _keeps_end(step: steps.Step) -> bool:
-    """Whether an end that was seen during the step is still to be looked at after it."""
-    return not isinstance(step, steps.NoteEnd | steps.Begin)

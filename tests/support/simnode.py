@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from orlop_agent.simulate import SimulatedHypervisor
 from orlop_api.assignment import AssignedNic
 from orlop_api.config import OrlopConfig
 from orlop_api.port import Port
+from support.scripted import ASSIGNMENTS, Api, Body
 
 DISK = b"\0" * 4096
 
@@ -31,6 +32,8 @@ class NotedNetworks:
         self.plugged: set[str] = set()
         self.peers: dict[str, list[str]] = {}
         self.resynced: list[set[str]] = []
+        self.untouched: set[str] = set()
+        """At the last resync."""
         self.fail: set[str] = set()
         self.taps: set[str] = set()
 
@@ -54,8 +57,14 @@ class NotedNetworks:
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
         self.peers[network_uid] = sorted(port.metadata.name for port in ports)
 
-    async def resync(self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]]) -> None:
+    def forget_peers(self, network_uid: str) -> None:
+        self.peers.pop(network_uid, None)
+
+    async def resync(
+        self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()
+    ) -> None:
         self.resynced.append(set(wanted))
+        self.untouched = set(untouched)
 
     def _perhaps(self, call: str) -> None:
         if call in self.fail:
@@ -132,3 +141,54 @@ def order(node: SimNode, uid: str | None = None, **changes: Any) -> dict[str, An
             }
         ],
     } | changes
+
+
+class Story:
+    """One Assignment, moved by the operator."""
+
+    def __init__(self, operator: Api, node: SimNode, **changes: Any) -> None:
+        self._operator = operator
+        self._node = node
+        self.spec = order(node, **changes)
+        self.uid: str = self.spec["instance"]["uid"]
+
+    async def bind(self, epoch: int = 1) -> None:
+        if epoch == 1:
+            unbound = {key: value for key, value in self.spec.items() if key not in {"image", "nics"}}
+            await self._operator.call(
+                "POST",
+                ASSIGNMENTS,
+                {
+                    "apiVersion": "orlop.dev/v1alpha1",
+                    "kind": "Assignment",
+                    "metadata": {"name": self.uid, "namespace": "orlop-assignments"},
+                    "spec": unbound,
+                },
+            )
+        while not self._node.layout.pool_id.exists():
+            await asyncio.sleep(0.01)
+        await self.change(
+            **self.spec, nodeName=self._node.name, poolID=self._node.pool_id, epoch=epoch, desired="Running"
+        )
+
+    async def change(self, **spec: Any) -> None:
+        await self._operator.call("PATCH", f"{ASSIGNMENTS}/{self.uid}", {"spec": spec})
+
+    async def until(self, state: str, **fields: Any) -> Body:
+        """Wait for the node's answer to the order as it is."""
+
+        def there(seen: Body | None) -> bool:
+            status = (seen or {}).get("status", {})
+            return (
+                status.get("state") == state
+                and status.get("observedGeneration") == (seen or {})["metadata"]["generation"]
+                and all(status.get(name) == value for name, value in fields.items())
+            )
+
+        found = await self._operator.until(ASSIGNMENTS, self.uid, there, seconds=20)
+        assert found is not None
+        status: Body = found["status"]
+        return status
+
+    async def delete(self) -> None:
+        await self._operator.call("DELETE", f"{ASSIGNMENTS}/{self.uid}")

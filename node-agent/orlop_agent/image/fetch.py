@@ -25,6 +25,8 @@ Progress = Callable[[int, int | None], None]
 _CHUNK = 1 << 20
 _FIRST_BYTE_SECONDS = 30
 _RATE_WINDOW_SECONDS = 60.0
+_MAY_COME = frozenset({401, 403, 404, 408, 429})
+"""Of 4xx those that time may heal. S3 answers 403 for what is not there, unless one may list the bucket."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -99,11 +101,11 @@ async def _hop(
             if response.status in _REDIRECTS:
                 return response.headers.get("Location", "")
             if response.status != 200:
-                gone = 400 <= response.status < 500
+                refused = 400 <= response.status < 500
                 raise ImageError(
                     "NotFound" if response.status == 404 else "ServerError",
                     f"{location.host} answered {response.status} for {location.url}",
-                    permanent=gone and response.status not in (404, 408, 429),
+                    permanent=refused and response.status not in _MAY_COME,
                 )
             return await _receive(response, checksum, target, config, progress)
     except aiohttp.ClientError as error:
@@ -175,6 +177,8 @@ def _is_literal(host: str) -> bool:
 
 
 def _transport_error(location: Location, error: aiohttp.ClientError) -> ImageError:
+    if isinstance(error, aiohttp.InvalidURL):
+        return ImageError("ForbiddenURL", f"url {location.url} cannot be asked for", permanent=True)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return ImageError(
             "BadCertificate", f"the certificate of {location.host} does not verify", permanent=False

@@ -35,7 +35,7 @@ async def inspect_disk(path: Path, expected: DiskFormat) -> None:
             process.kill()
             await process.wait()
             raise ImageError(
-                "InspectionTimeout", f"inspecting took over {_SECONDS} s", permanent=True
+                "InspectionTimeout", f"inspecting took over {_SECONDS} s", permanent=False
             ) from error
     if process.returncode == 0:
         return
@@ -55,7 +55,9 @@ def examine(disk: BinaryIO, expected: DiskFormat) -> int:
     from oslo_utils.imageutils import format_inspector  # noqa: PLC0415 - heavy, and only the child process needs it
 
     inspector = format_inspector.InspectWrapper(disk)
-    while inspector.read(1 << 20):
+    # Headers are at the beginning. Once every inspector has seen what it wants, the rest changes no verdict
+    # (oslo's own detect_file_format stops there too), and a large disk would only take longer than is allowed.
+    while inspector.read(1 << 20) and inspector.formats is None:
         pass
     inspector.close()
     try:

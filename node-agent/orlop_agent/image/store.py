@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class _Download:
     """One running fetch and everybody who wants to hear of it."""
 
     task: asyncio.Task[Path]
-    listeners: list[Progress] = field(default_factory=list)
+    listeners: list[Progress]
 
 
 class ImageStore:
@@ -118,9 +118,7 @@ class ImageStore:
             return path
         download = self._downloads.get(digest)
         if download is None:
-            download = _Download(asyncio.create_task(self._download(digest, url, check)))
-            self._downloads[digest] = download
-            download.task.add_done_callback(lambda _: self._downloads.pop(digest, None))
+            download = self._begin(digest, url, check)
         download.listeners.append(progress)
         # One waiter that is cancelled (its Instance was deleted) must not take the file from the others.
         try:
@@ -128,14 +126,31 @@ class ImageStore:
         except asyncio.CancelledError:
             download.listeners.remove(progress)
             if not download.listeners:
+                # Whoever comes while it unwinds would only wait for its end: another one is begun for them.
+                self._forget(digest, download)
                 download.task.cancel()
             raise
 
+    def _begin(self, digest: str, url: str, check: Callable[[Path], Coroutine[Any, Any, None]]) -> _Download:
+        listeners: list[Progress] = []
+        task = asyncio.create_task(self._download(digest, url, check, listeners))
+        download = self._downloads[digest] = _Download(task, listeners)
+        task.add_done_callback(lambda _: self._forget(digest, download))
+        return download
+
+    def _forget(self, digest: str, download: _Download) -> None:
+        if self._downloads.get(digest) is download:
+            del self._downloads[digest]
+
     async def _download(
-        self, digest: str, url: str, check: Callable[[Path], Coroutine[Any, Any, None]]
+        self,
+        digest: str,
+        url: str,
+        check: Callable[[Path], Coroutine[Any, Any, None]],
+        listeners: Sequence[Progress],
     ) -> Path:
         def tell(received: int, expected: int | None) -> None:
-            for listener in self._downloads[digest].listeners:
+            for listener in listeners:
                 listener(received, expected)
 
         async with self._part() as part:

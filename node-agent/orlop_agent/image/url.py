@@ -31,7 +31,12 @@ class Location:
 
 def vetted(url: str, *, checksum: bool, allowed_private_hosts: Collection[str]) -> Location:
     """The location of a URL; ImageError when the URL is none that an image may come from."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        # As it is for the resolver: no label of a name is empty or over 63 characters (RFC 1035, 2.3.4).
+        (parts.hostname or "").encode("idna")
+    except ValueError as error:
+        raise _forbidden(f"url {url} is none: its host is malformed") from error
     if parts.scheme not in _PORTS:
         raise _forbidden(f"url {url} must start with https:// or http://")
     if parts.scheme == "http" and not checksum:
@@ -54,9 +59,11 @@ def redirected(
     origin: Location, target: str, *, checksum: bool, allowed_private_hosts: Collection[str]
 ) -> Location:
     """Where a redirect leads; never from https to http."""
-    location = vetted(
-        urljoin(origin.url, target), checksum=checksum, allowed_private_hosts=allowed_private_hosts
-    )
+    try:
+        url = urljoin(origin.url, target)
+    except ValueError as error:
+        raise _forbidden(f"{origin.host} redirects to {target}, which is no URL") from error
+    location = vetted(url, checksum=checksum, allowed_private_hosts=allowed_private_hosts)
     if origin.scheme == "https" and location.scheme == "http":
         raise _forbidden(f"{origin.host} redirects from https to http")
     return location

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from orlop_agent.network import links, names
 from orlop_agent.network.dhcp import Daemon, Dhcp, Unit
@@ -47,7 +48,8 @@ class Networks:
             lock=asyncio.Lock(),
         )
         self._present: dict[int, Presence] | None = None
-        self._locks: dict[int, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        """A lock is there as long as somebody has it or waits for it."""
         self._ports: dict[str, Sequence[Port]] = {}
         self._prepared: set[str] = set()
         """Instances since the last resync began: what it was told may be older than they are."""
@@ -116,13 +118,20 @@ class Networks:
         ]
         await self._each(where, forward)
 
-    async def resync(self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]]) -> None:
+    def forget_peers(self, network_uid: str) -> None:
+        """Nobody tells of this Network's Ports any more."""
+        self._ports.pop(network_uid, None)
+
+    async def resync(
+        self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()
+    ) -> None:
         """Repairs what is missing and removes what nobody wants; foreign things stay. Raises NetworkError.
 
         It makes no taps: a guest that runs has its own open, and one that shall run is prepared. Instances
-        that are prepared while it works are left alone, whatever `wanted` says.
+        that are prepared while it works are left alone, whatever `wanted` says, and so are `untouched` ones.
         """
         self._prepared.clear()
+        self._prepared.update(untouched)
         keep: dict[str, Attachment] = {}
         wrong: list[NetworkError] = []
         for uid, (hostname, nics) in wanted.items():

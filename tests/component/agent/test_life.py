@@ -1,68 +1,16 @@
 """An Assignment from its binding to its end, on a real API server with the real policies."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from orlop_agent.api.client import Client
 from orlop_agent.hypervisor import EndReason, Power
 from orlop_api.assignment import Assignment, AssignmentStatus
-from support.scripted import ASSIGNMENTS, Api, Body, RefusedError
-from support.simnode import SimNode, order
+from support.scripted import Api, RefusedError
+from support.simnode import SimNode, Story
 
 pytestmark = pytest.mark.component
-
-
-class Story:
-    """One Assignment, moved by the operator."""
-
-    def __init__(self, operator: Api, node: SimNode, **changes: Any) -> None:
-        self._operator = operator
-        self._node = node
-        self.spec = order(node, **changes)
-        self.uid: str = self.spec["instance"]["uid"]
-
-    async def bind(self, epoch: int = 1) -> None:
-        if epoch == 1:
-            unbound = {key: value for key, value in self.spec.items() if key not in {"image", "nics"}}
-            await self._operator.call(
-                "POST",
-                ASSIGNMENTS,
-                {
-                    "apiVersion": "orlop.dev/v1alpha1",
-                    "kind": "Assignment",
-                    "metadata": {"name": self.uid, "namespace": "orlop-assignments"},
-                    "spec": unbound,
-                },
-            )
-        while not self._node.layout.pool_id.exists():
-            await asyncio.sleep(0.01)
-        await self.change(
-            **self.spec, nodeName=self._node.name, poolID=self._node.pool_id, epoch=epoch, desired="Running"
-        )
-
-    async def change(self, **spec: Any) -> None:
-        await self._operator.call("PATCH", f"{ASSIGNMENTS}/{self.uid}", {"spec": spec})
-
-    async def until(self, state: str, **fields: Any) -> Body:
-        """Wait for the node's answer to the order as it is."""
-
-        def there(seen: Body | None) -> bool:
-            status = (seen or {}).get("status", {})
-            return (
-                status.get("state") == state
-                and status.get("observedGeneration") == (seen or {})["metadata"]["generation"]
-                and all(status.get(name) == value for name, value in fields.items())
-            )
-
-        found = await self._operator.until(ASSIGNMENTS, self.uid, there, seconds=20)
-        assert found is not None
-        status: Body = found["status"]
-        return status
-
-    async def delete(self) -> None:
-        await self._operator.call("DELETE", f"{ASSIGNMENTS}/{self.uid}")
 
 
 async def test_from_binding_to_nothing_left(operator: Api, node: SimNode):
@@ -265,7 +213,7 @@ async def test_another_pool_starts_nothing(operator: Api, node: SimNode):
 
 
 async def test_user_data_reaches_the_seed(operator: Api, admin: Api, node: SimNode):
-    await admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": "orlop-node-x"}})
+    await operator.call("POST", "/api/v1/namespaces", {"metadata": {"name": "orlop-node-x"}})
     await admin.call(
         "POST",
         "/apis/rbac.authorization.k8s.io/v1/namespaces/orlop-node-x/rolebindings",

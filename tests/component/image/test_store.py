@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from orlop_agent.image import inspect
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.store import ImageStore
 from orlop_api.assignment import AssignedImage
@@ -31,16 +32,22 @@ class Mirror:
 
     def __init__(self, body):
         self.body, self.requests = body, 0
+        self.answers = asyncio.Event()
+        self.answers.set()
         app = web.Application()
         app.router.add_get("/disk", self.disk)
         app.router.add_get("/moved", self.moved)
         app.router.add_get("/loop", self.loop)
         app.router.add_get("/inside", self.inside)
+        app.router.add_get("/not-yet", self.not_yet)
+        app.router.add_get("/login", self.login)
+        app.router.add_get("/taken-away", self.taken_away)
+        app.router.add_get("/malformed", self.malformed)
         self.server = TestServer(app)
 
     async def disk(self, _):
         self.requests += 1
-        await asyncio.sleep(0)
+        await self.answers.wait()
         return web.Response(body=self.body)
 
     async def moved(self, _):
@@ -51,6 +58,18 @@ class Mirror:
 
     async def inside(self, _):
         raise web.HTTPFound("http://169.254.169.254/latest/meta-data")
+
+    async def not_yet(self, _):
+        raise web.HTTPForbidden
+
+    async def login(self, _):
+        raise web.HTTPUnauthorized
+
+    async def taken_away(self, _):
+        raise web.HTTPGone
+
+    async def malformed(self, _):
+        return web.Response(status=302, headers={"Location": "http://["})
 
     @property
     def checksum(self):
@@ -100,15 +119,35 @@ async def test_an_import_is_described_and_cached(mirror, store):
     assert seen[-1] == (len(mirror.body), len(mirror.body))
 
 
-async def test_waiters_share_one_download(mirror, store):
-    image = AssignedImage(
+def assigned(mirror):
+    return AssignedImage(
         url=mirror.url(),
         digest=mirror.checksum,
         checksum=mirror.checksum,
         format="qcow2",
         virtual_size_bytes=64 * MIB,
     )
-    found = await asyncio.gather(*(store.ensure(image, nothing) for _ in range(8)))
+
+
+async def test_who_comes_when_the_last_waiter_left_gets_a_download_of_its_own(mirror, store):
+    mirror.answers.clear()
+    first = asyncio.create_task(store.ensure(assigned(mirror), nothing))
+    while not mirror.requests:
+        await asyncio.sleep(0.01)
+    (download,) = store._downloads.values()
+    first.cancel()
+    while not download.task.cancelling():
+        await asyncio.sleep(0)
+    assert not download.task.done()
+    mirror.answers.set()
+    assert (await store._disk(assigned(mirror), nothing)).read_bytes() == mirror.body
+    assert (first.cancelled(), download.task.cancelled(), mirror.requests) == (True, True, 2)
+    assert [path.name for path in store._root.iterdir()] == [mirror.checksum.removeprefix("sha256:")]
+    assert not store._downloads
+
+
+async def test_waiters_share_one_download(mirror, store):
+    found = await asyncio.gather(*(store.ensure(assigned(mirror), nothing) for _ in range(8)))
     assert mirror.requests == 1
     assert len({files.disk for files in found}) == 1
     assert found[0].disk.read_bytes() == mirror.body
@@ -136,6 +175,10 @@ async def test_sha512_is_verified_too(mirror, store):
         ("/nothing", "NotFound", "Useful"),
         ("/loop", "TooManyRedirects", "Useless"),
         ("/inside", "ForbiddenURL", "Useless"),
+        ("/malformed", "ForbiddenURL", "Useless"),
+        ("/not-yet", "ServerError", "Useful"),
+        ("/login", "ServerError", "Useful"),
+        ("/taken-away", "ServerError", "Useless"),
     ],
 )
 async def test_failures_say_what_and_whether_to_retry(mirror, store, path, reason, retry):
@@ -160,6 +203,12 @@ async def test_the_inspector_refuses_what_the_header_hides(mirror, store, tmp_pa
     mirror.body = disk_image(tmp_path / "backed.qcow2", "qcow2", *options)
     report = await store.run_import(order(mirror), nothing)
     assert report.reason == "BackingFile"
+
+
+async def test_an_inspection_that_takes_too_long_is_worth_a_retry(mirror, store, monkeypatch):
+    monkeypatch.setattr(inspect, "_SECONDS", 0)
+    report = await store.run_import(order(mirror), nothing)
+    assert (report.reason, report.retry) == ("InspectionTimeout", "Useful")
 
 
 async def test_raw_disks_pass_and_lies_do_not(mirror, store, tmp_path):

@@ -321,3 +321,71 @@ def test_the_status_of_another_epoch_is_not_carried_over():
     step = plan(look(assignment=moved, memory=Memory(trouble=trouble)))
     assert isinstance(step, steps.Report)
     assert (step.status.epoch, step.status.boot_id, step.status.start_id) == (2, None, None)
+
+
+def test_a_stop_that_is_taken_back_leaves_no_deadline():
+    asked = Memory(power_off_at=1060.0, press_again_at=1005.0)
+    assert plan(running(memory=asked)) == steps.Spare()
+    spared = Memory(asked_until=1060.0)
+    assert isinstance(plan(running(memory=spared)), steps.Report)
+    again = running(assignment=order(RAN, desired="Stopped"), fresh=True, memory=spared, now=2000.0)
+    assert plan(again) == steps.PressPower()
+    assert plan(running(assignment=order(RAN, restartedAt="now"), fresh=True, memory=asked)) != steps.Spare()
+
+
+@pytest.mark.parametrize(
+    ("reason", "now", "counts_as"),
+    [
+        (EndReason.SHUTDOWN, 1059.0, None),
+        (EndReason.SHUTDOWN, 1060.0, EndReason.SHUTDOWN),
+        (EndReason.CRASHED, 1059.0, EndReason.CRASHED),
+        (None, 1059.0, EndReason.CRASHED),
+    ],
+)
+def test_a_guest_that_is_wanted_again_may_still_obey_but_not_crash(
+    reason: EndReason | None, now: float, counts_as: EndReason | None
+):
+    gone = stopped(memory=Memory(asked_until=1060.0, ended=reason), now=now)
+    assert plan(gone) == steps.NoteEnd(counts_as)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"record": None}, {"assignment": order()}, {"memory": Memory(start_id="s")}]
+)
+def test_a_lost_root_disk_is_never_made_anew(changes: dict[str, Any]):
+    ended_on_order = {"record": Record(STARTED, boot_id="boot-1")}
+    lost = stopped(**{"has_root_disk": False, **ended_on_order, **changes})
+    step = plan(lost)
+    assert isinstance(step, steps.Report)
+    assert (step.status.state, step.status.reason) == (State.FAILED, "DiskLost")
+    assert step.status.root_disk == "Created"
+    assert step.status.message.startswith("the root disk of Instance demo/web-1 is missing")
+    assert not isinstance(plan(replace(lost, has_root_disk=True)), steps.Report)
+
+
+def test_a_root_disk_that_was_never_made_is_made():
+    begun = look(record=Record(Entry("a", 1, "s")), assignment=order({"state": "Preparing"}))
+    assert plan(begun) == steps.Begin()
+    assert plan(replace(begun, memory=Memory(start_id="s"))) == steps.Prepare()
+
+
+def test_a_halted_guest_is_restarted_when_it_is_asked_for():
+    asked = running(domain=HELD, assignment=order(RAN, restartedAt="now"))
+    assert plan(asked) == steps.Read()
+    assert plan(replace(asked, fresh=True)) == steps.Destroy()
+
+
+def test_only_a_domain_that_runs_proves_that_it_ran():
+    unnoted = running(record=Record(STARTED, boot_id="boot-1"))
+    assert plan(unnoted) == steps.NoteRunning()
+    assert plan(replace(unnoted, domain=HELD, fresh=True)) == steps.Destroy()
+    assert isinstance(plan(replace(unnoted, record=Record(STARTED, ran="s"))), steps.Report)
+
+
+def test_a_held_domain_whose_right_was_given_up_is_destroyed_and_begun_anew():
+    memory = Memory(start_id="s", mine=MyStart("a", 1, "s"), created=True)
+    held = running(domain=HELD, record=Record(STARTED), memory=memory, fresh=True)
+    assert plan(held) == steps.Resume()
+    memory = replace(memory, mine=None)
+    assert plan(replace(held, memory=memory)) == steps.Destroy()
+    assert plan(replace(held, memory=memory, domain=None)) == steps.Begin()

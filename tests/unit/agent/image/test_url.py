@@ -20,6 +20,9 @@ def location(url, *, checksum=True, hosts=()):
         ("https://host:22/x", "port 22 is not 443"),
         ("http://host:10250/x", "port 10250 is not 80"),
         ("https://host:99999/x", "has no valid port"),
+        ("http://[", "its host is malformed"),
+        ("https://a..b/x", "its host is malformed"),
+        (f"https://{'a' * 64}.example/x", "its host is malformed"),
     ],
 )
 def test_refused(url, says):
@@ -55,5 +58,9 @@ def test_redirects_are_vetted_and_never_downgrade():
     assert redirected(origin, "/y", checksum=True, allowed_private_hosts=()).url == "https://a.example/y"
     with pytest.raises(ImageError, match="from https to http"):
         redirected(origin, "http://a.example/y", checksum=True, allowed_private_hosts=())
+    for malformed in ("http://[", "https://a..b/y"):
+        with pytest.raises(ImageError, match=r"malformed|no URL") as caught:
+            redirected(origin, malformed, checksum=True, allowed_private_hosts=())
+        assert caught.value.permanent
     with pytest.raises(ImageError, match="must start with"):
         redirected(origin, "file:///etc/shadow", checksum=True, allowed_private_hosts=())
