@@ -6,8 +6,8 @@ FROM localhost/orlop-root:dev AS build
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3-pip python3-dev gcc pkgconf libvirt-dev
 COPY . /src
-# The lock's versions, without its hashes: those are for installing all of it.
-RUN sed -nE 's/^([a-z0-9._-]+==[^ ;]+).*/\1/p' /src/requirements.lock > /pins.txt \
+# The lock's versions with their markers, without its hashes: those are for installing all of it.
+RUN sed -nE 's/^([a-z0-9._-]+==[^\\]*[^\\ ]) *\\?$/\1/p' /src/requirements.lock > /pins.txt \
  && pip install --root=/out --no-cache-dir --break-system-packages --constraint=/pins.txt "/src[agent]"
 
 FROM localhost/orlop-root:dev

@@ -57,8 +57,10 @@ class Image:
             settings["StopSignal"] = self.stop_signal
         if self.labels:
             settings["Labels"] = dict(self.labels)
+        # One entry a layer: engines that build upon the image count the two against each other.
+        history = [{"created": CREATED, "created_by": "cluster/dev"} for _ in self.layers]
         return json.dumps({
-            "architecture": "amd64", "os": "linux", "created": CREATED, "config": settings,
+            "architecture": "amd64", "os": "linux", "created": CREATED, "config": settings, "history": history,
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.digest}" for layer in self.layers]},
         }).encode()  # fmt: skip
 

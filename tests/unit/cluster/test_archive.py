@@ -92,6 +92,7 @@ def test_what_an_image_says_of_itself(images):
     assert one["config"]["Entrypoint"] == ["/one"]
     assert one["config"]["User"] == "65532:65532"
     assert one["rootfs"]["diff_ids"] == [f"sha256:{layer.digest}" for layer in images[0].layers]
+    assert len(one["history"]) == len(images[0].layers)
     assert two["config"]["Env"][-1] == "A=b"
     assert two["config"]["StopSignal"] == "SIGRTMIN+3"
     assert "User" not in two["config"]
