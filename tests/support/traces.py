@@ -122,7 +122,7 @@ def take(checkout: Path) -> Traces:
             for parent in (
                 *state,
                 Path("/lib"),
-                Path("/tmp"),
+                Path(os.environ.get("TMPDIR", "/tmp")),
                 Path("/run"),
                 Path("/etc/cni"),
                 Path("/var/lib/cni"),

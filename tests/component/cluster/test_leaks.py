@@ -24,7 +24,9 @@ def dev(*arguments: str) -> str:
 
 
 @pytest.fixture
-def before() -> Iterator[Traces]:
+def before(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traces]:
+    # Of one's own, as everybody writes to the machine's.
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
     yield take(CHECKOUT)
     subprocess.run([DEV, "down", "--name", NAME], check=True, capture_output=True)
 
