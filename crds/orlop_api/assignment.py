@@ -20,6 +20,7 @@ from orlop_api.network import Dhcp, Egress
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
+    LIST_SET,
     ApiModel,
     ByteCount,
     Checksum,
@@ -33,10 +34,13 @@ from orlop_api.resource import (
     Metadata,
     ObjectUid,
     Reason,
+    SecretKey,
     list_map,
 )
 from orlop_api.volume import Driver
 
+USER_DATA_KEY = "user-data"
+"""Key of the node's Secret that holds the user data."""
 ASSIGNMENT_NAMESPACE = "orlop-assignments"
 
 
@@ -136,13 +140,15 @@ class AssignedVolume(ApiModel):
     """Created: the data exists, and a missing file is lost data, never to be made anew."""
 
 
-class AssignedUserData(ApiModel):
-    """Where the node finds the user data."""
+class AssignedSecret(ApiModel):
+    """Where the node finds what must not be said here."""
 
     namespace: DnsLabel
     """The node's own namespace."""
-    secret_name: DnsSubdomain
-    """The Secret; its key is user-data."""
+    name: DnsSubdomain
+    """The Secret."""
+    keys: Annotated[list[SecretKey], Field(min_length=1, max_length=32, json_schema_extra=LIST_SET)]
+    """The keys that it has: user-data."""
 
 
 class AssignmentSpec(ApiModel):
@@ -176,8 +182,8 @@ class AssignmentSpec(ApiModel):
     """The NICs, in order."""
     volumes: Annotated[list[AssignedVolume], Field(max_length=16, json_schema_extra=list_map("name"))] = []
     """The Volumes, in order."""
-    user_data: AssignedUserData | None = None
-    """Where the user data is."""
+    secret: AssignedSecret | None = None
+    """Where user data and credentials are, if there are any."""
 
 
 class State(StrEnum):

@@ -22,6 +22,7 @@ from orlop_api.resource import (
     Message,
     Metadata,
     ObjectRef,
+    SecretKey,
     list_map,
     rule,
     rules,
@@ -121,7 +122,7 @@ class SecretKeyRef(ApiModel):
 
     name: DnsSubdomain
     """Name of the Secret."""
-    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+    key: SecretKey
     """Key within the Secret."""
 
 

@@ -93,6 +93,7 @@ HttpUrl = Annotated[str, Field(min_length=8, max_length=2048, pattern=r"^https?:
 ObjectUid = Annotated[str, Field(min_length=1, max_length=64)]
 Reason = Annotated[str, Field(max_length=128)]
 Message = Annotated[str, Field(max_length=1024)]
+SecretKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 ByteCount = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
 
 

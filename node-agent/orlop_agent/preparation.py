@@ -29,13 +29,18 @@ from orlop_agent.seed.iso import image
 from orlop_agent.volume.driver import VolumeDriver
 from orlop_agent.volume.file import make_once
 from orlop_agent.wiring import Wiring
-from orlop_api.assignment import AssignedImage, AssignedUserData, AssignedVolume, Assignment
+from orlop_api.assignment import (
+    USER_DATA_KEY,
+    AssignedImage,
+    AssignedSecret,
+    AssignedVolume,
+    Assignment,
+)
 from orlop_api.condition import Condition
 from orlop_api.quantity import rounded
 from orlop_api.volume import Driver
 
 T = TypeVar("T")
-USER_DATA_KEY = "user-data"
 _SERIAL_LENGTH = 20
 """virtio-blk's limit (virtio specification, VIRTIO_BLK_ID_BYTES)."""
 
@@ -159,16 +164,18 @@ class Preparation:
 
     async def _seed(self, assignment: Assignment) -> Disk:
         spec = assignment.spec
-        user_data = b"" if spec.user_data is None else await self._user_data(spec.user_data)
+        secret = spec.secret
+        wanted = secret is not None and USER_DATA_KEY in secret.keys
+        user_data = await self._user_data(secret) if secret is not None and wanted else b""
         content = files(spec.instance.uid, spec.instance.name, spec.nics, user_data)
         path = self._layout.seed(spec.instance.uid)
         made = await asyncio.to_thread(image, content)
         await asyncio.to_thread(durable.write, path, made)
         return Disk(path, "raw", readonly=True)
 
-    async def _user_data(self, where: AssignedUserData) -> bytes:
+    async def _user_data(self, where: AssignedSecret) -> bytes:
         try:
-            secret = await self._client.secret(where.namespace, where.secret_name)
+            secret = await self._client.secret(where.namespace, where.name)
             return base64.b64decode(secret[USER_DATA_KEY], validate=True)
         except NotFoundError as error:
             raise StepError("UserDataMissing", "the user data is not on its node yet") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -141,7 +141,7 @@ class Cluster:
         self,
         method: str,
         path: str,
-        body: Body | None = None,
+        body: Body | Sequence[Body] | None = None,
         *,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",

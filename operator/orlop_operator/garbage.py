@@ -18,7 +18,7 @@ from orlop_operator.reconcile.instance.end import secret_path
 from orlop_operator.store import Key, Store
 
 COPY_LASTS = timedelta(minutes=10)
-"""Far longer than a placement takes between the copy of user data and the binding."""
+"""Far longer than a placement takes between the copy and the binding."""
 
 
 class Garbage:
@@ -96,8 +96,8 @@ class Garbage:
                 gone = all(instance.metadata.uid != holder.uid for instance in instances)
         return Plan((Delete(CLAIM, claim),)) if gone else Plan()
 
-    async def sweep_user_data(self, now: datetime) -> None:
-        """Remove copies of user data that no Assignment on their node asks for.
+    async def sweep_secrets(self, now: datetime) -> None:
+        """Remove Secrets from the nodes' namespaces that no Assignment on their node asks for.
 
         A placement that ended between its copy and its binding leaves one. Young copies may belong to a
         placement under way.
@@ -126,6 +126,6 @@ class Garbage:
 
 
 def _delete(assignment: Assignment) -> tuple[Effect, ...]:
-    secret = assignment.spec.user_data
-    removals = (Remove(secret_path(secret.namespace, secret.secret_name)),) if secret is not None else ()
+    secret = assignment.spec.secret
+    removals = (Remove(secret_path(secret.namespace, secret.name)),) if secret is not None else ()
     return (*removals, Delete(ASSIGNMENT, assignment, unchanged=True))

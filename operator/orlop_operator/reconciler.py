@@ -117,7 +117,7 @@ class Reconciler:
 
     async def sweep(self, now: datetime) -> None:
         """What no event tells: copies that nobody wants, and what is remembered of Images that are gone."""
-        await self._garbage.sweep_user_data(now)
+        await self._garbage.sweep_secrets(now)
         known = {image.metadata.uid for image in self._store.all(IMAGE)}
         self._failed_since = {key: since for key, since in self._failed_since.items() if key[0] in known}
 
@@ -162,7 +162,7 @@ class Reconciler:
 
         def plan(learned: Learned) -> Plan | None:
             nonlocal chosen, uid
-            facts = instance_facts(self._context, key, Look(learned.user_data, learned.read, chosen))
+            facts = instance_facts(self._context, key, Look(learned.secrets, learned.read, chosen))
             if facts is None:
                 self._unplaced.discard(key)
                 return None

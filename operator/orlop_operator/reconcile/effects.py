@@ -96,15 +96,24 @@ class DropFinalizer(Generic[M]):
 
 
 @dataclass(frozen=True)
-class CopyUserData:
-    """Put the user data where the node may read it; the outcome is a fact of the next look."""
+class Copied:
+    """One key of a node's Secret, and where its text comes from."""
+
+    key: str
+    inline: str | None = None
+    secret: tuple[str, str, str] | None = None
+    """Namespace, name and key of the Secret that holds it."""
+
+
+@dataclass(frozen=True)
+class CopySecret:
+    """Gather texts in one Secret where the node may read them; the outcome is a fact of the next look."""
 
     namespace: str
     """The node's own namespace."""
-    instance_uid: str
-    inline: str | None = None
-    secret: tuple[str, str, str] | None = None
-    """Namespace, name and key of the Secret to copy."""
+    name: str
+    """Whom it is for: the uid of an Instance."""
+    parts: tuple[Copied, ...]
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,7 @@ Effect = (
     | Delete[Any]
     | Remove
     | DropFinalizer[Any]
-    | CopyUserData
+    | CopySecret
     | Bind
     | Announce
     | Inform[Any]

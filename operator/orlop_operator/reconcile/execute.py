@@ -20,7 +20,8 @@ from orlop_operator.reconcile.effects import (
     Ask,
     Bind,
     Body,
-    CopyUserData,
+    Copied,
+    CopySecret,
     Create,
     Delete,
     DropFinalizer,
@@ -48,7 +49,8 @@ _REVIEW = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 class Learned:
     """What one look at one object found out that is in no store."""
 
-    user_data: dict[str, Blocker | None] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], Blocker | None] = field(default_factory=dict)
+    """Namespace and name of each Secret for a node, and why it could not be put there; None where it was."""
     read: set[tuple[str, str, str]] = field(default_factory=set)
     """Kind, namespace and name of what was read uncached, or created or deleted by ourselves."""
     surprised: bool = False
@@ -112,8 +114,8 @@ class Executor:
                 await self._remove(path)
             case DropFinalizer():
                 await self._drop_finalizer(effect, learned)
-            case CopyUserData():
-                learned.user_data[effect.namespace] = await self._copy(effect)
+            case CopySecret():
+                learned.secrets[effect.namespace, effect.name] = await self._copy(effect)
             case Bind():
                 await self._bind(effect, learned)
             case Announce():
@@ -260,33 +262,35 @@ class Executor:
             self._store.observe(kind, found)
         learned.read.add((kind.name, namespace, name))
 
-    async def _copy(self, effect: CopyUserData) -> Blocker | None:
-        """Secrets are never kept: the text passes through, from the user's object to the node's."""
-        if effect.secret is not None:
-            namespace, name, key = effect.secret
-            what = f"Secret {namespace}/{name}"
-            try:
-                secret = await self._cluster.call("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
-            except errors.NotFoundError:
-                return Blocker("SecretNotFound", f"{what} does not exist")
-            text = secret.get("data", {}).get(key)
-            if text is None:
-                return Blocker("SecretKeyNotFound", f"{what} has no key {key}")
-        else:
-            text = base64.b64encode((effect.inline or "").encode()).decode()
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": effect.instance_uid},
-            "data": {"user-data": text},
-        }
+    async def _copy(self, effect: CopySecret) -> Blocker | None:
+        """Secrets are never kept: the texts pass through, from the users' objects to the node's."""
+        texts: dict[str, str] = {}
+        for part in effect.parts:
+            text = await self._text(part)
+            if isinstance(text, Blocker):
+                return text
+            texts[part.key] = text
         path = f"/api/v1/namespaces/{effect.namespace}/secrets"
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": effect.name}, "data": texts}
         try:
             await self._cluster.post(path, body)
         except errors.AlreadyExistsError:
-            # Of an earlier placement, and the user's Secret may have changed since.
-            data = {"data": {"user-data": text}}
+            # Of an earlier placement, and the users' Secrets may have changed since.
+            patch = [{"op": "add", "path": "/data", "value": texts}]
             await self._cluster.call(
-                "PATCH", f"{path}/{effect.instance_uid}", data, content_type="application/merge-patch+json"
+                "PATCH", f"{path}/{effect.name}", patch, content_type="application/json-patch+json"
             )
         return None
+
+    async def _text(self, part: Copied) -> str | Blocker:
+        """In base64, as Secrets hold it."""
+        if part.secret is None:
+            return base64.b64encode((part.inline or "").encode()).decode()
+        namespace, name, key = part.secret
+        what = f"Secret {namespace}/{name}"
+        try:
+            secret = await self._cluster.call("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        except errors.NotFoundError:
+            return Blocker("SecretNotFound", f"{what} does not exist")
+        text = secret.get("data", {}).get(key)
+        return Blocker("SecretKeyNotFound", f"{what} has no key {key}") if text is None else str(text)

@@ -61,7 +61,7 @@ class Context:
 class Look:
     """What this look has found out so far."""
 
-    user_data: Mapping[str, Blocker | None] = field(default_factory=dict)
+    secrets: Mapping[tuple[str, str], Blocker | None] = field(default_factory=dict)
     read: Collection[tuple[str, str, str]] = ()
     chosen: str | None = None
 
@@ -85,7 +85,7 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         nics=tuple(_nic(store, instance, nic) for nic in spec.networks),
         disks=tuple(_disk(store, instance, i) for i in range(len(spec.volumes))),
         answers=context.reviews.of(questions(instance, requester)) if requester else {},
-        user_data=look.user_data,
+        secrets=look.secrets,
         excluded=dict(context.refusals.get(meta.uid, {})),
         chosen=look.chosen,
         claimed=frozenset(context.claimed),

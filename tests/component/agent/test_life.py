@@ -227,7 +227,9 @@ async def test_user_data_reaches_the_seed(operator: Api, admin: Api, node: SimNo
             "subjects": [{"kind": "ServiceAccount", "namespace": "orlop-nodes", "name": node.name}],
         },
     )
-    story = Story(operator, node, userData={"namespace": "orlop-node-x", "secretName": "web-1"})
+    story = Story(
+        operator, node, secret={"namespace": "orlop-node-x", "name": "web-1", "keys": ["user-data"]}
+    )
     async with node.agent():
         await story.bind()
         status = await story.until("Failed")

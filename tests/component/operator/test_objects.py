@@ -112,7 +112,7 @@ async def test_user_data_passes_through_the_nodes_secret(user: Api, agents: Agen
     uid = ready["metadata"]["uid"]
     order = await it.assignment(uid)
     namespace = node_namespace(ready["status"]["nodeName"])
-    assert order["spec"]["userData"] == {"namespace": namespace, "secretName": uid}
+    assert order["spec"]["secret"] == {"namespace": namespace, "name": uid, "keys": ["user-data"]}
     copied = await user.call("GET", f"/api/v1/namespaces/{namespace}/secrets/{uid}")
     assert copied["data"] == {"user-data": "IyEvYmluL3NoCg=="}
 

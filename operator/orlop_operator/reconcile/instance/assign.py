@@ -9,9 +9,10 @@ from typing import Any
 
 from orlop_api.assignment import (
     ASSIGNMENT_NAMESPACE,
+    USER_DATA_KEY,
     AssignedImage,
     AssignedNic,
-    AssignedUserData,
+    AssignedSecret,
     AssignedVolume,
     Assignment,
     AssignmentSpec,
@@ -25,10 +26,10 @@ from orlop_api.quantity import to_bytes
 from orlop_api.resource import API_VERSION
 from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT
-from orlop_operator.reconcile.effects import Body, CopyUserData, Create, Patch
+from orlop_operator.reconcile.effects import Body, Copied, CopySecret, Create, Patch
 from orlop_operator.reconcile.instance.facts import Facts
 
-_RESOLVED = ("image", "nics", "volumes", "userData")
+_RESOLVED = ("image", "nics", "volumes", "secret")
 
 
 def fact(instance: Instance) -> protocol.InstanceFact:
@@ -78,9 +79,10 @@ def binding(
     if facts.assignment is None:
         raise AssertionError
     instance = facts.instance
-    user_data = None
-    if instance.spec.user_data is not None:
-        user_data = AssignedUserData(namespace=node_namespace(step.node), secret_name=instance.metadata.uid)
+    secret = None
+    keys = [part.key for part in secret_parts(facts)]
+    if keys:
+        secret = AssignedSecret(namespace=node_namespace(step.node), name=instance.metadata.uid, keys=keys)
     spec = facts.assignment.spec.model_copy(
         update={
             "node_name": step.node,
@@ -90,7 +92,7 @@ def binding(
             "image": image,
             "nics": list(nics),
             "volumes": list(volumes),
-            "user_data": user_data,
+            "secret": secret,
             **_ridealong(instance),
         }
     )
@@ -113,14 +115,21 @@ def changes(facts: Facts, desired: Desired | None) -> Patch[Assignment] | None:
     return Patch(ASSIGNMENT, assignment, {"spec": wanted}) if wanted else None
 
 
-def user_data(facts: Facts, node: str) -> CopyUserData | None:
-    """What must be where the node reads it before the node is bound."""
+def secret_parts(facts: Facts) -> tuple[Copied, ...]:
+    """What the node needs and nobody else may read."""
     spec, meta = facts.instance.spec.user_data, facts.instance.metadata
-    namespace = node_namespace(node)
-    if spec is None or namespace in facts.user_data:
-        return None
+    if spec is None:
+        return ()
     secret = (meta.namespace, spec.secret_ref.name, spec.secret_ref.key) if spec.secret_ref else None
-    return CopyUserData(namespace, meta.uid, spec.inline, secret)
+    return (Copied(USER_DATA_KEY, spec.inline, secret),)
+
+
+def node_secret(facts: Facts, node: str) -> CopySecret | None:
+    """What must be where the node reads it before the node is bound."""
+    namespace, name, parts = node_namespace(node), facts.instance.metadata.uid, secret_parts(facts)
+    if not parts or (namespace, name) in facts.secrets:
+        return None
+    return CopySecret(namespace, name, parts)
 
 
 def _ridealong(instance: Instance) -> dict[str, Any]:

@@ -72,9 +72,9 @@ def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
     effects += (Patch(PORT, port, {"status": {"binding": None}}, "status") for port in facts.bound_ports)
     effects += (InOrder((DropFinalizer(PORT, port), Delete(PORT, port))) for port in facts.made_ports)
     effects += (Delete(CLAIM, claim) for claim in facts.held.values())
-    user_data = assignment.spec.user_data if assignment is not None else None
-    if user_data is not None:
-        effects.append(Remove(secret_path(user_data.namespace, user_data.secret_name)))
+    secret = assignment.spec.secret if assignment is not None else None
+    if secret is not None:
+        effects.append(Remove(secret_path(secret.namespace, secret.name)))
     return tuple(effects)
 
 

@@ -66,8 +66,8 @@ class Facts:
     disks: tuple[DiskFacts, ...] = ()
     answers: Mapping[Question, bool] = field(default_factory=dict)
     """What the authorizer said lately."""
-    user_data: Mapping[str, Blocker | None] = field(default_factory=dict)
-    """Namespace of a node, and why the user data could not be put there; None where it was."""
+    secrets: Mapping[tuple[str, str], Blocker | None] = field(default_factory=dict)
+    """Namespace and name of a node's Secret, and why it could not be put there; None where it was."""
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Nodes that refused this Instance lately, and why."""
     chosen: str | None = None

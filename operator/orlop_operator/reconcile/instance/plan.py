@@ -15,7 +15,7 @@ from orlop_operator import protocol
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Announce, Bind, Effect, Plan, Remove
 from orlop_operator.reconcile.instance import image, network, schedule, volumes
-from orlop_operator.reconcile.instance.assign import binding, changes, decide, unbound, user_data
+from orlop_operator.reconcile.instance.assign import binding, changes, decide, node_secret, unbound
 from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
 from orlop_operator.reconcile.instance.authorize import authorize
 from orlop_operator.reconcile.instance.end import plan_end, secret_path
@@ -126,7 +126,7 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
         said[schedule.TYPE] = candidate
         news = _news(facts, candidate)
         return _told(facts, said, before=news, again_after=UNPLACED_AGAIN, unplaced=True)
-    blocked = facts.user_data.get(node_namespace(candidate.node))
+    blocked = facts.secrets.get((node_namespace(candidate.node), facts.instance.metadata.uid))
     if blocked is not None:
         said[schedule.TYPE] = false(schedule.TYPE, blocked.reason, blocked.message)
         return _told(facts, said, again_after=SECRET_AGAIN)
@@ -144,7 +144,7 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
 
 def _prepare(facts: Facts, candidate: protocol.Candidate, wiring: network.Wiring) -> tuple[Effect, ...]:
     """All that must be there before the node is told."""
-    copy = user_data(facts, candidate.node)
+    copy = node_secret(facts, candidate.node)
     nics = {nic.name: nic for nic in wiring.nics}
     host = facts.hypervisor(candidate.node)
     return (
@@ -156,15 +156,13 @@ def _prepare(facts: Facts, candidate: protocol.Candidate, wiring: network.Wiring
 
 
 def _forget(facts: Facts, step: protocol.ReadInstanceThenBind) -> tuple[Remove, ...]:
-    """The copy of the user data on a node that gave the Instance up: nobody may read it there any more."""
+    """The Secret of a node that gave the Instance up: nobody may read it there any more."""
     assignment = facts.assignment
-    if assignment is None or assignment.spec.user_data is None:
+    if assignment is None or assignment.spec.secret is None:
         return ()
-    old = assignment.spec.user_data
+    old = assignment.spec.secret
     return (
-        ()
-        if old.namespace == node_namespace(step.node)
-        else (Remove(secret_path(old.namespace, old.secret_name)),)
+        () if old.namespace == node_namespace(step.node) else (Remove(secret_path(old.namespace, old.name)),)
     )
 
 

@@ -43,5 +43,5 @@ async def test_what_nobody_wants_goes_when_it_is_old():
     old, young = COPY_LASTS + timedelta(seconds=1), COPY_LASTS - timedelta(seconds=1)
     secrets = Secrets({"wanted": old, "elsewhere": old, "gone": old, "new": young})
     garbage = Garbage(secrets, OneNode({"wanted": "node-1", "elsewhere": "node-2"}))
-    await garbage.sweep_user_data(NOW)
+    await garbage.sweep_secrets(NOW)
     assert secrets.deleted == ["elsewhere", "gone"]
