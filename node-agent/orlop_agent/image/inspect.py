@@ -1,12 +1,15 @@
 """A second opinion on a foreign disk: oslo.utils' format inspector, in a process that can do no harm.
 
-`inspect_disk` runs this module as a program: unprivileged, in its own network namespace, with limits on
-memory and processor time and none of this node's files but the disk itself, open on standard input.
+`inspect_disk` runs this module as a program: in its own network namespace, with limits on memory and processor
+time and none of this node's files but the disk itself, open on standard input. It becomes nobody once the
+inspector is loaded and before a byte of the disk is read, because nobody may not be able to read the program.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
+import os
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +17,7 @@ from typing import BinaryIO
 from orlop_agent.image.errors import ImageError
 from orlop_api.image import DiskFormat
 
-_NOBODY = "65534"
+_NOBODY = 65534
 _LIMITS = ("--as=1073741824", "--cpu=30", "--fsize=0", "--nofile=64", "--nproc=64", "--core=0")
 _SECONDS = 60
 _UNSAFE, _OTHER_FORMAT = 3, 4
@@ -25,7 +28,7 @@ async def inspect_disk(path: Path, expected: DiskFormat) -> None:
     with path.open("rb") as disk:
         process = await asyncio.create_subprocess_exec(
             "prlimit", *_LIMITS, "unshare", "--net",
-            "setpriv", "--reuid", _NOBODY, "--regid", _NOBODY, "--clear-groups", "--no-new-privs",
+            "setpriv", "--no-new-privs",
             sys.executable, "-m", "orlop_agent.image.inspect", expected.value,
             stdin=disk, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
@@ -78,5 +81,14 @@ def examine(disk: BinaryIO, expected: DiskFormat) -> int:
     return 0
 
 
+def _become_nobody() -> None:
+    """Give up every right of root's, for good; where that fails nothing is read."""
+    os.setgroups([])
+    os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+    os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+
+
 if __name__ == "__main__":
+    importlib.import_module("oslo_utils.imageutils.format_inspector")
+    _become_nobody()
     sys.exit(examine(sys.stdin.buffer, DiskFormat(sys.argv[1])))
