@@ -27,7 +27,6 @@ from orlop_api.resource import (
     Digest,
     DnsLabel,
     DnsSubdomain,
-    HttpUrl,
     Ipv4,
     MacAddress,
     Message,
@@ -37,6 +36,7 @@ from orlop_api.resource import (
     SecretKey,
     list_map,
 )
+from orlop_api.source import FileSource
 from orlop_api.volume import Driver
 
 USER_DATA_KEY = "user-data"
@@ -69,7 +69,7 @@ class InstanceIdentity(ApiModel):
 class BootFile(ApiModel):
     """A kernel or initial RAM disk, pinned."""
 
-    url: HttpUrl
+    source: FileSource
     """Where it is."""
     digest: Digest
     """sha256 of its bytes."""
@@ -78,7 +78,7 @@ class BootFile(ApiModel):
 class AssignedImage(ApiModel):
     """The image, pinned."""
 
-    url: HttpUrl
+    source: FileSource
     """Where its bytes are."""
     digest: Digest
     """sha256 of its bytes as served."""

@@ -17,7 +17,6 @@ from orlop_api.resource import (
     ByteCount,
     Checksum,
     Digest,
-    HttpUrl,
     Ipv4,
     Message,
     Metadata,
@@ -25,6 +24,7 @@ from orlop_api.resource import (
     Reason,
     list_map,
 )
+from orlop_api.source import FileSource, OrderedFile
 
 HYPERVISOR_LABEL = "orlop.dev/hypervisor"
 NODE_ACCOUNTS_NAMESPACE = "orlop-nodes"
@@ -38,20 +38,16 @@ class ImportOrder(ApiModel):
     """The Image's uid."""
     generation: Annotated[int, Field(ge=0)] = 0
     """Raised to ask for another try after a failure."""
-    url: HttpUrl
+    source: FileSource
     """Where the disk is."""
     checksum: Checksum | None = None
     """What it must hash to."""
     format: DiskFormat | None = None
     """What its format must be."""
-    kernel_url: HttpUrl | None = None
-    """Where the kernel is."""
-    kernel_checksum: Checksum | None = None
-    """What the kernel must hash to."""
-    initrd_url: HttpUrl | None = None
-    """Where the initial RAM disk is."""
-    initrd_checksum: Checksum | None = None
-    """What the initial RAM disk must hash to."""
+    kernel: OrderedFile | None = None
+    """The kernel, for direct kernel boot."""
+    initrd: OrderedFile | None = None
+    """The initial RAM disk, for direct kernel boot."""
 
 
 class HypervisorSpec(ApiModel):

@@ -206,7 +206,7 @@ class ScriptedAgent:
             "virtualSizeBytes": 1 << 20,
         }
         head = {"imageUID": order["imageUID"], "generation": order.get("generation", 0), "retry": "Useful"}
-        return head | {"reason": "", "message": ""} | self.imports.get(order["url"], good)
+        return head | {"reason": "", "message": ""} | self.imports.get(order["source"]["http"]["url"], good)
 
     async def _assignments(self) -> None:
         selector = f"spec.nodeName={self.node}"

@@ -86,7 +86,7 @@ class SimNode:
         self.layout.images.mkdir(parents=True, exist_ok=True)
         (self.layout.images / digest).write_bytes(DISK)
         self.image = {
-            "url": "https://mirror.example.org/disk.raw",
+            "source": {"http": {"url": "https://mirror.example.org/disk.raw"}},
             "digest": f"sha256:{digest}",
             "format": "raw",
             "virtualSizeBytes": len(DISK),

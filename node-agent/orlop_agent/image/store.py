@@ -24,6 +24,7 @@ from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
 from orlop_api.image import DiskFormat
 from orlop_api.quantity import to_bytes
+from orlop_api.source import FileSource, OrderedFile
 
 _PART = ".part-"
 
@@ -73,8 +74,8 @@ class ImageStore:
         report = ImportReport(image_uid=order.image_uid, generation=order.generation, state=ImportState.READY)
         try:
             disk, header = await self._import_disk(order, progress)
-            kernel = await self._import_plain(order.kernel_url, order.kernel_checksum)
-            initrd = await self._import_plain(order.initrd_url, order.initrd_checksum)
+            kernel = await self._import_plain(order.kernel)
+            initrd = await self._import_plain(order.initrd)
         except ImageError as error:
             return report.model_copy(
                 update={
@@ -102,15 +103,19 @@ class ImageStore:
         async def check(path: Path) -> None:
             await self._look_at(path, image.format)
 
-        return await self._once(image.digest, image.url, check, progress)
+        return await self._once(image.digest, image.source, check, progress)
 
     async def _boot_file(self, file: BootFile | None) -> Path | None:
         if file is None:
             return None
-        return await self._once(file.digest, file.url, _no_check, _no_progress)
+        return await self._once(file.digest, file.source, _no_check, _no_progress)
 
     async def _once(
-        self, digest: str, url: str, check: Callable[[Path], Coroutine[Any, Any, None]], progress: Progress
+        self,
+        digest: str,
+        source: FileSource,
+        check: Callable[[Path], Coroutine[Any, Any, None]],
+        progress: Progress,
     ) -> Path:
         """The file of a digest: there, on its way, or fetched now."""
         path = self._path(digest)
@@ -118,7 +123,7 @@ class ImageStore:
             return path
         download = self._downloads.get(digest)
         if download is None:
-            download = self._begin(digest, url, check)
+            download = self._begin(digest, source, check)
         download.listeners.append(progress)
         # One waiter that is cancelled (its Instance was deleted) must not take the file from the others.
         try:
@@ -131,9 +136,11 @@ class ImageStore:
                 download.task.cancel()
             raise
 
-    def _begin(self, digest: str, url: str, check: Callable[[Path], Coroutine[Any, Any, None]]) -> _Download:
+    def _begin(
+        self, digest: str, source: FileSource, check: Callable[[Path], Coroutine[Any, Any, None]]
+    ) -> _Download:
         listeners: list[Progress] = []
-        task = asyncio.create_task(self._download(digest, url, check, listeners))
+        task = asyncio.create_task(self._download(digest, source, check, listeners))
         download = self._downloads[digest] = _Download(task, listeners)
         task.add_done_callback(lambda _: self._forget(digest, download))
         return download
@@ -145,7 +152,7 @@ class ImageStore:
     async def _download(
         self,
         digest: str,
-        url: str,
+        source: FileSource,
         check: Callable[[Path], Coroutine[Any, Any, None]],
         listeners: Sequence[Progress],
     ) -> Path:
@@ -154,22 +161,22 @@ class ImageStore:
                 listener(received, expected)
 
         async with self._part() as part:
-            await fetch(url, digest, part, self._config, tell)
+            await fetch(source.http.url, digest, part, self._config, tell)
             await check(part)
             return await asyncio.to_thread(self._keep, part, digest)
 
     async def _import_disk(self, order: ImportOrder, progress: Progress) -> tuple[Fetched, Header]:
         async with self._part() as part:
-            fetched = await fetch(order.url, order.checksum, part, self._config, progress)
+            fetched = await fetch(order.source.http.url, order.checksum, part, self._config, progress)
             header = await self._look_at(part, order.format)
             await asyncio.to_thread(self._keep, part, fetched.digest)
         return fetched, header
 
-    async def _import_plain(self, url: str | None, checksum: str | None) -> str | None:
-        if url is None:
+    async def _import_plain(self, file: OrderedFile | None) -> str | None:
+        if file is None:
             return None
         async with self._part() as part:
-            fetched = await fetch(url, checksum, part, self._config, _no_progress)
+            fetched = await fetch(file.source.http.url, file.checksum, part, self._config, _no_progress)
             await asyncio.to_thread(self._keep, part, fetched.digest)
         return fetched.digest
 

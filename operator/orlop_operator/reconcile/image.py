@@ -8,10 +8,12 @@ from datetime import datetime
 
 from orlop_api.condition import Condition, is_true
 from orlop_api.hypervisor import Hypervisor, ImportOrder, ImportReport, ImportState
-from orlop_api.image import Image
+from orlop_api.image import Image, KernelFile
+from orlop_api.source import OrderedFile
 from orlop_operator.kinds import HYPERVISOR, IMAGE
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, Effect, Patch, Plan, Report
+from orlop_operator.reconcile.source import located
 
 LONGEST = 64
 """Length of Hypervisor.spec.imports."""
@@ -127,17 +129,18 @@ def _elsewhere(facts: ImageFacts, host: Hypervisor) -> Plan:
 def _new_order(image: Image) -> ImportOrder:
     spec = image.spec
     boot = spec.kernel_boot
-    initrd = boot.initrd if boot else None
     return ImportOrder(
         image_uid=image.metadata.uid,
-        url=spec.source.http.url,
+        source=located(spec.source),
         checksum=spec.checksum,
         format=spec.format,
-        kernel_url=boot.kernel.http.url if boot else None,
-        kernel_checksum=boot.kernel.checksum if boot else None,
-        initrd_url=initrd.http.url if initrd else None,
-        initrd_checksum=initrd.checksum if initrd else None,
+        kernel=_beside(boot.kernel) if boot else None,
+        initrd=_beside(boot.initrd) if boot and boot.initrd else None,
     )
+
+
+def _beside(file: KernelFile) -> OrderedFile:
+    return OrderedFile(source=located(file), checksum=file.checksum)
 
 
 def _withdraw(host: Hypervisor, image: Image) -> Effect:

@@ -15,6 +15,7 @@ from orlop_agent.image.store import ImageStore
 from orlop_api.assignment import AssignedImage
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportState
+from orlop_api.source import FileSource, WebLocation
 
 pytestmark = [
     pytest.mark.component,
@@ -75,8 +76,8 @@ class Mirror:
     def checksum(self):
         return f"sha256:{hashlib.sha256(self.body).hexdigest()}"
 
-    def url(self, path="/disk"):
-        return str(self.server.make_url(path))
+    def source(self, path="/disk"):
+        return FileSource(http=WebLocation(url=str(self.server.make_url(path))))
 
 
 def disk_image(path, fmt="qcow2", *options):
@@ -103,7 +104,7 @@ def store(tmp_path, mirror):
 
 
 def order(mirror, path="/disk", **change):
-    return ImportOrder(image_uid="u1", url=mirror.url(path), checksum=mirror.checksum).model_copy(
+    return ImportOrder(image_uid="u1", source=mirror.source(path), checksum=mirror.checksum).model_copy(
         update=change
     )
 
@@ -121,7 +122,7 @@ async def test_an_import_is_described_and_cached(mirror, store):
 
 def assigned(mirror):
     return AssignedImage(
-        url=mirror.url(),
+        source=mirror.source(),
         digest=mirror.checksum,
         checksum=mirror.checksum,
         format="qcow2",
@@ -228,7 +229,7 @@ async def test_a_killed_agents_leftovers_go(mirror, store, tmp_path):
 
 async def test_a_digest_that_is_not_what_the_server_has_is_an_error(mirror, store):
     image = AssignedImage(
-        url=mirror.url(),
+        source=mirror.source(),
         digest=f"sha256:{'1' * 64}",
         checksum=None,
         format="qcow2",

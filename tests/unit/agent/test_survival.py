@@ -12,6 +12,7 @@ from orlop_agent.libvirt import _sentence
 from orlop_agent.network.adapter import Networks
 from orlop_agent.wiring import _port
 from orlop_api.hypervisor import ImportOrder, ImportState
+from orlop_api.source import FileSource, WebLocation
 
 
 class Stray:
@@ -73,7 +74,8 @@ class Buggy:
 async def test_an_import_always_ends_with_a_report():
     changed = asyncio.Event()
     imports = Imports("node-1", Buggy(), changed.set)
-    imports.follow([ImportOrder(image_uid="u1", url="https://mirror.example.org/x", generation=3)], [])
+    source = FileSource(http=WebLocation(url="https://mirror.example.org/x"))
+    imports.follow([ImportOrder(image_uid="u1", source=source, generation=3)], [])
     async with asyncio.timeout(5):
         await changed.wait()
     (report,) = imports.reports()

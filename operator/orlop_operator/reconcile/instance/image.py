@@ -7,6 +7,7 @@ from orlop_api.condition import find, is_true
 from orlop_api.image import Image
 from orlop_api.quantity import from_bytes, to_bytes
 from orlop_operator.reconcile.instance.facts import Blocker, Facts, named
+from orlop_operator.reconcile.source import located
 
 TYPE = "ImageReady"
 
@@ -63,11 +64,11 @@ def _assigned(image: Image) -> AssignedImage | Blocker:
     boot = spec.kernel_boot
     kernel = initrd = None
     if boot is not None and status.kernel_digest:
-        kernel = BootFile(url=boot.kernel.http.url, digest=status.kernel_digest)
+        kernel = BootFile(source=located(boot.kernel), digest=status.kernel_digest)
     if boot is not None and boot.initrd is not None and status.initrd_digest:
-        initrd = BootFile(url=boot.initrd.http.url, digest=status.initrd_digest)
+        initrd = BootFile(source=located(boot.initrd), digest=status.initrd_digest)
     return AssignedImage(
-        url=spec.source.http.url,
+        source=located(spec.source),
         digest=status.digest,
         checksum=spec.checksum,
         format=status.format,
