@@ -25,6 +25,7 @@ from orlop_api.resource import (
     list_map,
 )
 from orlop_api.source import FileSource, OrderedFile
+from orlop_api.storage import StorageOrders, StorageReports
 
 HYPERVISOR_LABEL = "orlop.dev/hypervisor"
 NODE_ACCOUNTS_NAMESPACE = "orlop-nodes"
@@ -55,8 +56,8 @@ class HypervisorSpec(ApiModel):
 
     imports: Annotated[list[ImportOrder], Field(max_length=64, json_schema_extra=list_map("imageUID"))] = []
     """Images to fetch and describe."""
-    delete_volumes: Annotated[list[ObjectUid], Field(max_length=256, json_schema_extra=LIST_SET)] = []
-    """Uids of Volumes whose files shall go from this node's data pool."""
+    storage: StorageOrders = []
+    """What to do with the data of Volumes."""
 
 
 class ImportState(StrEnum):
@@ -147,8 +148,8 @@ class HypervisorStatus(ApiModel):
     """Digests in the node's image cache."""
     imports: Annotated[list[ImportReport], Field(max_length=64, json_schema_extra=list_map("imageUID"))] = []
     """What became of spec.imports."""
-    deleted_volumes: Annotated[list[ObjectUid], Field(max_length=256, json_schema_extra=LIST_SET)] = []
-    """Those of spec.deleteVolumes whose files are gone."""
+    storage: StorageReports = []
+    """What became of spec.storage."""
     orphans: Annotated[list[Orphan], Field(max_length=256, json_schema_extra=list_map("instanceUID"))] = []
     """Domains that run here without an Assignment that says so."""
     conditions: Conditions = []

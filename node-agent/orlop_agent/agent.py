@@ -19,6 +19,7 @@ from orlop_agent.ledger import holds_slot, slot_of
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.node import VirtualizationType
 from orlop_agent.protocol import Me
+from orlop_agent.storage import StorageWork
 from orlop_agent.volume.driver import VolumeDriver
 from orlop_agent.worker import Worker
 from orlop_api.assignment import FINAL, AssignedNic, Assignment
@@ -43,6 +44,7 @@ class Agent:
         services: Services,
         volumes: dict[Driver, VolumeDriver],
         inventory: Inventory,
+        storage: StorageWork,
     ) -> None:
         self._me = me
         self._virtualization_type = virtualization_type
@@ -51,6 +53,7 @@ class Agent:
         self._on = services
         self._volumes = volumes
         self._inventory = inventory
+        self._storage = storage
         self._workers: dict[str, Worker] = {}
         self._listed = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -62,7 +65,7 @@ class Agent:
             self._on.hypervisor.listen(self._happened)
             tasks.create_task(self._follow_assignments(), name="assignments")
             tasks.create_task(self._resync(), name="resync")
-            tasks.create_task(self._inventory.run(self.orphans, self.volumes_in_use), name="inventory")
+            tasks.create_task(self._inventory.run(self.orphans), name="inventory")
 
     def wake(self, instance_uid: str) -> None:
         """Look at the Instance, soon."""
@@ -86,6 +89,7 @@ class Agent:
 
     def learn(self, instance_uid: str, assignment: Assignment | None) -> None:
         """What the API server said of an Instance: by watch, by read, or in answer to a write."""
+        self._storage.wake()
         if assignment is None:
             self._cache.drop(instance_uid)
             self._release(instance_uid)

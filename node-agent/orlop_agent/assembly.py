@@ -31,6 +31,7 @@ from orlop_agent.paths import Layout
 from orlop_agent.preparation import Preparation
 from orlop_agent.protocol import Me
 from orlop_agent.settings import Settings
+from orlop_agent.storage import StorageWork
 from orlop_agent.volume.driver import VolumeDriver
 from orlop_agent.volume.file import cache_mode
 from orlop_agent.volume.local import LocalVolumes
@@ -85,6 +86,11 @@ async def assembled(
             disk_cache=cache_mode(layout.instances),
             learn=learn,
         )
+
+        def in_use() -> set[str]:
+            return agents[0].volumes_in_use()
+
+        storage = StorageWork(volumes[Driver.LOCAL], in_use)
         inventory = Inventory(
             settings.node_name,
             client,
@@ -95,9 +101,9 @@ async def assembled(
                 }
             ),
             images,
-            volumes[Driver.LOCAL],
+            storage,
         )
-        agents.append(Agent(me, kind, client, cache, services, volumes, inventory))
+        agents.append(Agent(me, kind, client, cache, services, volumes, inventory, storage))
         try:
             yield agents[0]
         finally:

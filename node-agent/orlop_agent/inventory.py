@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import structlog
@@ -15,7 +15,7 @@ from orlop_agent.api.errors import ApiError
 from orlop_agent.api.watch import Changed, Gone, Listed
 from orlop_agent.image.fetch import Progress
 from orlop_agent.imports import Imports
-from orlop_agent.volume.driver import VolumeDriver
+from orlop_agent.storage import StorageWork
 from orlop_api.hypervisor import Hypervisor, HypervisorStatus, ImportOrder, ImportReport, Orphan
 
 LEASE_SECONDS = 40
@@ -46,30 +46,32 @@ class Inventory:
         client: Client,
         facts: Callable[[], HypervisorStatus],
         images: ImageCache,
-        local: VolumeDriver,
+        storage: StorageWork,
     ) -> None:
         self._node = node
         self._client = client
         self._facts = facts
         self._images = images
-        self._local = local
         self._seen: Hypervisor | None = None
         self._dirty = asyncio.Event()
         self._imports = Imports(node, images, self.look)
+        self._storage = storage
+        storage.listen(self.look)
 
     def look(self) -> None:
         """Something may have changed."""
         self._dirty.set()
 
-    async def run(self, orphans: Callable[[], list[Orphan]], volumes_in_use: Callable[[], set[str]]) -> None:
+    async def run(self, orphans: Callable[[], list[Orphan]]) -> None:
         """Watch, publish, renew, until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow(), name="hypervisor")
-                tasks.create_task(self._publish(orphans, volumes_in_use), name="publish")
+                tasks.create_task(self._publish(orphans), name="publish")
                 tasks.create_task(self._renew(), name="lease")
         finally:
             await self._imports.close()
+            await self._storage.close()
 
     async def _follow(self) -> None:
         async for event in self._client.watch_hypervisor():
@@ -87,9 +89,10 @@ class Inventory:
             self._imports.follow(
                 hypervisor.spec.imports, hypervisor.status.imports if hypervisor.status else []
             )
+            self._storage.follow(hypervisor.spec.storage)
         self.look()
 
-    async def _publish(self, orphans: Callable[[], list[Orphan]], in_use: Callable[[], set[str]]) -> None:
+    async def _publish(self, orphans: Callable[[], list[Orphan]]) -> None:
         waits = backoff.delays(first=1.0)
         while True:
             await self._dirty.wait()
@@ -98,7 +101,7 @@ class Inventory:
             if self._seen is None:
                 continue  # the operator makes the object; its watch wakes this
             try:
-                await self._write(self._seen, orphans(), in_use())
+                await self._write(self._seen, orphans())
             except (ApiError, OSError) as error:
                 _log.warning("hypervisor.publish", error=str(error))
                 self._dirty.set()
@@ -106,14 +109,13 @@ class Inventory:
             else:
                 waits = backoff.delays(first=1.0)
 
-    async def _write(self, seen: Hypervisor, orphans: list[Orphan], in_use: set[str]) -> None:
-        deleted = await self._delete_volumes(seen.spec.delete_volumes, in_use)
+    async def _write(self, seen: Hypervisor, orphans: list[Orphan]) -> None:
         facts = await asyncio.to_thread(self._facts)
         wanted = facts.model_copy(
             update={
                 "images": (await asyncio.to_thread(self._images.digests))[:_MAX_IMAGES],
                 "imports": self._imports.reports(),
-                "deleted_volumes": deleted,
+                "storage": self._storage.reports(),
                 "orphans": orphans[:_MAX_ORPHANS],
             }
         )
@@ -123,15 +125,6 @@ class Inventory:
         answer = await self._client.publish(seen, change)
         if self._seen is seen:
             self._seen = answer
-
-    async def _delete_volumes(self, asked: Iterable[str], in_use: set[str]) -> list[str]:
-        """Those whose files are gone; one that an Assignment still has waits for its end."""
-        gone = []
-        for uid in asked:
-            if uid not in in_use:
-                await self._local.delete(uid)
-                gone.append(uid)
-        return gone
 
     async def _renew(self) -> None:
         """An agent that cannot renew is silent: the operator's own clock judges it."""

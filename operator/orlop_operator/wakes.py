@@ -102,8 +102,8 @@ def _of_hypervisor(thing: Hypervisor, store: Store) -> Iterator[Key]:
         key = store.by_uid(order.image_uid)
         if key is not None:
             yield key
-    for uid in thing.spec.delete_volumes:
-        key = store.by_uid(uid)
+    for asked in thing.spec.storage:
+        key = store.by_uid(asked.uid)
         if key is not None:
             yield key
 

@@ -191,11 +191,11 @@ class ScriptedAgent:
 
     async def _obey(self, thing: Body) -> None:
         reports = [self._imported(order) for order in thing["spec"].get("imports", [])]
-        gone = thing["spec"].get("deleteVolumes", [])
-        self.volumes -= set(gone)
+        done = [order | {"state": "Done"} for order in thing["spec"].get("storage", [])]
+        self.volumes -= {order["uid"] for order in done}
         status = thing.get("status", {})
-        if status.get("imports", []) != reports or status.get("deletedVolumes", []) != gone:
-            await self.report(imports=reports, deletedVolumes=gone)
+        if status.get("imports", []) != reports or status.get("storage", []) != done:
+            await self.report(imports=reports, storage=done)
 
     def _imported(self, order: Body) -> Body:
         good = {

@@ -22,6 +22,7 @@ from orlop_operator.reconcile.effects import (
     Plan,
     Report,
 )
+from orlop_operator.reconcile.storage import over
 
 LAPSE = 40.0
 """Seconds without a change of its Lease after which a node counts as unreachable."""
@@ -94,16 +95,12 @@ def _alive(facts: HypervisorFacts) -> Condition:
 def _prune(facts: HypervisorFacts, host: Hypervisor) -> Patch[Hypervisor] | None:
     """Orders for objects that are gone."""
     imports = [order.wire() for order in host.spec.imports if order.image_uid in facts.images]
-    deletes = [
-        uid
-        for uid in host.spec.delete_volumes
-        if uid in facts.volumes or host.status is None or uid not in host.status.deleted_volumes
-    ]
+    storage = [order for order in host.spec.storage if order.uid in facts.volumes or not over(host, order)]
     change: Body = {}
     if len(imports) != len(host.spec.imports):
         change["imports"] = imports
-    if len(deletes) != len(host.spec.delete_volumes):
-        change["deleteVolumes"] = deletes
+    if len(storage) != len(host.spec.storage):
+        change["storage"] = [order.wire() for order in storage]
     return Patch(HYPERVISOR, host, {"spec": change}) if change else None
 
 

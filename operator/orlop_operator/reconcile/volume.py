@@ -5,7 +5,6 @@ Attaching and detaching are planned with the Instance; here is what a Volume doe
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,14 +12,13 @@ from typing import Any
 from orlop_api.condition import Condition, is_true
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER
+from orlop_api.storage import StorageAction, StorageOrder, StorageState
 from orlop_api.volume import ReclaimPolicy, Volume, VolumeClass
-from orlop_operator.kinds import HYPERVISOR, VOLUME
+from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
 from orlop_operator.reconcile.instance.facts import named
-
-_ORDERS = 256
-"""Length of Hypervisor.spec.deleteVolumes."""
+from orlop_operator.reconcile.storage import FULL_AGAIN, storage_order, storage_report, with_order
 
 
 @dataclass(frozen=True)
@@ -90,14 +88,16 @@ def _destroy(facts: VolumeFacts, node: str) -> Plan:
     if host is None:
         message = f"being deleted; Hypervisor {node}, which has the data, does not exist"
         return _say(facts, _keep_truth(volume, "NodeNotFound", message))
-    ordered: Collection[str] = host.spec.delete_volumes
-    if host.status is not None and uid in host.status.deleted_volumes and uid in ordered:
+    order = StorageOrder(uid=uid, action=StorageAction.DELETE)
+    if storage_order(host, uid) != order:
+        asked = with_order(host, order)
+        return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+    report = storage_report(host, order)
+    if report is not None and report.state is StorageState.DONE:
         return Plan((DropFinalizer(VOLUME, volume),))
-    if uid not in ordered:
-        if len(ordered) >= _ORDERS:
-            return Plan(again_after=10)
-        return Plan((Patch(HYPERVISOR, host, {"spec": {"deleteVolumes": [*ordered, uid]}}),))
-    return _say(facts, _keep_truth(volume, "Deleting", f"being deleted; waits for {node} to delete the data"))
+    why = f": {report.message}" if report is not None and report.message else ""
+    message = f"being deleted; waits for {node} to delete the data{why}"
+    return _say(facts, _keep_truth(volume, "Deleting", message))
 
 
 def _keep_truth(volume: Volume, reason: str, message: str) -> Condition:

@@ -39,7 +39,7 @@ class Endless(Stray):
 
 def agent_with(worker: Any) -> Agent:
     nothing: Any = None
-    made = Agent(nothing, "qemu", nothing, nothing, nothing, {}, nothing)
+    made = Agent(nothing, "qemu", nothing, nothing, nothing, {}, nothing, nothing)
     made._workers["uid"] = worker
     return made
 

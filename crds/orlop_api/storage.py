@@ -1,0 +1,66 @@
+"""What a node is asked to do with the data of Volumes, beside what its Instances need, and its answer.
+
+An order is for one object and can be carried out any number of times with the same result, so that neither side
+has to remember: the agent does what is ordered until it is done, and does it again after a restart.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from orlop_api.resource import ApiModel, Message, ObjectUid, Reason, list_map
+
+STORAGE_ORDERS = 256
+"""Orders that one node may have at a time."""
+
+
+class StorageAction(StrEnum):
+    """What to do."""
+
+    DELETE = "Delete"
+    """Delete the data, if it is there, once no Assignment of the node has it."""
+
+
+class StorageOrder(ApiModel):
+    """One thing to do with the data of one object."""
+
+    uid: ObjectUid
+    """Uid of the object whose data it is: the Volume's."""
+    action: StorageAction
+    """What to do."""
+
+
+class StorageState(StrEnum):
+    """How the node stands to an order."""
+
+    PENDING = "Pending"
+    """Under way, or waiting; reason and message say for what. It is tried until it is done."""
+    DONE = "Done"
+    FAILED = "Failed"
+    """It cannot be done, however often it is tried."""
+
+
+class StorageReport(ApiModel):
+    """What became of an order."""
+
+    uid: ObjectUid
+    """The order's uid."""
+    action: StorageAction
+    """The order's action: a report about another one is of an older order."""
+    state: StorageState
+    """How the node stands to it."""
+    reason: Reason = ""
+    """What it waits for, or why it failed, in one word."""
+    message: Message = ""
+    """The same in one sentence."""
+
+
+StorageOrders = Annotated[
+    list[StorageOrder], Field(max_length=STORAGE_ORDERS, json_schema_extra=list_map("uid"))
+]
+StorageReports = Annotated[
+    list[StorageReport], Field(max_length=STORAGE_ORDERS, json_schema_extra=list_map("uid"))
+]

@@ -1,0 +1,113 @@
+"""What the operator orders about the data of Volumes, beside Instances: each order until it is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import structlog
+
+from orlop_agent.api import backoff
+from orlop_agent.failure import StepError
+from orlop_agent.volume.driver import VolumeDriver
+from orlop_api.storage import StorageAction, StorageOrder, StorageReport, StorageState
+
+_LONGEST = 60.0
+"""Seconds between tries, if nothing that the node learns wakes them before."""
+
+_log = structlog.get_logger()
+
+
+class StorageWork:
+    """Orders under way, and what became of them.
+
+    Nothing is remembered over a restart: whatever is ordered is carried out again, to the same result.
+    """
+
+    def __init__(self, local: VolumeDriver, in_use: Callable[[], set[str]]) -> None:
+        self._local = local
+        self._in_use = in_use
+        self._listeners: list[Callable[[], None]] = []
+        self._orders: dict[str, StorageOrder] = {}
+        self._reports: dict[str, StorageReport] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._woken: dict[str, asyncio.Event] = {}
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Call `changed` whenever a report is another one."""
+        self._listeners.append(changed)
+
+    def follow(self, orders: Iterable[StorageOrder]) -> None:
+        """Start what is new, end what is not wanted any more."""
+        wanted = {order.uid: order for order in orders}
+        for uid in [uid for uid, order in self._orders.items() if wanted.get(uid) != order]:
+            self._forget(uid)
+        for uid in wanted.keys() - self._orders.keys():
+            order = self._orders[uid] = wanted[uid]
+            self._woken[uid] = asyncio.Event()
+            self._reports[uid] = _report(order, StorageState.PENDING)
+            self._tasks[uid] = asyncio.create_task(self._run(order), name=f"{order.action} {uid}")
+
+    def wake(self) -> None:
+        """What an order waits for may be there."""
+        for event in self._woken.values():
+            event.set()
+
+    def reports(self) -> list[StorageReport]:
+        """What the status shall say, in a steady order."""
+        return [self._reports[uid] for uid in sorted(self._reports)]
+
+    async def close(self) -> None:
+        """End everything that is under way."""
+        tasks = list(self._tasks.values())
+        for uid in list(self._orders):
+            self._forget(uid)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, uid: str) -> None:
+        del self._orders[uid], self._reports[uid], self._woken[uid]
+        self._tasks.pop(uid).cancel()
+
+    async def _run(self, order: StorageOrder) -> None:
+        woken = self._woken[order.uid]
+        for delay in backoff.delays(first=1.0, most=_LONGEST):
+            woken.clear()
+            report = await self._once(order)
+            if report != self._reports[order.uid]:
+                self._reports[order.uid] = report
+                for changed in self._listeners:
+                    changed()
+            if report.state is not StorageState.PENDING:
+                _log.info("storage.order", uid=order.uid, action=order.action.value, state=report.state.value)
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await woken.wait()
+
+    async def _once(self, order: StorageOrder) -> StorageReport:
+        """One try; a failure is part of the report."""
+        try:
+            await self._carry_out(order)
+        except StepError as error:
+            state = StorageState.FAILED if error.permanent else StorageState.PENDING
+            return _report(order, state, error.reason, error.message)
+        except OSError as error:
+            message = f"the node's disk: {error.strerror or type(error).__name__}"
+            return _report(order, StorageState.PENDING, "NodeError", message)
+        except Exception:  # noqa: BLE001 - told in full: without a report the order would be Pending for ever
+            _log.exception("storage.bug", uid=order.uid)
+            message = "the node's agent has a bug: its log tells more"
+            return _report(order, StorageState.PENDING, "InternalError", message)
+        return _report(order, StorageState.DONE)
+
+    async def _carry_out(self, order: StorageOrder) -> None:
+        match order.action:
+            case StorageAction.DELETE:
+                if order.uid in self._in_use():
+                    raise StepError("InUse", "an Instance on this node still has it")
+                await self._local.delete(order.uid)
+
+
+def _report(order: StorageOrder, state: StorageState, reason: str = "", message: str = "") -> StorageReport:
+    return StorageReport(uid=order.uid, action=order.action, state=state, reason=reason, message=message)

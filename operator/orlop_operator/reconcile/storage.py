@@ -1,0 +1,43 @@
+"""Orders to a node about the data of Volumes: whether one is given, what came of it. Pure."""
+
+from __future__ import annotations
+
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.storage import STORAGE_ORDERS, StorageOrder, StorageReport, StorageState
+from orlop_operator.kinds import HYPERVISOR
+from orlop_operator.reconcile.effects import Patch
+
+FULL_AGAIN = 10.0
+"""Seconds after which a node that has too many orders is looked at again."""
+
+
+def storage_order(host: Hypervisor, uid: str) -> StorageOrder | None:
+    """What the node is asked to do with the data of this object."""
+    return next((order for order in host.spec.storage if order.uid == uid), None)
+
+
+def storage_report(host: Hypervisor, order: StorageOrder) -> StorageReport | None:
+    """The answer to this very order."""
+    reports = host.status.storage if host.status else []
+    return next((r for r in reports if (r.uid, r.action) == (order.uid, order.action)), None)
+
+
+def over(host: Hypervisor, order: StorageOrder) -> bool:
+    """Whether the node is through with it, done or not."""
+    report = storage_report(host, order)
+    return report is not None and report.state is not StorageState.PENDING
+
+
+def with_order(host: Hypervisor, order: StorageOrder) -> Patch[Hypervisor] | None:
+    """Ask; an older order about the same object is replaced. None where the node has too many already."""
+    others = [known for known in host.spec.storage if known.uid != order.uid]
+    return None if len(others) >= STORAGE_ORDERS else _storage(host, [*others, order])
+
+
+def without_order(host: Hypervisor, uid: str) -> Patch[Hypervisor]:
+    """Take it back."""
+    return _storage(host, [known for known in host.spec.storage if known.uid != uid])
+
+
+def _storage(host: Hypervisor, orders: list[StorageOrder]) -> Patch[Hypervisor]:
+    return Patch(HYPERVISOR, host, {"spec": {"storage": [order.wire() for order in orders]}})

@@ -1,0 +1,96 @@
+"""Orders about data: carried out until they are done, told as they go, forgotten when they are taken back."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from orlop_agent.api import backoff
+from orlop_agent.failure import StepError
+from orlop_agent.storage import StorageWork
+from orlop_agent.volume.local import LocalVolumes
+from orlop_api.storage import StorageAction, StorageOrder, StorageState
+
+ORDER = StorageOrder(uid="v-1", action=StorageAction.DELETE)
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> LocalVolumes:
+    (tmp_path / "v-1.qcow2").write_bytes(b"data")
+    return LocalVolumes(tmp_path)
+
+
+async def settled(work: StorageWork, state: StorageState) -> None:
+    changed = asyncio.Event()
+    work.listen(changed.set)
+    async with asyncio.timeout(5):
+        while [report.state for report in work.reports()] != [state] or (
+            state is StorageState.PENDING and not work.reports()[0].reason
+        ):
+            await changed.wait()
+            changed.clear()
+
+
+async def test_data_is_deleted_and_that_is_told(pool: LocalVolumes):
+    work = StorageWork(pool, set)
+    work.follow([ORDER])
+    await settled(work, StorageState.DONE)
+    assert not pool.exists("v-1")
+    work.follow([])
+    assert work.reports() == []
+    await work.close()
+
+
+async def test_data_that_an_instance_has_waits_and_goes_on_when_it_is_woken(pool: LocalVolumes):
+    in_use = {"v-1"}
+    work = StorageWork(pool, lambda: in_use)
+    work.follow([ORDER])
+    await settled(work, StorageState.PENDING)
+    [report] = work.reports()
+    assert (report.reason, report.message) == ("InUse", "an Instance on this node still has it")
+    assert pool.exists("v-1")
+    in_use.clear()
+    work.wake()
+    await settled(work, StorageState.DONE)
+    assert not pool.exists("v-1")
+    await work.close()
+
+
+async def test_what_failed_is_tried_again_and_what_cannot_work_is_not(
+    pool: LocalVolumes, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(backoff, "delays", lambda **_: iter([0.0] * 9))
+    answers = [OSError(28, "No space left on device"), StepError("Odd", "it is odd", permanent=True)]
+
+    async def fail(_: str) -> None:
+        raise answers.pop(0)
+
+    monkeypatch.setattr(pool, "delete", fail)
+    work = StorageWork(pool, set)
+    work.follow([ORDER])
+    await settled(work, StorageState.FAILED)
+    [report] = work.reports()
+    assert (report.reason, report.message, answers) == ("Odd", "it is odd", [])
+    await work.close()
+
+
+async def test_an_order_that_is_taken_back_ends(pool: LocalVolumes, monkeypatch: pytest.MonkeyPatch):
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: str) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(pool, "delete", slow)
+    work = StorageWork(pool, set)
+    work.follow([ORDER])
+    async with asyncio.timeout(5):
+        await begun.wait()
+        work.follow([])
+        await ended.wait()
+    assert work.reports() == []
