@@ -37,7 +37,7 @@ from orlop_api.resource import (
     list_map,
 )
 from orlop_api.source import FileSource
-from orlop_api.volume import Driver
+from orlop_api.volume import Access, Driver
 
 USER_DATA_KEY = "user-data"
 """Key of the node's Secret that holds the user data."""
@@ -136,6 +136,10 @@ class AssignedVolume(ApiModel):
     """Who keeps the data."""
     size_bytes: ByteCount
     """Size of the device."""
+    access: Access = Access.READ_WRITE
+    """What the guest may do with it."""
+    attachment: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The generation of the attachment that this is: of Volume.status."""
     created: Literal["Unknown", "Created"] = "Unknown"
     """Created: the data exists, and a missing file is lost data, never to be made anew."""
 
@@ -181,7 +185,10 @@ class AssignmentSpec(ApiModel):
     nics: Annotated[list[AssignedNic], Field(max_length=8, json_schema_extra=list_map("name"))] = []
     """The NICs, in order."""
     volumes: Annotated[list[AssignedVolume], Field(max_length=16, json_schema_extra=list_map("name"))] = []
-    """The Volumes, in order."""
+    """The Volumes, in order; each is attached to the Instance before it is listed."""
+    instance_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The Instance's generation that `volumes` follow. It never falls: so whoever plans from an older Instance
+    cannot list a Volume again that another operator just let go."""
     secret: AssignedSecret | None = None
     """Where user data and credentials are, if there are any."""
 
@@ -206,6 +213,13 @@ class State(StrEnum):
 FINAL = frozenset({State.RELEASED, State.REFUSED})
 
 
+class AttachedVolume(ApiModel):
+    """One Volume that the domain has."""
+
+    volume_uid: ObjectUid
+    """The Volume's uid."""
+
+
 class AssignmentStatus(ApiModel):
     """The node's answer; that node's agent only."""
 
@@ -223,6 +237,11 @@ class AssignmentStatus(ApiModel):
     """Whether the root disk was ever made on this node; then the Instance is pinned to it."""
     created_volumes: Annotated[list[ObjectUid], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
     """Uids of the Volumes whose data exists on this node."""
+    attached_volumes: Annotated[
+        list[AttachedVolume], Field(max_length=32, json_schema_extra=list_map("volumeUID"))
+    ] = []
+    """The Volumes that the domain has now, by its own account; none where there is no domain. One that the order
+    does not list any more, and that is not here, is nobody's on this node."""
     restarted_at: Annotated[str, Field(max_length=64)] | None = None
     """The value of spec.restartedAt that was last acted on."""
     domain_uuid: Annotated[str, Field(max_length=36)] | None = None

@@ -27,6 +27,7 @@ from orlop_api.resource import (
     rule,
     rules,
 )
+from orlop_api.volume import Access
 
 FINALIZER = "orlop.dev/operator"
 REQUESTED_BY = "orlop.dev/requested-by"
@@ -109,11 +110,18 @@ class VolumeMount(ApiModel):
     """Name of the disk within the Instance."""
     volume_ref: LocalRef
     """The Volume."""
+    access: Access = Access.READ_WRITE
+    """ReadWrite, or ReadOnly: the guest sees a disk that refuses writes."""
 
 
 _EACH_VOLUME_ONCE = rule(
     "self.all(v, self.exists_one(w, w.volumeRef.name == v.volumeRef.name))",
     "each Volume may be named once",
+)
+_MOUNT_STAYS = rule(
+    "oldSelf.all(o, self.all(n, n.name != o.name || n == o))",
+    "volumeRef and access of an entry are fixed while it is listed: add an entry with another name, or remove"
+    " this one first",
 )
 
 
@@ -153,9 +161,14 @@ class InstanceSpec(ApiModel):
     ] = []
     """The NICs, in the order in which the guest sees them; at most 8."""
     volumes: Annotated[
-        list[VolumeMount], Field(max_length=16, json_schema_extra=list_map("name") | rules(_EACH_VOLUME_ONCE))
+        list[VolumeMount],
+        Field(max_length=16, json_schema_extra=list_map("name") | rules(_EACH_VOLUME_ONCE, _MOUNT_STAYS)),
     ] = []
-    """The disks after the root disk, in order; at most 16."""
+    """The disks after the root disk, in the order of a guest's start; at most 16.
+
+    Entries may be added and removed at any time, while the machine runs too. A guest knows a disk by its serial:
+    the first 20 characters of the Volume's uid.
+    """
     user_data: Annotated[UserData, Field(json_schema_extra=rules(_ONE_USER_DATA))] | None = None
     """What the guest is told at its first boot."""
     power_state: PowerState = PowerState.RUNNING
@@ -260,7 +273,7 @@ class Instance(ApiModel):
         Field(
             json_schema_extra=rules(
                 *(_fixed(name) for name in ("flavorName", "boot", "userData")),
-                *(_fixed_list(name) for name in ("networks", "volumes")),
+                _fixed_list("networks"),
             )
         ),
     ]

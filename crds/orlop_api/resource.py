@@ -17,9 +17,13 @@ API_VERSION: Literal["orlop.dev/v1alpha1"] = "orlop.dev/v1alpha1"
 Uid = NewType("Uid", str)
 
 
-def rule(expression: str, message: str) -> dict[str, str]:
-    """One CEL rule; the message says what is allowed, never only what is wrong."""
-    return {"rule": expression, "message": message}
+def rule(expression: str, message: str, told: str | None = None) -> dict[str, str]:
+    """One CEL rule; the message says what is allowed, never only what is wrong.
+
+    `told` is an expression that makes a message with the values in it; where it fails, `message` stands in.
+    """
+    made = {"rule": expression, "message": message}
+    return made if told is None else made | {"messageExpression": told}
 
 
 def rules(*items: dict[str, str]) -> dict[str, Any]:

@@ -25,6 +25,13 @@ class ReclaimPolicy(StrEnum):
     RETAIN = "Retain"
 
 
+class Access(StrEnum):
+    """What an Instance may do with a Volume."""
+
+    READ_WRITE = "ReadWrite"
+    READ_ONLY = "ReadOnly"
+
+
 class VolumeClassSpec(ApiModel):
     """How Volumes of this class are kept."""
 
@@ -80,6 +87,8 @@ class Attachment(ApiModel):
     """The Instance's uid."""
     node_name: DnsSubdomain
     """Node where it runs."""
+    generation: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})] = 1
+    """The number of this attachment among all that the Volume had."""
 
 
 class VolumeStatus(ApiModel):
@@ -92,7 +101,9 @@ class VolumeStatus(ApiModel):
     pool_id: ObjectUid | None = None
     """The data pool on that node, by the random name it got when it was made."""
     attachment: Attachment | None = None
-    """The one Instance that may write."""
+    """The one Instance that may write; it stays until its node says that no guest has the Volume any more."""
+    attachments: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """How often the Volume was attached: the generation of the last attachment."""
     conditions: Conditions = []
     """Ready: the data exists. Before that the Volume waits for its first Instance."""
 

@@ -33,7 +33,7 @@ from orlop_agent.protocol import Me
 from orlop_agent.settings import Settings
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.driver import VolumeDriver
-from orlop_agent.volume.file import cache_mode
+from orlop_agent.volume.file import cache_mode, sweep
 from orlop_agent.volume.local import LocalVolumes
 from orlop_agent.wiring import Networks, Wiring
 from orlop_api.assignment import Assignment
@@ -64,6 +64,7 @@ async def assembled(
         me = Me(settings.node_name, node.boot_id(), node.pool_id(layout.pool_id))
         kind = node.virtualization_type(config.node)
         images = ImageStore(layout.images, config.images)
+        sweep(layout.volumes)
         volumes: dict[Driver, VolumeDriver] = {Driver.LOCAL: LocalVolumes(layout.volumes)}
         wiring = Wiring(networks, client)
         cache = Cache()

@@ -15,6 +15,7 @@ from orlop_agent import outcome, protocol, steps
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError, ConflictError, ForbiddenError, InvalidError
 from orlop_agent.domain.build import domain_xml
+from orlop_agent.domain.disk import added_disk
 from orlop_agent.domain.spec import DomainSpec, Nic
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import Hypervisor, HypervisorError, Mark
@@ -113,6 +114,12 @@ class Executor:
             case steps.Destroy():
                 await on.hypervisor.destroy(self._uid)
                 return replace(memory, mine=None, orphan=None)
+            case steps.AttachDisk(volume_uid=volume):
+                await self._attach(observed, volume)
+                return outcome.untroubled(memory, volume)
+            case steps.DetachDisk(volume_uid=volume):
+                await on.hypervisor.detach_disk(self._uid, volume)
+                return outcome.asked(memory, volume, observed.now)
             case steps.NoteRunning():
                 return await self._note_running(observed)
             case steps.NoteEnd(reason=None):
@@ -204,6 +211,12 @@ class Executor:
         await self._on.wiring.plug(self._uid, order.spec.nics)
         await self._on.hypervisor.resume(self._uid)
         return outcome.not_asked(await self._note_running(observed))
+
+    async def _attach(self, observed: Observed, volume_uid: str) -> None:
+        volume = next(v for v in _order(observed).spec.volumes if v.volume_uid == volume_uid)
+        made = await self._on.preparation.volume(volume)
+        has = observed.domain.disks if observed.domain is not None else ()
+        await self._on.hypervisor.attach_disk(self._uid, added_disk(made, self._on.disk_cache, has))
 
     async def _note_running(self, observed: Observed) -> Memory:
         if observed.domain is None:

@@ -34,11 +34,23 @@ class Power(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DomainDisk:
+    """One disk that a domain has now."""
+
+    target: str
+    """Its name among the domain's disks: vda."""
+    volume_uid: str | None = None
+    """The Volume that it is; None for the root disk and the seed."""
+    readonly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """A domain of Orlop's, as it was found."""
 
     mark: Mark
     power: Power
+    disks: tuple[DomainDisk, ...] = ()
 
 
 class EndReason(StrEnum):
@@ -101,6 +113,12 @@ class Hypervisor(Protocol):
 
     async def destroy(self, instance_uid: str) -> None:
         """Pull the plug; afterwards the domain is gone."""
+
+    async def attach_disk(self, instance_uid: str, xml: str) -> None:
+        """Plug a disk in; afterwards the domain has it, whether its guest looks at it or not."""
+
+    async def detach_disk(self, instance_uid: str, volume_uid: str) -> None:
+        """Ask the guest to let go of a Volume's disk. Once it has, that is told as `Moved`; it may never."""
 
     async def lookup(self, instance_uid: str) -> Domain | None:
         """The Instance's domain, if there is one."""

@@ -19,7 +19,8 @@ import structlog
 
 from orlop_agent.api import backoff
 from orlop_agent.domain.build import NAME_PREFIX
-from orlop_agent.domain.mark import NAMESPACE, read_mark
+from orlop_agent.domain.disk import alias_of
+from orlop_agent.domain.live import read_domain
 from orlop_agent.hypervisor import (
     ConnectionLostError,
     Domain,
@@ -38,6 +39,7 @@ T = TypeVar("T")
 _CALL_SECONDS = 15.0
 _CREATE_SECONDS = 120.0
 _DESTROY_SECONDS = 30.0
+_ATTACH_SECONDS = 60.0
 _THREADS = 16
 _KEEPALIVE = (5, 3)
 """Seconds between questions, and how many may stay without an answer."""
@@ -70,7 +72,7 @@ class LibvirtHypervisor:
         self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt")
         self._listeners: list[Callable[[DomainEvent], None]] = []
         self._connection: Any = None
-        self._callback = -1
+        self._callbacks: list[int] = []
         self._connecting = asyncio.Lock()
         self._was_connected = False
         self._reconnecting: asyncio.Task[None] | None = None
@@ -97,6 +99,25 @@ class LibvirtHypervisor:
 
     async def destroy(self, instance_uid: str) -> None:
         await self._on_domain(instance_uid, lambda domain: domain.destroy(), _DESTROY_SECONDS)
+
+    async def attach_disk(self, instance_uid: str, xml: str) -> None:
+        await self._on_domain(
+            instance_uid,
+            lambda domain: domain.attachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE),
+            _ATTACH_SECONDS,
+        )
+
+    async def detach_disk(self, instance_uid: str, volume_uid: str) -> None:
+        def ask(domain: Any) -> None:
+            try:
+                # The other way to detach waits for the guest's answer, in one of a few threads.
+                domain.detachDeviceAlias(alias_of(volume_uid), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            except libvirt.libvirtError as error:
+                gone = error.get_error_code() == libvirt.VIR_ERR_DEVICE_MISSING
+                if not gone and "in the process of unplug" not in str(error):
+                    raise
+
+        await self._on_domain(instance_uid, ask)
 
     async def lookup(self, instance_uid: str) -> Domain | None:
         def look(domain: Any) -> Domain:
@@ -183,15 +204,22 @@ class LibvirtHypervisor:
         connection.registerCloseCallback(self._on_close, None)
         if connection.getURI().startswith("qemu"):
             connection.setKeepAlive(*_KEEPALIVE)
-        self._callback = connection.domainEventRegisterAny(
-            None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None
-        )
+        self._callbacks = [
+            connection.domainEventRegisterAny(None, event, heard, None)
+            for event, heard in (
+                (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle),
+                (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, self._on_device),
+                (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._on_device),
+                (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, self._on_device),
+            )
+        ]
         return connection
 
     def _disconnect(self, connection: Any) -> None:
         """In a thread; a daemon that is gone already is as good."""
         try:
-            connection.domainEventDeregisterAny(self._callback)
+            for callback in self._callbacks:
+                connection.domainEventDeregisterAny(callback)
             connection.unregisterCloseCallback()
             connection.close()
         except libvirt.libvirtError as error:
@@ -231,6 +259,11 @@ class LibvirtHypervisor:
             return
         self._loop.call_soon_threadsafe(self._tell, happened)
 
+    def _on_device(self, _connection: Any, domain: Any, _alias: str, _opaque: object) -> None:
+        """In libvirt's thread: a device came, went, or was asked for in vain."""
+        if domain.name().startswith(NAME_PREFIX):
+            self._loop.call_soon_threadsafe(self._tell, Moved(domain.UUIDString()))
+
     def _tell(self, event: DomainEvent) -> None:
         for listener in self._listeners:
             listener(event)
@@ -238,14 +271,9 @@ class LibvirtHypervisor:
 
 def _described(domain: Any) -> Domain | None:
     """The domain as the agent sees it; None for one without a mark, which is not Orlop's."""
-    try:
-        mark = read_mark(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE))
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
-            return None
-        raise
+    xml = domain.XMLDesc()
     state, _ = domain.state()
-    return None if mark is None else Domain(mark, _POWER.get(state, Power.ENDING))
+    return read_domain(xml, _POWER.get(state, Power.ENDING))
 
 
 _POWER = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from orlop_agent.hypervisor import Domain, EndReason, Power
 from orlop_agent.journal import Record
@@ -21,6 +22,21 @@ class Trouble:
     retry_at: float
     """Seconds of the monotonic clock; infinite where only another order can help."""
     conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DiskMemory:
+    """What this agent process knows of one Volume of a guest that runs."""
+
+    asked_at: float | None = None
+    """When the guest was first asked to let go of it."""
+    due_at: float = 0.0
+    """Not before then is the step that it needs taken again."""
+    failures: int = 0
+    """How often in a row its step did not work."""
+    reason: str = ""
+    message: str = ""
+    """Why it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,8 @@ class Memory:
     orphan: str | None = None
     """Why the domain counts as an orphan."""
     trouble: Trouble | None = None
+    disks: Mapping[str, DiskMemory] = field(default_factory=dict)
+    """By the Volume's uid, those of the guest that runs."""
 
     @property
     def starting(self) -> bool:
@@ -108,7 +126,7 @@ class Observed:
         return DomainMark(mark.assignment_uid, mark.epoch, mark.start_id, held)
 
 
-_NOT_PREPARED = {"desired", "restarted_at", "restart_policy", "stop_policy"}
+_NOT_PREPARED = {"instance_generation", "desired", "restarted_at", "restart_policy", "stop_policy"}
 
 
 def order_key(assignment: Assignment) -> str:

@@ -7,7 +7,10 @@ from dataclasses import replace
 from orlop_agent import ending, steps
 from orlop_agent.failure import StepError
 from orlop_agent.network.errors import NetworkError
-from orlop_agent.observed import Memory
+from orlop_agent.observed import DiskMemory, Memory
+
+ASK_AGAIN = 5.0
+"""Seconds after which a guest that did not let go of a disk is asked again: one that still boots hears nothing."""
 
 
 def begun(step: steps.Step, memory: Memory) -> Memory:
@@ -33,6 +36,33 @@ def failed(step: steps.Step, error: StepError, memory: Memory) -> Memory:
     return memory
 
 
+def asked(memory: Memory, volume_uid: str, now: float) -> Memory:
+    """The guest was asked to let go of a Volume."""
+    known = memory.disks.get(volume_uid, DiskMemory())
+    since = now if known.asked_at is None else known.asked_at
+    noted = DiskMemory(asked_at=since, due_at=now + ASK_AGAIN)
+    return replace(memory, disks={**memory.disks, volume_uid: noted})
+
+
+def untroubled(memory: Memory, volume_uid: str) -> Memory:
+    """What was asked or went wrong with a Volume counts no more."""
+    return replace(memory, disks={uid: known for uid, known in memory.disks.items() if uid != volume_uid})
+
+
+def disk_failed(step: steps.DiskStep, error: StepError, memory: Memory, now: float) -> Memory:
+    """A Volume of the guest that runs is in trouble; the guest is not, nor is any other Volume."""
+    known = memory.disks.get(step.volume_uid, DiskMemory())
+    wait = ending.delay(16 if error.permanent else known.failures)
+    noted = replace(
+        known,
+        due_at=now + wait,
+        failures=known.failures + 1,
+        reason=error.reason,
+        message=error.message,
+    )
+    return replace(memory, disks={**memory.disks, step.volume_uid: noted})
+
+
 def taken(step: steps.Step, learned: Memory, meanwhile: Memory) -> Memory:
     """What a step that worked taught; an end that the hypervisor told of during it is still to be looked at."""
     if isinstance(step, steps.NoteEnd | steps.Begin):
@@ -42,7 +72,7 @@ def taken(step: steps.Step, learned: Memory, meanwhile: Memory) -> Memory:
 
 def not_asked(memory: Memory) -> Memory:
     """Of the guest that is there, or is started next, nothing was asked yet, and no end was seen."""
-    return replace(memory, ended=None, power_off_at=None, press_again_at=0.0, asked_until=0.0)
+    return replace(memory, ended=None, power_off_at=None, press_again_at=0.0, asked_until=0.0, disks={})
 
 
 def restart_later(memory: Memory, now: float) -> Memory:

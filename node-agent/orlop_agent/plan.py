@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from orlop_agent import ending
+from orlop_agent import ending, volumes
 from orlop_agent.hypervisor import EndReason, Power
 from orlop_agent.observed import Observed, order_key
 from orlop_agent.protocol import (
@@ -26,7 +26,7 @@ from orlop_agent.protocol import (
     may_start,
     verdict_on_domain,
 )
-from orlop_agent.report import all_ready, status
+from orlop_agent.report import status
 from orlop_agent.steps import (
     AnswerFinal,
     Begin,
@@ -141,8 +141,12 @@ def _keep(observed: Observed, assignment: Assignment) -> Step:
         )
     if domain is not None and record is not None and record.ran != domain.mark.start_id:
         return NoteRunning()
+    step = volumes.next_step(observed, assignment)
+    if step is not None:
+        return step
     return Report(
-        status(observed, assignment, State.RUNNING, conditions=all_ready(assignment.metadata.generation))
+        status(observed, assignment, State.RUNNING, conditions=volumes.conditions(observed, assignment)),
+        volumes.due_at(observed, assignment),
     )
 
 

@@ -38,7 +38,7 @@ from orlop_api.assignment import (
 )
 from orlop_api.condition import Condition
 from orlop_api.quantity import rounded
-from orlop_api.volume import Driver
+from orlop_api.volume import Access, Driver
 
 T = TypeVar("T")
 _SERIAL_LENGTH = 20
@@ -156,11 +156,14 @@ class Preparation:
         return Disk(path, "qcow2", base=BaseImage(files.disk, files.format.value)), kernel
 
     async def _data(self, volumes: Sequence[AssignedVolume]) -> list[Disk]:
-        paths = await asyncio.gather(*(self._volumes[volume.driver].ensure(volume) for volume in volumes))
-        return [
-            Disk(path, "qcow2", serial=volume.volume_uid[:_SERIAL_LENGTH])
-            for volume, path in zip(volumes, paths, strict=True)
-        ]
+        return await asyncio.gather(*map(self.volume, volumes))
+
+    async def volume(self, volume: AssignedVolume) -> Disk:
+        """One Volume's disk, its data made at its first use. StepError."""
+        uid = volume.volume_uid
+        path = await self._volumes[volume.driver].ensure(volume)
+        readonly = volume.access is Access.READ_ONLY
+        return Disk(path, "qcow2", serial=uid[:_SERIAL_LENGTH], volume_uid=uid, readonly=readonly)
 
     async def _seed(self, assignment: Assignment) -> Disk:
         spec = assignment.spec

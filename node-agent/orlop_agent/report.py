@@ -8,7 +8,7 @@ from typing import Literal
 
 from orlop_agent.observed import Observed
 from orlop_agent.protocol import has_data
-from orlop_api.assignment import Assignment, AssignmentStatus, State
+from orlop_api.assignment import Assignment, AssignmentStatus, AttachedVolume, State
 from orlop_api.condition import Condition, Truth, merged
 
 PARTS = ("ImageReady", "NetworkReady", "VolumesReady")
@@ -41,6 +41,7 @@ def status(
         start_id=kept.start_id if kept else None,
         root_disk=root_disk,
         created_volumes=list(observed.created_volumes),
+        attached_volumes=[AttachedVolume(volume_uid=uid) for uid in attached(observed)],
         restarted_at=kept.restarted_at if kept else None,
         domain_uuid=observed.domain.mark.instance_uid if running and observed.domain else None,
         virtualization_type=observed.virtualization_type if running else None,
@@ -48,6 +49,12 @@ def status(
         message=message[:_MESSAGE_LIMIT],
         conditions=list(conditions),
     )
+
+
+def attached(observed: Observed) -> list[str]:
+    """Uids of the Volumes that the domain has, sorted: in which order it got them says nothing."""
+    disks = observed.domain.disks if observed.domain is not None else ()
+    return sorted(disk.volume_uid for disk in disks if disk.volume_uid is not None)
 
 
 def all_ready(generation: int) -> tuple[Condition, ...]:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from xml.etree import ElementTree as ET
 
-from orlop_agent.domain.mark import read_mark
+from orlop_agent.domain.disk import read_disk
+from orlop_agent.domain.live import read_domain
 from orlop_agent.hypervisor import (
     Domain,
     DomainEvent,
@@ -36,20 +37,21 @@ class SimulatedHypervisor:
     """Names of calls that fail once, their effect being there."""
     deaf: set[str] = field(default_factory=set)
     """Uids of guests that do not heed the power button."""
+    clinging: set[str] = field(default_factory=set)
+    """Uids of Volumes that their guests do not let go of."""
     taps: set[str] | None = None
     """Names of the taps that are there; a domain needs its own, and they end with it. None: nobody looks."""
     _listeners: list[Callable[[DomainEvent], None]] = field(default_factory=list)
 
     async def create_paused(self, xml: str) -> None:
-        mark = read_mark(xml)
-        if mark is None:
-            raise HypervisorError("the description carries no mark")
+        made = _made(xml)
+        mark = made.mark
         self._enter("create_paused", mark.instance_uid)
         if mark.instance_uid in self.domains:
             raise DomainExistsError(f"domain {mark.instance_uid} exists")
         if self.taps is not None and (missing := _taps(xml) - self.taps):
             raise HypervisorError(f"no device {', '.join(sorted(missing))}")
-        self.domains[mark.instance_uid] = Domain(mark, Power.PAUSED)
+        self.domains[mark.instance_uid] = made
         self.xml[mark.instance_uid] = xml
         self._leave("create_paused")
 
@@ -70,6 +72,30 @@ class SimulatedHypervisor:
         self._enter("destroy", instance_uid)
         self.end(instance_uid, EndReason.DESTROYED)
         self._leave("destroy")
+
+    async def attach_disk(self, instance_uid: str, xml: str) -> None:
+        self._enter("attach_disk", instance_uid)
+        domain, made = self.domains.get(instance_uid), read_disk(ET.fromstring(xml))  # noqa: S314 - ours
+        if domain is not None:
+            if any(made.target == disk.target or made.volume_uid == disk.volume_uid for disk in domain.disks):
+                raise HypervisorError(f"target {made.target} already exists")
+            self.domains[instance_uid] = replace(domain, disks=(*domain.disks, made))
+            self._tell(Moved(instance_uid))
+        self._leave("attach_disk")
+
+    async def detach_disk(self, instance_uid: str, volume_uid: str) -> None:
+        self._enter("detach_disk", instance_uid)
+        if volume_uid not in self.clinging:
+            self.let_go(instance_uid, volume_uid)
+        self._leave("detach_disk")
+
+    def let_go(self, instance_uid: str, volume_uid: str) -> None:
+        """The guest releases a disk, asked or not."""
+        domain = self.domains.get(instance_uid)
+        if domain is not None:
+            left = tuple(disk for disk in domain.disks if disk.volume_uid != volume_uid)
+            self.domains[instance_uid] = replace(domain, disks=left)
+            self._tell(Moved(instance_uid))
 
     async def lookup(self, instance_uid: str) -> Domain | None:
         self._enter("lookup", instance_uid)
@@ -110,6 +136,13 @@ class SimulatedHypervisor:
         if call in self.fail_after:
             self.fail_after.remove(call)
             raise HypervisorError(f"{call} was made to fail after its effect")
+
+
+def _made(xml: str) -> Domain:
+    made = read_domain(xml, Power.PAUSED)
+    if made is None:
+        raise HypervisorError("the description carries no mark")
+    return made
 
 
 def _taps(xml: str) -> set[str]:

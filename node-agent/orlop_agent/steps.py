@@ -54,6 +54,20 @@ class Destroy:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachDisk:
+    """Plug a Volume of the order into the guest that runs."""
+
+    volume_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetachDisk:
+    """Ask the guest that runs to let go of a Volume."""
+
+    volume_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoteRunning:
     """Journal that the guest runs, where the Resume that began it could not."""
 
@@ -94,9 +108,10 @@ class AnswerFinal:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Write the status."""
+    """Write the status, if it says something new; then wait, as `Wait` does."""
 
     status: AssignmentStatus
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,9 @@ class Wait:
     until: float | None = None
 
 
+DiskStep = AttachDisk | DetachDisk
+"""A step for one Volume of a guest that runs: what goes wrong with it holds up nothing else."""
+
 Step = (
     Read
     | Begin
@@ -128,6 +146,8 @@ Step = (
     | PressPower
     | Spare
     | Destroy
+    | AttachDisk
+    | DetachDisk
     | NoteRunning
     | NoteEnd
     | Unwire

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import structlog
 
-from orlop_agent import ending, outcome, report, steps
+from orlop_agent import outcome, report, steps, trouble
 from orlop_agent.api.errors import ConflictError
 from orlop_agent.cache import Cache
 from orlop_agent.execute import Executor, Services
@@ -19,7 +19,7 @@ from orlop_agent.hypervisor import Domain, Ended, HypervisorError
 from orlop_agent.journal import Record
 from orlop_agent.ledger import slot_of
 from orlop_agent.node import VirtualizationType
-from orlop_agent.observed import Memory, Observed, Trouble
+from orlop_agent.observed import Memory, Observed
 from orlop_agent.plan import plan
 from orlop_agent.protocol import Me
 from orlop_agent.volume.driver import VolumeDriver
@@ -32,7 +32,14 @@ _PROGRESS = 10.0
 """Seconds between words on how far it is."""
 _STEPS_AT_ONCE = 64
 """More steps than any way through the plan has: a round that takes more is broken off and tried later."""
-_TOUCH_DOMAIN = (steps.Create, steps.Resume, steps.PressPower, steps.Destroy)
+_TOUCH_DOMAIN = (
+    steps.Create,
+    steps.Resume,
+    steps.PressPower,
+    steps.Destroy,
+    steps.AttachDisk,
+    steps.DetachDisk,
+)
 
 _log = structlog.get_logger()
 
@@ -113,7 +120,7 @@ class Worker:
             if isinstance(step, steps.Wait):
                 return self._rest(step.until)
             if isinstance(step, steps.Report) and not _news(step, observed):
-                return self._rest(None)
+                return self._rest(step.until)
             try:
                 await self._take(step, observed)
             except ConflictError:
@@ -124,7 +131,10 @@ class Worker:
                 except StepError as error:
                     return self._fail(step, error)
             except StepError as error:
-                retry_at = self._fail(step, error)
+                if isinstance(step, steps.DiskStep):
+                    self.memory = trouble.of_disk(self._uid, step, error, self.memory)
+                else:
+                    retry_at = self._fail(step, error)
                 if isinstance(step, steps.Read | steps.Report | steps.AnswerFinal):
                     return retry_at
             if isinstance(step, steps.Read):
@@ -236,30 +246,21 @@ class Worker:
     def _fail(self, step: steps.Step, error: StepError) -> float:
         """Remember what went wrong, for the status and for the next try; returns when that is."""
         self._failures += 1
-        seconds = ending.delay(16 if error.permanent else self._failures - 1)
         attempt = self._executor.attempt
         conditions = attempt.conditions() if isinstance(step, steps.Prepare) and attempt else ()
-        retry_at = time.monotonic() + seconds
-        trouble = Trouble(error.reason, error.message, retry_at, conditions)
-        self.memory = replace(outcome.failed(step, error, self.memory), trouble=trouble)
-        _log.warning(
-            "instance.trouble",
-            instance=self._uid,
-            step=type(step).__name__,
-            reason=error.reason,
-            error=str(error.__cause__ or error.message),
-            retry_seconds=seconds,
+        self.memory, retry_at = trouble.of_instance(
+            self._uid, step, error, self.memory, self._failures, conditions
         )
         return retry_at
 
     def _rest(self, until: float | None) -> float | None:
         """The next moment at which something is due by itself."""
         memory, now = self.memory, time.monotonic()
-        trouble = memory.trouble
-        if trouble is None or trouble.retry_at <= now:
+        known = memory.trouble
+        if known is None or known.retry_at <= now:
             self._failures = 0
             self.memory = replace(memory, trouble=None)
-        due = [until, trouble.retry_at if trouble else None]
+        due = [until, known.retry_at if known else None]
         return min((moment for moment in due if moment is not None and moment > now), default=None)
 
     async def _blind(self, error: HypervisorError) -> float:

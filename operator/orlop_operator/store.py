@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeVar, cast
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.claim import Claim
-from orlop_operator.kinds import ASSIGNMENT, PORT, WATCHED, Kind, M, Object, OwnedPort
+from orlop_api.volume import Volume
+from orlop_operator.kinds import ASSIGNMENT, PORT, VOLUME, WATCHED, Kind, M, Object, OwnedPort
 from orlop_operator.references import references
 
 _REMEMBERED_DEAD = 4096
@@ -74,6 +75,7 @@ class Store:
         self._holdings: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
         self._nodes: defaultdict[str, set[str]] = defaultdict(set)
         self._owned: defaultdict[str, set[Key]] = defaultdict(set)
+        self._attached: defaultdict[str, set[Key]] = defaultdict(set)
         self._listener = listener
 
     def get(self, kind: Kind[M], namespace: str, name: str) -> M | None:
@@ -119,6 +121,11 @@ class Store:
         """Ports that Orlop made for the Instance."""
         found = (self.get(PORT, key.namespace, key.name) for key in self._owned.get(instance_uid, ()))
         return [port for port in found if port is not None]
+
+    def volumes_of(self, instance_uid: str) -> list[Volume]:
+        """Volumes that are attached to the Instance, whether it lists them or not."""
+        found = (self.get(VOLUME, key.namespace, key.name) for key in self._attached.get(instance_uid, ()))
+        return [volume for volume in found if volume is not None]
 
     def observe(self, kind: Kind[M], thing: M) -> bool:
         """Take over a newer version; False for one that is older, the same, or of a dead object."""
@@ -179,6 +186,8 @@ class Store:
             self._nodes[thing.spec.node_name].add(key.name)
         elif isinstance(thing, OwnedPort) and thing.owner_uid:
             self._owned[thing.owner_uid].add(key)
+        elif isinstance(thing, Volume) and (holder := _holder(thing)):
+            self._attached[holder].add(key)
 
     def _unindex(self, key: Key, thing: Object) -> None:
         self._by_uid.pop(thing.metadata.uid, None)
@@ -191,6 +200,13 @@ class Store:
             _discard(self._nodes, thing.spec.node_name, key.name)
         elif isinstance(thing, OwnedPort) and thing.owner_uid:
             _discard(self._owned, thing.owner_uid, key)
+        elif isinstance(thing, Volume) and (holder := _holder(thing)):
+            _discard(self._attached, holder, key)
+
+
+def _holder(volume: Volume) -> str | None:
+    """Uid of the Instance that the Volume is attached to."""
+    return volume.status.attachment.instance_uid if volume.status and volume.status.attachment else None
 
 
 def _discard(index: dict[A, set[B]], at: A, item: B) -> None:

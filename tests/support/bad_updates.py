@@ -6,6 +6,11 @@ from support.bad import Bad
 
 _HTTP = {"http": {"url": "https://mirror.example.org/vmlinuz"}}
 
+MOUNT_STAYS = (
+    "volumeRef and access of an entry are fixed while it is listed: add an entry with another name, or remove"
+    " this one first"
+)
+
 CHANGED = [
     Bad(
         "flavor",
@@ -74,11 +79,20 @@ CHANGED = [
         "networks is immutable: create another Instance",
     ),
     Bad(
-        "a volume later",
+        "another volume under the same name",
         "Instance",
-        {"spec.volumes": [{"name": "a", "volumeRef": {"name": "a"}}]},
-        "spec",
-        "volumes is immutable: create another Instance",
+        {"spec.volumes": [{"name": "a", "volumeRef": {"name": "b"}}]},
+        "spec.volumes",
+        MOUNT_STAYS,
+        first={"spec.volumes": [{"name": "a", "volumeRef": {"name": "a"}}]},
+    ),
+    Bad(
+        "another access",
+        "Instance",
+        {"spec.volumes": [{"name": "a", "volumeRef": {"name": "a"}, "access": "ReadOnly"}]},
+        "spec.volumes",
+        MOUNT_STAYS,
+        first={"spec.volumes": [{"name": "a", "volumeRef": {"name": "a"}}]},
     ),
     Bad(
         "user data later",

@@ -1,7 +1,4 @@
-"""An agent that plays its part of the Assignment protocol by script: no libvirt, no network, no disks.
-
-It writes as its node's own account, so the policies judge it as they would the real one.
-"""
+"""An agent that plays its part of the protocol by script, as its node's own account: so the policies judge it too."""
 
 from __future__ import annotations
 
@@ -146,6 +143,8 @@ class ScriptedAgent:
         """Uids of Instances whose guests run."""
         self.volumes: set[str] = set()
         """Uids of Volumes whose files exist."""
+        self.clinging: set[str] = set()
+        """Uids of Volumes that guests hold on to."""
         self.address = f"192.0.2.{1 + sum(node.encode()) % 250}"
         self.beating = True
 
@@ -219,40 +218,43 @@ class ScriptedAgent:
         """One look at one Assignment, as the protocol wants it; a conflict means that a newer one follows."""
         spec, uid = order["spec"], order["metadata"]["name"]
         status = order.get("status") or {}
-        answered = status.get("epoch") == spec["epoch"]
-        if not answered:
-            status = {}
+        status = status if status.get("epoch") == spec["epoch"] else {}
         state = status.get("state")
+        news = status.get("observedGeneration") != order["metadata"]["generation"]
+        gone: Body = {"domainUUID": None, "attachedVolumes": []}
         with contextlib.suppress(RefusedError):
             if spec["desired"] in {"Purged", "Released"}:
-                if (
-                    state == "Released"
-                    and status.get("observedGeneration") == order["metadata"]["generation"]
-                ):
-                    return
                 self.running.discard(uid)
-                await self._answer(order, "Released", rootDisk="Absent", domainUUID=None)
+                if state != "Released" or news:
+                    await self._answer(order, "Released", rootDisk="Absent", **gone)
             elif state in {"Released", "Refused"}:
-                return
+                if news:
+                    await self._answer(order, state, **gone)
             elif spec["instance"]["name"] in self.refuses:
                 await self._answer(order, "Refused", reason="NoRoom", message="no room after all")
             elif spec["desired"] == "Stopped":
                 self.running.discard(uid)
-                if state != "Stopped":
-                    await self._answer(order, "Stopped", domainUUID=None)
+                if state != "Stopped" or news:
+                    await self._answer(order, "Stopped", **gone)
             elif state != "Running" or spec.get("restartedAt") not in {None, status.get("restartedAt")}:
                 await self._start(order, uid)
+            elif news:
+                await self._run(order, uid)
 
     async def _start(self, order: Body, uid: str) -> None:
-        made = [volume["volumeUID"] for volume in order["spec"].get("volumes", [])]
         begun = await self._answer(order, "Starting", bootID=self.boot_id, startID=str(uuid4()))
         self.running.add(uid)
-        self.volumes |= set(made)
+        await self._run(begun, uid)
+
+    async def _run(self, order: Body, uid: str) -> None:
+        listed = [volume["volumeUID"] for volume in order["spec"].get("volumes", [])]
+        self.volumes |= set(listed)
         await self._answer(
-            begun,
+            order,
             "Running",
             rootDisk="Created",
-            createdVolumes=made,
+            createdVolumes=listed,
+            attachedVolumes=[{"volumeUID": volume} for volume in {*listed, *self.clinging}],
             restartedAt=order["spec"].get("restartedAt"),
             domainUUID=uid,
             virtualizationType="qemu",

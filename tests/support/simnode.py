@@ -190,5 +190,15 @@ class Story:
         status: Body = found["status"]
         return status
 
+    async def until_condition(self, kind: str, reason: str) -> Body:
+        """Wait for this reason of one of the answer's conditions."""
+
+        def those(seen: Body | None) -> list[Body]:
+            conditions = (seen or {}).get("status", {}).get("conditions", [])
+            return [c for c in conditions if (c["type"], c["reason"]) == (kind, reason)]
+
+        found = await self._operator.until(ASSIGNMENTS, self.uid, lambda seen: bool(those(seen)), seconds=20)
+        return those(found)[0]
+
     async def delete(self) -> None:
         await self._operator.call("DELETE", f"{ASSIGNMENTS}/{self.uid}")

@@ -1,9 +1,17 @@
-"""<disk>: virtio disks in order, vda first."""
+"""<disk>: virtio disks in order, vda first; and what of them a live domain's description says."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from xml.etree import ElementTree as ET
+
 from orlop_agent.domain.element import Node, element
 from orlop_agent.domain.spec import Disk
+from orlop_agent.hypervisor import DomainDisk
+
+_ALIAS = "ua-"
+"""How an alias begins that is not libvirt's own; the rest of it is the Volume's uid, which no serial has room for."""
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def disk(index: int, made_of: Disk, cache: str, *, bootable: bool) -> Node:
@@ -20,13 +28,37 @@ def disk(index: int, made_of: Disk, cache: str, *, bootable: bool) -> Node:
         ),
         element("source", file=str(made_of.path)),
         _backing(made_of),
-        element("target", dev=f"vd{chr(ord('a') + index)}", bus="virtio"),
+        element("target", dev=f"vd{_LETTERS[index]}", bus="virtio"),
         element("readonly") if made_of.readonly else None,
         element("serial", text=made_of.serial) if made_of.serial else None,
+        element("alias", name=alias_of(made_of.volume_uid)) if made_of.volume_uid else None,
         element("boot", order="1") if bootable else None,
         type="file",
         device="disk",
     )
+
+
+def added_disk(made_of: Disk, cache: str, domain_has: Collection[DomainDisk]) -> str:
+    """The description of a disk for virDomainAttachDeviceFlags, under the first name that is free."""
+    taken = {known.target for known in domain_has}
+    index = next(n for n, letter in enumerate(_LETTERS) if f"vd{letter}" not in taken)
+    return ET.tostring(disk(index, made_of, cache, bootable=False), encoding="unicode")
+
+
+def read_disk(found: Node) -> DomainDisk:
+    """One <disk> of a live domain's description."""
+    target, alias = found.find("target"), found.find("alias")
+    name = alias.get("name", "") if alias is not None else ""
+    return DomainDisk(
+        target.get("dev", "") if target is not None else "",
+        name.removeprefix(_ALIAS) if name.startswith(_ALIAS) else None,
+        found.find("readonly") is not None,
+    )
+
+
+def alias_of(volume_uid: str) -> str:
+    """The alias of a Volume's disk."""
+    return _ALIAS + volume_uid
 
 
 def _backing(made_of: Disk) -> Node:

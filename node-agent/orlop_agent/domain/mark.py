@@ -8,7 +8,6 @@ from orlop_agent.domain.element import Node, element
 from orlop_agent.hypervisor import Mark
 
 NAMESPACE = "https://orlop.dev/domain"
-_BARE_TAG = "instance"
 _TAG = f"{{{NAMESPACE}}}instance"
 ET.register_namespace("orlop", NAMESPACE)
 
@@ -28,12 +27,9 @@ def metadata(mark: Mark) -> Node:
     )
 
 
-def read_mark(xml: str) -> Mark | None:
-    """The mark in a domain's XML, or in its metadata alone; None where it carries none, or one that cannot be read."""
-    # The text is libvirtd's own: root wrote it on this node.
-    root = ET.fromstring(xml)  # noqa: S314
-    # Asked for the metadata alone, libvirt leaves the namespace out (virDomainGetMetadata).
-    found = root if root.tag == _BARE_TAG else next(root.iter(_TAG), None)
+def read_mark(domain: Node) -> Mark | None:
+    """The mark in a domain's description; None where it carries none, or one that cannot be read."""
+    found = next(domain.iter(_TAG), None)
     if found is None:
         return None
     try:

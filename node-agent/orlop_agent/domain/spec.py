@@ -24,6 +24,8 @@ class Disk:
     format: str
     base: BaseImage | None = None
     serial: str | None = None
+    volume_uid: str | None = None
+    """The Volume that it is; None for the root disk and the seed."""
     readonly: bool = False
 
 

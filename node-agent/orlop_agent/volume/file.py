@@ -22,6 +22,12 @@ async def make_once(path: Path, size: int, base: Path | None = None, base_format
     await asyncio.to_thread(_publish, aside, path)
 
 
+def sweep(directory: Path) -> None:
+    """Remove what an agent left that ended while it made a disk: nothing has its name yet, so nobody uses it."""
+    for aside in directory.glob(".*.new"):
+        aside.unlink(missing_ok=True)
+
+
 def _publish(aside: Path, path: Path) -> None:
     descriptor = os.open(aside, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

@@ -91,6 +91,7 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         claimed=frozenset(context.claimed),
         place=context.placements.choose,
         hypervisor=lambda name: store.get(HYPERVISOR, "", name),
+        used_volumes=tuple(store.volumes_of(meta.uid)),
     )
     return _with_holdings(store, facts) if meta.deleting else facts
 
@@ -116,17 +117,13 @@ def _with_holdings(store: Store, facts: Facts) -> Facts:
     """And what has to go with a deleted Instance."""
     instance = facts.instance
     uid, namespace = instance.metadata.uid, instance.metadata.namespace
-    named = (store.get(VOLUME, namespace, mount.volume_ref.name) for mount in instance.spec.volumes)
-    volumes = tuple(
-        v for v in named if v and v.status and v.status.attachment and v.status.attachment.instance_uid == uid
-    )
     made = tuple(store.ports_of(uid))
     referred = (
         store.get(PORT, namespace, nic.port_ref.name) for nic in instance.spec.networks if nic.port_ref
     )
     bound = tuple(p for p in referred if p is not None and _binder(p) == uid)
     held = dict(store.claims_of_holder(uid))
-    return replace(facts, used_volumes=volumes, made_ports=made, bound_ports=bound, held=held)
+    return replace(facts, made_ports=made, bound_ports=bound, held=held)
 
 
 def _binder(port: OwnedPort) -> str | None:

@@ -73,7 +73,7 @@ def _end(facts: VolumeFacts) -> Plan:
     status = volume.status
     if status is not None and status.attachment is not None:
         holder = named("Instance", volume.metadata.namespace, status.attachment.instance_name)
-        message = f"being deleted; waits until {holder} is gone"
+        message = f"being deleted; waits until {holder} does not list it any more, or is gone"
         return _say(facts, _keep_truth(volume, "InUse", message))
     if status is None or status.node_name is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN:
         return Plan((DropFinalizer(VOLUME, volume),))

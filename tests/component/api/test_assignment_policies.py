@@ -101,6 +101,16 @@ def test_an_order_stays_the_same_instances(bound: Order) -> None:
 # Rule 2: start
 
 
+def test_an_order_never_follows_an_older_instance(bound: Order) -> None:
+    """A Volume that the newer one does not list may be another's by now."""
+    done(bound.order(instanceGeneration=3, volumes=[]))
+    fell = "spec.instanceGeneration never falls: it is 3"
+    assert denial(bound.order(instanceGeneration=2)) == fell
+    assert denial(bound.order(instanceGeneration=None)) == fell
+    done(bound.order(instanceGeneration=3))
+    done(bound.order(instanceGeneration=4))
+
+
 def test_a_start_names_boot_and_start(bound: Order) -> None:
     needs = "Starting needs status.bootID and status.startID"
     assert denial(bound.answer("node-1", "Starting")) == needs

@@ -94,6 +94,19 @@ def test_an_empty_list_and_none_are_the_same(rest: Rest, administrator: Requeste
     assert rest.delete(manifest).status == 200
 
 
+def test_volumes_come_and_go(rest: Rest, administrator: Requester) -> None:
+    manifest = right("Instance", "volumes-change")
+    manifest["metadata"]["annotations"] = administrator.annotations()
+    assert rest.create(manifest).status == 201
+    try:
+        one, two = ({"name": name, "volumeRef": {"name": name}} for name in ("one", "two"))
+        for listed in ([one], [two, one], [one], [{**one, "name": "another"}], [], None):
+            answer = rest.patch(manifest, {"spec": {"volumes": listed}})
+            assert answer.status == 200, answer.message
+    finally:
+        assert rest.delete(manifest).status == 200
+
+
 @pytest.mark.parametrize(
     ("gateway", "pools"),
     [

@@ -111,7 +111,7 @@ def test_the_requester_changes_with_the_spec_only(alice: Rest, bob: Rest, home: 
 
 
 def test_whoever_lost_a_right_may_still_stop(admin: Rest, home: str) -> None:
-    """To start it again asks anew."""
+    """To start it again asks anew, and so does to attach a Volume."""
     carol = User(f"carol-{secrets.token_hex(3)}")
     client = admin.acting(carol)
     grant(admin, home, carol.name, Right("patch", "instances"))
@@ -122,6 +122,8 @@ def test_whoever_lost_a_right_may_still_stop(admin: Rest, home: str) -> None:
     assert denial(client.patch(manifest, {"spec": {"powerState": "Running"}})).startswith(
         "you may not use images"
     )
+    listed = {"spec": {"volumes": [{"name": "a", "volumeRef": {"name": "a"}}]}}
+    assert denial(client.patch(manifest, listed)) == f"you may not use volumes.orlop.dev {home}/a"
 
 
 @pytest.mark.parametrize(

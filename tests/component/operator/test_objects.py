@@ -95,7 +95,7 @@ async def test_volume_data_lives_and_dies_with_the_volume(user: Api, agents: Age
     assert order["spec"]["volumes"][0]["created"] == "Created"
     await user.call("DELETE", it.path("volumes") + "/data")
     message = await it.because("data", "InUse", "volumes")
-    assert message == "being deleted; waits until Instance disks/two is gone"
+    assert message == "being deleted; waits until Instance disks/two does not list it any more, or is gone"
     await it.delete("two")
     await user.until(it.path("volumes"), "data", lambda thing: thing is None)
     assert uid not in agents["node-2"].volumes

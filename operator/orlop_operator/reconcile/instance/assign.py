@@ -5,6 +5,7 @@ Which of them is due is `protocol.decide`'s word alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from orlop_api.assignment import (
@@ -27,6 +28,7 @@ from orlop_api.resource import API_VERSION
 from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT
 from orlop_operator.reconcile.effects import Body, Copied, CopySecret, Create, Patch
+from orlop_operator.reconcile.instance.attachments import leaving, outdated
 from orlop_operator.reconcile.instance.facts import Facts
 
 _RESOLVED = ("image", "nics", "volumes", "secret")
@@ -57,6 +59,7 @@ def unbound(instance: Instance, flavor: Flavor) -> Create[Assignment]:
         vcpus=flavor.spec.vcpus,
         memory_bytes=to_bytes(flavor.spec.memory),
         root_disk_bytes=to_bytes(flavor.spec.root_disk),
+        instance_generation=instance.metadata.generation,
         **_ridealong(instance),
     )
     body = {
@@ -93,6 +96,7 @@ def binding(
             "nics": list(nics),
             "volumes": list(volumes),
             "secret": secret,
+            "instance_generation": instance.metadata.generation,
             **_ridealong(instance),
         }
     )
@@ -101,7 +105,9 @@ def binding(
     return {"spec": absent | spec.wire()}
 
 
-def changes(facts: Facts, desired: Desired | None) -> Patch[Assignment] | None:
+def changes(
+    facts: Facts, desired: Desired | None, volumes: tuple[AssignedVolume, ...]
+) -> Patch[Assignment] | None:
     """What of a bound order follows the Instance's spec, and `desired` where the protocol wants another."""
     assignment = facts.assignment
     if assignment is None:
@@ -112,7 +118,33 @@ def changes(facts: Facts, desired: Desired | None) -> Patch[Assignment] | None:
             wanted |= _wire(name, value)
     if desired is not None:
         wanted["desired"] = desired.value
+    news = _told(volumes) != _told(assignment.spec.volumes)
+    if news or outdated(facts, assignment) or (wanted and list(volumes) != assignment.spec.volumes):
+        wanted["volumes"] = [volume.wire() for volume in volumes]
+        wanted["instanceGeneration"] = facts.instance.metadata.generation
     return Patch(ASSIGNMENT, assignment, {"spec": wanted}) if wanted else None
+
+
+def without_leaving(facts: Facts) -> Patch[Assignment] | None:
+    """The order as it is, without the Volumes that the Instance does not list any more; None where it is so."""
+    assignment = facts.assignment
+    if assignment is None or not outdated(facts, assignment):
+        return None
+    gone = {volume.metadata.uid for volume in leaving(facts)}
+    kept = [volume.wire() for volume in assignment.spec.volumes if volume.volume_uid not in gone]
+    spec = {"volumes": kept, "instanceGeneration": facts.instance.metadata.generation}
+    return Patch(ASSIGNMENT, assignment, {"spec": spec})
+
+
+def is_newer(facts: Facts) -> bool:
+    """Whether the order follows a newer Instance than the one that is known here."""
+    assignment = facts.assignment
+    return assignment is not None and assignment.spec.instance_generation > facts.instance.metadata.generation
+
+
+def _told(volumes: Iterable[AssignedVolume]) -> list[AssignedVolume]:
+    """Without what is worth no write of its own: that the data was made is the node's own news."""
+    return [volume.model_copy(update={"created": "Unknown"}) for volume in volumes]
 
 
 def secret_parts(facts: Facts) -> tuple[Copied, ...]:

@@ -12,9 +12,10 @@ from orlop_api.assignment import AssignedImage, Desired
 from orlop_api.condition import Condition, Truth
 from orlop_api.hypervisor import node_namespace
 from orlop_operator import protocol
+from orlop_operator.kinds import INSTANCE
 from orlop_operator.reconcile.conditions import false
-from orlop_operator.reconcile.effects import Announce, Bind, Effect, Plan, Remove
-from orlop_operator.reconcile.instance import image, network, schedule, volumes
+from orlop_operator.reconcile.effects import Announce, Bind, Effect, Inform, Plan, Remove
+from orlop_operator.reconcile.instance import assign, attachments, image, network, schedule, volumes
 from orlop_operator.reconcile.instance.assign import binding, changes, decide, node_secret, unbound
 from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
 from orlop_operator.reconcile.instance.authorize import authorize
@@ -46,6 +47,9 @@ class InstancePlan(Plan):
 
 def plan_instance(facts: Facts) -> InstancePlan:
     """What this Instance wants now."""
+    if assign.is_newer(facts):
+        meta = facts.instance.metadata
+        return InstancePlan((Inform(INSTANCE, meta.namespace, meta.name),))
     if facts.instance.metadata.deleting:
         ended = plan_end(facts)
         return InstancePlan(ended.effects, ended.again_after, ended.final)
@@ -63,6 +67,9 @@ def plan_instance(facts: Facts) -> InstancePlan:
         case protocol.SetDesired() | protocol.Settled():
             return _keep(facts, said, step, allowed=allowed)
         case protocol.Wait(reason, message):
+            freed = _freed(facts)
+            if freed:
+                return InstancePlan(freed)
             return _told(facts, said | {schedule.TYPE: false(schedule.TYPE, reason, message)})
         case _:
             # The other steps belong to placing (with a candidate) and to the end.
@@ -88,14 +95,19 @@ def _keep(
 ) -> InstancePlan:
     """Bound: hand changes of the spec on, say who uses the Ports, sum up."""
     desired = step.desired if isinstance(step, protocol.SetDesired) else None
-    if allowed or desired in {Desired.STOPPED, Desired.RELEASED}:
-        # Whoever lost a right may still stop what runs.
-        change = changes(facts, desired)
-        if change is not None:
-            return InstancePlan((change,))
     assignment, host = facts.assignment, facts.node
     if assignment is None or assignment.spec.node_name is None:
         raise AssertionError
+    coming = attachments.follow(facts, assignment, allowed=allowed)
+    due: list[Effect] = [*coming.claims, *attachments.released(facts, assignment)]
+    # Whoever lost a right may still stop what runs, and take a Volume back.
+    may_change = allowed or desired in {Desired.STOPPED, Desired.RELEASED}
+    change = changes(facts, desired, coming.listed) if may_change else assign.without_leaving(facts)
+    if due or change is not None:
+        return InstancePlan((*due, *((change,) if change is not None else ())))
+    moving = attachments.ready(facts, assignment, coming.blocker)
+    if moving is not None:
+        said = said | {volumes.TYPE: moving}
     nics = {nic.name: nic for nic in assignment.spec.nics}
     node = assignment.spec.node_name
     ports = (
@@ -113,6 +125,9 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
     for kind, found in ((image.TYPE, found_image), (network.TYPE, wiring), (volumes.TYPE, disks)):
         if isinstance(found, Blocker):
             said[kind] = false(kind, found.reason, found.message)
+    freed = _freed(facts)
+    if freed:
+        return InstancePlan(freed)
     flavor = facts.flavor
     if flavor is None:
         message = f"Flavor {facts.instance.spec.flavor_name} does not exist"
@@ -140,6 +155,17 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
     if not isinstance(step, protocol.ReadInstanceThenBind):
         raise AssertionError(step)  # noqa: TRY004 - the protocol answers a candidate with these two only
     return replace(plan, effects=(_bind(facts, step, found_image, wiring, disks), *_forget(facts, step)))
+
+
+def _freed(facts: Facts) -> tuple[Effect, ...]:
+    """Let go of what an Instance without a running order holds and does not list any more."""
+    assignment = facts.assignment
+    if assignment is None:
+        if attachments.leaving(facts) and facts.flavor is not None:
+            return (assign.unbound(facts.instance, facts.flavor),)
+        return ()
+    change = assign.without_leaving(facts)
+    return (change,) if change is not None else attachments.released(facts, assignment)
 
 
 def _prepare(facts: Facts, candidate: protocol.Candidate, wiring: network.Wiring) -> tuple[Effect, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orlop_api.assignment import AssignedVolume
-from orlop_api.instance import Instance
+from orlop_api.instance import Instance, VolumeMount
 from orlop_api.quantity import to_bytes
-from orlop_api.volume import Volume
+from orlop_api.volume import Driver, Volume
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.effects import Body, Patch
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
@@ -35,31 +35,36 @@ def resolve(facts: Facts) -> Disks | Blocker:
     fresh = 0
     for disk in facts.disks:
         volume = disk.volume
-        blocker = _blocked(instance, disk)
+        blocker = blocked(instance, disk)
         if blocker is not None:
             return blocker
         if volume is None or disk.volume_class is None:
             raise AssertionError
-        size = to_bytes(volume.spec.size)
         exists = created(volume)
         if exists and volume.status is not None and volume.status.node_name is not None:
             what = named("Volume", volume.metadata.namespace, volume.metadata.name)
             pins.append(Pin(what, volume.status.node_name, volume.status.pool_id))
         else:
-            fresh += size
-        assigned.append(
-            AssignedVolume(
-                name=disk.mount.name,
-                volume_uid=volume.metadata.uid,
-                driver=disk.volume_class.spec.driver,
-                size_bytes=size,
-                created="Created" if exists else "Unknown",
-            )
-        )
+            fresh += to_bytes(volume.spec.size)
+        assigned.append(resolved(disk.mount, volume, disk.volume_class.spec.driver))
     return Disks(tuple(assigned), tuple(pins), fresh)
 
 
-def _blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
+def resolved(mount: VolumeMount, volume: Volume, driver: Driver) -> AssignedVolume:
+    """As the node is told of it."""
+    return AssignedVolume(
+        name=mount.name,
+        volume_uid=volume.metadata.uid,
+        driver=driver,
+        size_bytes=to_bytes(volume.spec.size),
+        access=mount.access,
+        attachment=volume.status.attachments if volume.status else 0,
+        created="Created" if created(volume) else "Unknown",
+    )
+
+
+def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
+    """What keeps the Instance from having this Volume, wherever it runs."""
     namespace = instance.metadata.namespace
     what = named("Volume", namespace, disk.mount.volume_ref.name)
     volume = disk.volume
@@ -79,26 +84,34 @@ def _blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
 
 def attach(facts: Facts, node: str, pool_id: str | None) -> tuple[Patch[Volume], ...]:
     """Claim every Volume for this Instance on this node, where that was not done yet."""
-    instance = facts.instance
-    wanted = {
-        "instanceName": instance.metadata.name,
-        "instanceUID": instance.metadata.uid,
-        "nodeName": node,
-    }
-    patches = []
-    for disk in facts.disks:
-        volume = disk.volume
-        if volume is None:
-            continue
-        status = volume.status
-        change: Body = {}
-        if status is None or status.attachment is None or status.attachment.wire() != wanted:
-            change["attachment"] = wanted
-        if not created(volume) and (status is None or status.node_name != node or status.pool_id != pool_id):
-            change |= {"nodeName": node, "poolID": pool_id}
-        if change:
-            patches.append(Patch(VOLUME, volume, {"status": change}, "status"))
-    return tuple(patches)
+    claims = (
+        claim(facts.instance, disk.volume, node, pool_id) for disk in facts.disks if disk.volume is not None
+    )
+    return tuple(patch for patch in claims if patch is not None)
+
+
+def claim(instance: Instance, volume: Volume, node: str, pool_id: str | None) -> Patch[Volume] | None:
+    """The compare-and-swap that attaches one Volume; None where it is attached there already."""
+    status = volume.status
+    change: Body = {}
+    if not holds(instance, volume, node):
+        number = (status.attachments if status is not None else 0) + 1
+        change["attachments"] = number
+        change["attachment"] = {
+            "instanceName": instance.metadata.name,
+            "instanceUID": instance.metadata.uid,
+            "nodeName": node,
+            "generation": number,
+        }
+    if not created(volume) and (status is None or status.node_name != node or status.pool_id != pool_id):
+        change |= {"nodeName": node, "poolID": pool_id}
+    return Patch(VOLUME, volume, {"status": change}, "status") if change else None
+
+
+def holds(instance: Instance, volume: Volume, node: str) -> bool:
+    """Whether the Volume is attached to this Instance on this node."""
+    held = volume.status.attachment if volume.status else None
+    return held is not None and (held.instance_uid, held.node_name) == (instance.metadata.uid, node)
 
 
 def detach(volume: Volume, fresh: Body | None) -> Patch[Volume]:

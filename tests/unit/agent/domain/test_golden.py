@@ -7,9 +7,10 @@ import pytest
 from lxml import etree
 
 from orlop_agent.domain.build import domain_xml
-from orlop_agent.domain.mark import read_mark
+from orlop_agent.domain.disk import added_disk
+from orlop_agent.domain.live import read_domain
 from orlop_agent.domain.spec import BaseImage, Disk, DomainSpec, KernelBoot, Nic
-from orlop_agent.hypervisor import Mark
+from orlop_agent.hypervisor import DomainDisk, Mark, Power
 
 GOLDEN = Path(__file__).parents[3] / "golden/domain"
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
@@ -25,7 +26,10 @@ MARK = Mark(
 OWN = PurePosixPath("/var/lib/orlop/instances") / MARK.instance_uid
 IMAGE = BaseImage(Path("/var/lib/orlop/images/ab12"), "qcow2")
 ROOT = Disk(Path(OWN / "root.qcow2"), "qcow2", base=IMAGE)
-DATA = Disk(Path("/var/lib/orlop/volumes/7e7e.qcow2"), "qcow2", serial="7e7e7e7e-0000-4000-8")
+VOLUME = "7e7e7e7e-0000-4000-8000-000000000004"
+DATA = Disk(
+    Path("/var/lib/orlop/volumes/7e7e.qcow2"), "qcow2", serial="7e7e7e7e-0000-4000-8", volume_uid=VOLUME
+)
 SEED = Disk(Path(OWN / "seed.iso"), "raw", readonly=True)
 
 
@@ -81,19 +85,25 @@ def test_libvirt_would_take_it(name: str):
     schema.assertValid(etree.fromstring(domain_xml(CASES[name])))
 
 
-def test_the_mark_is_read_back():
-    assert read_mark(domain_xml(CASES["volumes"])) == MARK
-
-
-def test_the_mark_is_read_from_the_metadata_alone():
-    """libvirt 9 gives the element without its namespace."""
-    alone = (
-        f'<instance uid="{MARK.instance_uid}" assignment="{MARK.assignment_uid}" epoch="3"'
-        f' start="{MARK.start_id}" namespace="demo" name="web-1"/>'
+def test_mark_and_disks_are_read_back():
+    seen = read_domain(domain_xml(CASES["volumes"]), Power.RUNNING)
+    assert seen is not None
+    assert seen.mark == MARK
+    assert seen.disks == (
+        DomainDisk("vda"),
+        DomainDisk("vdb", VOLUME),
+        DomainDisk("vdc", readonly=True),
     )
-    assert read_mark(alone) == MARK
 
 
 @pytest.mark.parametrize("xml", ["<domain/>", '<instance uid="x"/>', "<domain><metadata/></domain>"])
 def test_a_foreign_domain_has_no_mark(xml: str):
-    assert read_mark(xml) is None
+    assert read_domain(xml, Power.RUNNING) is None
+
+
+def test_an_added_disk_takes_the_first_free_name():
+    has = (DomainDisk("vda"), DomainDisk("vdc", VOLUME), DomainDisk("vdd", readonly=True))
+    made = etree.fromstring(added_disk(DATA, "none", has))
+    assert made.find("target").get("dev") == "vdb"
+    assert made.find("alias").get("name") == f"ua-{VOLUME}"
+    assert made.find("boot") is None

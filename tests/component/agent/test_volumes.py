@@ -1,0 +1,152 @@
+"""Volumes that come and go while their guest runs, on a real API server; and an agent that is killed meanwhile."""
+
+import asyncio
+import random
+import uuid
+from typing import Any
+
+import pytest
+
+from support.scripted import Api, Body
+from support.simnode import SimNode, Story
+
+pytestmark = pytest.mark.component
+
+
+def volume(uid: str, **more: Any) -> Body:
+    return {"name": f"v-{uid[:8]}", "volumeUID": uid, "driver": "local", "sizeBytes": 1 << 20, **more}
+
+
+def new(count: int) -> list[str]:
+    return [str(uuid.uuid4()) for _ in range(count)]
+
+
+def attached(*uids: str) -> list[Body]:
+    return [{"volumeUID": uid} for uid in sorted(uids)]
+
+
+def has(node: SimNode, story: Story) -> dict[str, str]:
+    """Uid and name of each Volume's disk in the domain."""
+    disks = node.hypervisor.domains[story.uid].disks
+    return {disk.volume_uid: disk.target for disk in disks if disk.volume_uid is not None}
+
+
+def pool(node: SimNode) -> set[str]:
+    return {path.name for path in node.layout.volumes.iterdir()}
+
+
+async def test_attach_and_detach_while_the_guest_runs(operator: Api, node: SimNode):
+    one, two = new(2)
+    story = Story(operator, node, volumes=[volume(one)])
+    async with node.agent():
+        await story.bind()
+        first = await story.until("Running", attachedVolumes=attached(one))
+        await story.change(volumes=[volume(one), volume(two)])
+        await story.until("Running", attachedVolumes=attached(one, two), createdVolumes=[one, two])
+        # vda is the root disk, vdc the seed: what was there keeps its name.
+        assert has(node, story) == {one: "vdb", two: "vdd"}
+        await story.change(volumes=[volume(two)])
+        status = await story.until("Running", attachedVolumes=attached(two))
+        assert status["startID"] == first["startID"], "no restart"
+        await story.change(volumes=[])
+        await story.until("Running", attachedVolumes=[])
+        assert pool(node) == {f"{one}.qcow2", f"{two}.qcow2"}, "what is detached is kept"
+
+
+async def test_a_guest_that_holds_on_is_told_until_it_lets_go_or_ends(operator: Api, node: SimNode):
+    one, two = new(2)
+    node.hypervisor.clinging |= {one, two}
+    story = Story(operator, node, volumes=[volume(one), volume(two)])
+    async with node.agent():
+        await story.bind()
+        await story.until("Running", attachedVolumes=attached(one, two))
+        await story.change(volumes=[])
+        told = await story.until_condition("VolumesReady", "GuestHoldsDisk")
+        assert told["message"].startswith("the guest has not released the disk with the serial ")
+        assert (await story.until("Running"))["attachedVolumes"] == attached(one, two)
+        node.hypervisor.let_go(story.uid, one)
+        await story.until("Running", attachedVolumes=attached(two))
+        await story.change(desired="Stopped")
+        await story.until("Stopped", attachedVolumes=[])
+
+
+async def test_a_stopped_instance_answers_for_its_list_too(operator: Api, node: SimNode):
+    one, two = new(2)
+    story = Story(operator, node, volumes=[volume(one)])
+    async with node.agent():
+        await story.bind()
+        await story.until("Running")
+        await story.change(desired="Stopped")
+        await story.until("Stopped")
+        await story.change(volumes=[volume(two)])
+        await story.until("Stopped", attachedVolumes=[])
+        await story.change(desired="Running")
+        await story.until("Running", attachedVolumes=attached(two))
+
+
+async def test_another_access_is_another_disk(operator: Api, node: SimNode):
+    (one,) = new(1)
+    story = Story(operator, node, volumes=[volume(one)])
+    async with node.agent():
+        await story.bind()
+        await story.until("Running")
+        await story.change(volumes=[volume(one, access="ReadOnly")])
+        await story.until("Running", attachedVolumes=attached(one))
+        (disk,) = [d for d in node.hypervisor.domains[story.uid].disks if d.volume_uid == one]
+        assert disk.readonly
+
+
+@pytest.mark.parametrize("when", ["fail_before", "fail_after"])
+@pytest.mark.parametrize("call", ["attach_disk", "detach_disk"])
+async def test_a_call_that_fails_once(operator: Api, node: SimNode, call: str, when: str):
+    one, two = new(2)
+    story = Story(operator, node, volumes=[volume(one)])
+    async with node.agent():
+        await story.bind()
+        first = await story.until("Running")
+        getattr(node.hypervisor, when).add(call)
+        await story.change(volumes=[volume(two)])
+        status = await story.until("Running", attachedVolumes=attached(two))
+        assert status["startID"] == first["startID"]
+
+
+async def test_a_lost_volume_is_told_and_the_guest_runs_on(operator: Api, node: SimNode):
+    lost, good = new(2)
+    story = Story(operator, node)
+    async with node.agent():
+        await story.bind()
+        first = await story.until("Running")
+        await story.change(volumes=[volume(lost, created="Created"), volume(good)])
+        told = await story.until_condition("VolumesReady", "DiskLost")
+        assert told["message"].startswith(f"disk v-{lost[:8]}: ")
+        status = await story.until("Running", attachedVolumes=attached(good))
+        assert status["startID"] == first["startID"]
+        assert pool(node) == {f"{good}.qcow2"}, "no blank one takes its place"
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_an_agent_killed_at_any_moment_converges(operator: Api, node: SimNode, seed: int):
+    dice = random.Random(seed)
+    uids = new(4)
+    story = Story(operator, node, volumes=[])
+    async with node.agent():
+        await story.bind()
+        first = await story.until("Running")
+    wanted: list[str] = []
+    for _ in range(25):
+        async with node.agent():
+            for _ in range(dice.randrange(1, 3)):
+                wanted = dice.sample(uids, dice.randrange(len(uids) + 1))
+                if dice.random() < 0.3:
+                    call = dice.choice(["attach_disk", "detach_disk", "lookup"])
+                    getattr(node.hypervisor, dice.choice(["fail_before", "fail_after"])).add(call)
+                await story.change(volumes=[volume(uid) for uid in wanted])
+                await asyncio.sleep(dice.random() * 0.15)
+    node.hypervisor.fail_before.clear()
+    node.hypervisor.fail_after.clear()
+    async with node.agent():
+        status = await story.until("Running", attachedVolumes=attached(*wanted))
+        assert status["startID"] == first["startID"], "the guest never ended"
+        assert set(has(node, story)) == set(wanted)
+        assert pool(node) <= {f"{uid}.qcow2" for uid in uids}, "nothing half made is left"
+        assert pool(node) >= {f"{uid}.qcow2" for uid in wanted}

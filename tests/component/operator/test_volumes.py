@@ -1,0 +1,197 @@
+"""Volumes that come and go while their Instances are there: who has one, and in which order that is written."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from support import wishes
+from support.prepared import Tenant, tenant
+from support.scripted import Api, Body, ScriptedAgent
+
+pytestmark = pytest.mark.component
+
+Agents = dict[str, ScriptedAgent]
+
+
+def mounts(*names: str) -> list[Body]:
+    return [{"name": name, "volumeRef": {"name": name}} for name in names]
+
+
+async def attachment(it: Tenant, name: str) -> Body:
+    volume = await it.api.call("GET", f"{it.path('volumes')}/{name}")
+    found: Body = volume["status"].get("attachment", {})
+    return found
+
+
+async def until_free(it: Tenant, name: str) -> Body:
+    def free(thing: Body | None) -> bool:
+        return "attachment" not in (thing or {}).get("status", {})
+
+    found = await it.api.until(it.path("volumes"), name, free)
+    assert found is not None
+    return found
+
+
+def listed(order: Body) -> list[str]:
+    return [volume["name"] for volume in order["spec"].get("volumes", [])]
+
+
+async def prepared(user: Api, namespace: str, *names: str) -> Tenant:
+    it = await tenant(user, namespace)
+    for name in names:
+        await it.make("volumes", wishes.volume(namespace, name))
+    return it
+
+
+async def test_a_volume_is_claimed_listed_let_go_and_free(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "plug", "a", "b")
+    ready = await it.boot("web", volumes=mounts("a"))
+    uid, node = ready["metadata"]["uid"], agents[ready["status"]["nodeName"]]
+    await it.change("web", volumes=mounts("a", "b"))
+    await it.ready("web")
+    order = await it.assignment(uid)
+    assert listed(order) == ["a", "b"]
+    held = await attachment(it, "b")
+    assert (held["instanceUID"], held["nodeName"], held["generation"]) == (uid, node.node, 1)
+    assert order["spec"]["volumes"][1]["attachment"] == 1
+    await it.ready("b", "volumes")
+
+    a = (await it.api.call("GET", f"{it.path('volumes')}/a"))["metadata"]["uid"]
+    node.clinging.add(a)
+    await it.change("web", volumes=mounts("b"))
+    message = await it.because("web", "Detaching")
+    assert message == f"{node.node} detaches Volume plug/a"
+    assert listed(await it.assignment(uid)) == ["b"]
+    assert (await attachment(it, "a"))["instanceUID"] == uid, "kept until the node says that it is gone"
+    node.clinging.clear()
+    await it.change("web", restartPolicy="Never")  # any order makes the scripted agent look again
+    await until_free(it, "a")
+    await it.ready("web")
+
+    other = await it.boot("other", volumes=mounts("a"))
+    assert other["status"]["nodeName"] == node.node, "where the data is"
+    assert (await attachment(it, "a"))["generation"] == 2
+    await it.delete("web")
+    await it.delete("other")
+
+
+async def test_a_volume_moves_on_when_it_is_let_go(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "move", "data")
+    first = await it.boot("one", volumes=mounts("data"))
+    where = {"nodeSelector": {"kubernetes.io/hostname": "nowhere"}}
+    await it.make("instances", wishes.instance("move", "never", volumes=mounts("data"), placement=where))
+    assert await it.because("never", "VolumeInUse") == "Volume move/data is attached to Instance move/one"
+    await it.make("instances", wishes.instance("move", "two", volumes=mounts("data")))
+    assert await it.because("two", "VolumeInUse") == "Volume move/data is attached to Instance move/one"
+    await it.delete("never")
+    await it.change("one", volumes=[])
+    second = await it.ready("two")
+    assert second["status"]["nodeName"] == first["status"]["nodeName"]
+    assert (await attachment(it, "data"))["instanceName"] == "two"
+    assert not listed(await it.assignment(first["metadata"]["uid"]))
+
+
+async def test_a_stopped_instance_changes_its_list_too(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "still", "a", "b")
+    ready = await it.boot("web", volumes=mounts("a"))
+    uid = ready["metadata"]["uid"]
+    await it.change("web", powerState="Stopped")
+    await it.because("web", "Stopped")
+    await it.change("web", volumes=mounts("b"))
+    await until_free(it, "a")
+    await it.api.until(
+        it.path("volumes"), "b", lambda t: (t or {}).get("status", {}).get("attachment") is not None
+    )
+    await it.change("web", powerState="Running")
+    await it.ready("web")
+    assert listed(await it.assignment(uid)) == ["b"]
+
+
+async def test_what_cannot_come_says_why_and_comes_later(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "wait", "mine", "theirs")
+    ready = await it.boot("web", volumes=mounts("mine"))
+    await it.boot("other", volumes=mounts("theirs"))
+    await it.change("web", volumes=mounts("mine", "theirs", "later"))
+    message = await it.because("web", "VolumeInUse", kind="VolumesReady")
+    assert message == "Volume wait/theirs is attached to Instance wait/other"
+    await it.delete("other")
+    theirs = await it.api.call("GET", f"{it.path('volumes')}/theirs")
+    if theirs["status"]["nodeName"] != ready["status"]["nodeName"]:
+        message = await it.because("web", "VolumeElsewhere", kind="VolumesReady")
+        assert message.startswith(f"the data of Volume wait/theirs is on {theirs['status']['nodeName']}, ")
+        await it.delete("theirs", "volumes")
+        await it.make("volumes", wishes.volume("wait", "theirs"))
+    last = "Volume wait/later does not exist"
+    await it.api.until(
+        it.path("instances"),
+        "web",
+        lambda thing: wishes.condition(thing, "VolumesReady").get("message") == last,
+    )
+    assert listed(await it.assignment(ready["metadata"]["uid"])) == ["mine", "theirs"]
+    await it.make("volumes", wishes.volume("wait", "later"))
+    await it.ready("web")
+
+
+async def test_a_deleted_volume_stays_until_its_instance_lets_go(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "doomed", "data")
+    ready = await it.boot("web", volumes=mounts("data"))
+    node = agents[ready["status"]["nodeName"]]
+    uid = (await it.ready("data", "volumes"))["metadata"]["uid"]
+    await it.api.call("DELETE", f"{it.path('volumes')}/data")
+    message = await it.because("data", "InUse", "volumes")
+    assert message == "being deleted; waits until Instance doomed/web does not list it any more, or is gone"
+    assert listed(await it.assignment(ready["metadata"]["uid"])) == ["data"]
+    await it.change("web", volumes=[])
+    await it.api.until(it.path("volumes"), "data", lambda thing: thing is None)
+    assert uid not in node.volumes
+    await it.ready("web")
+
+
+async def test_a_deleted_instance_frees_what_it_did_not_list_any_more(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "left", "data")
+    ready = await it.boot("web", volumes=mounts("data"))
+    uid = (await it.ready("data", "volumes"))["metadata"]["uid"]
+    agents[ready["status"]["nodeName"]].clinging.add(uid)
+    await it.change("web", volumes=[])
+    await it.because("web", "Detaching")
+    await it.delete("web")
+    await until_free(it, "data")
+
+
+async def test_an_unplaced_instance_lets_go_too(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "early", "data")
+    for agent in agents.values():
+        agent.refuses.add("shy")
+    await it.make("instances", wishes.instance("early", "shy", volumes=mounts("data")))
+
+    def claimed(thing: Body | None) -> bool:
+        return "attachment" in (thing or {}).get("status", {})
+
+    await it.api.until(it.path("volumes"), "data", claimed)
+    await it.because("shy", "Unschedulable")
+    await it.change("shy", volumes=[])
+    await until_free(it, "data")
+    for agent in agents.values():
+        agent.refuses.discard("shy")
+
+
+async def test_a_list_that_changes_all_the_time_ends_where_the_user_left_it(
+    user: Api, agents: Agents
+) -> None:
+    it = await prepared(user, "storm", "a", "b", "c")
+    ready = await it.boot("web")
+    for names in ("ab", "b", "bc", "a", "", "cab", "c", "ca"):
+        await it.change("web", volumes=mounts(*names))
+        await asyncio.sleep(0.03)
+    await it.ready("web")
+    order = await it.assignment(ready["metadata"]["uid"])
+    assert listed(order) == ["c", "a"]
+    assert order["spec"]["instanceGeneration"] <= (await _get(it, "web"))["metadata"]["generation"]
+    await until_free(it, "b")
+    holders = [(await attachment(it, name)).get("instanceName") for name in "abc"]
+    assert holders == ["web", None, "web"]
+
+
+async def _get(it: Tenant, name: str) -> dict[str, Any]:
+    return await it.api.call("GET", f"{it.path('instances')}/{name}")

@@ -1,0 +1,124 @@
+"""Volumes of a guest that runs: what is plugged, asked back, told, and when it is looked at again."""
+
+from dataclasses import replace
+from typing import Any
+
+from orlop_agent import outcome, steps
+from orlop_agent.failure import StepError
+from orlop_agent.hypervisor import DomainDisk, Power
+from orlop_agent.observed import DiskMemory, Memory, order_key
+from orlop_agent.plan import plan
+from orlop_api.assignment import State
+from unit.agent.test_plan import GUEST, RAN, order, running
+
+ROOT, SEED = DomainDisk("vda"), DomainDisk("vdz", readonly=True)
+
+
+def volume(uid: str, **more: Any) -> dict[str, Any]:
+    return {"name": uid, "volumeUID": uid, "driver": "local", "sizeBytes": 1 << 20, **more}
+
+
+def guest(*disks: DomainDisk) -> Any:
+    return replace(GUEST, disks=(ROOT, *disks, SEED))
+
+
+def look(wanted: list[dict[str, Any]], *disks: DomainDisk, **changes: Any) -> Any:
+    return running(assignment=order(RAN, volumes=wanted), domain=guest(*disks), **changes)
+
+
+def told(found: Any) -> tuple[str, str, str]:
+    """Status, reason and message of VolumesReady."""
+    step = plan(found)
+    assert isinstance(step, steps.Report)
+    assert step.status.state is State.RUNNING
+    (ready,) = [c for c in step.status.conditions if c.type == "VolumesReady"]
+    return ready.status, ready.reason, ready.message
+
+
+def test_what_is_as_it_shall_be_is_left_alone():
+    found = look([volume("a")], DomainDisk("vdb", "a"))
+    assert told(found)[0] == "True"
+    step = plan(found)
+    assert isinstance(step, steps.Report)
+    assert [v.volume_uid for v in step.status.attached_volumes] == ["a"]
+    assert step.until is None
+
+
+def test_a_volume_that_is_listed_anew_is_attached():
+    assert plan(look([volume("a"), volume("b")], DomainDisk("vdb", "a"))) == steps.AttachDisk("b")
+
+
+def test_a_volume_that_is_not_listed_any_more_is_asked_back_after_a_read():
+    found = look([], DomainDisk("vdb", "a"))
+    assert plan(found) == steps.Read()
+    assert plan(replace(found, fresh=True)) == steps.DetachDisk("a")
+
+
+def test_what_goes_is_asked_back_before_what_comes_is_plugged():
+    found = look([volume("b")], DomainDisk("vdb", "a"), fresh=True)
+    assert plan(found) == steps.DetachDisk("a")
+    asked = outcome.asked(found.memory, "a", found.now)
+    assert plan(replace(found, memory=asked)) == steps.AttachDisk("b")
+
+
+def test_another_access_means_another_disk():
+    found = look([volume("a", access="ReadOnly")], DomainDisk("vdb", "a"), fresh=True)
+    assert plan(found) == steps.DetachDisk("a")
+    assert plan(look([volume("a", access="ReadOnly")])) == steps.AttachDisk("a")
+
+
+def test_a_guest_that_holds_on_is_told_and_asked_again():
+    found = look([], DomainDisk("vdb", "a"), fresh=True)
+    found = replace(found, memory=outcome.asked(found.memory, "a", found.now))
+    assert told(found)[:2] == ("False", "Detaching")
+    step = plan(found)
+    assert isinstance(step, steps.Report)
+    assert step.until == found.now + 3
+    later = replace(found, now=found.now + 3)
+    status, reason, message = told(later)
+    assert (status, reason) == ("False", "GuestHoldsDisk")
+    assert message.startswith("the guest has not released the disk with the serial a: ")
+    again = replace(found, now=found.now + outcome.ASK_AGAIN)
+    assert plan(again) == steps.DetachDisk("a")
+    since = outcome.asked(again.memory, "a", again.now).disks["a"].asked_at
+    assert since == found.now
+
+
+def test_a_disk_in_trouble_holds_up_no_other_and_not_the_guest():
+    found = look([volume("a"), volume("b")])
+    error = StepError("HypervisorError", "no place is free")
+    memory = outcome.disk_failed(steps.AttachDisk("a"), error, found.memory, found.now)
+    found = replace(found, memory=memory)
+    assert plan(found) == steps.AttachDisk("b")
+    found = replace(found, domain=guest(DomainDisk("vdb", "b")))
+    assert told(found) == ("False", "HypervisorError", "disk a: no place is free")
+    step = plan(found)
+    assert isinstance(step, steps.Report)
+    assert step.until == found.now + 1
+    assert plan(replace(found, now=found.now + 1)) == steps.AttachDisk("a")
+    memory = outcome.disk_failed(steps.AttachDisk("a"), error, memory, found.now)
+    assert memory.disks["a"].due_at == found.now + 2
+    assert not outcome.untroubled(memory, "a").disks
+
+
+def test_a_domain_holds_no_more_than_an_order_may_list():
+    disks = [DomainDisk(f"vd{n}", f"old-{n}") for n in range(16)]
+    asked = {f"old-{n}": DiskMemory(asked_at=1000.0, due_at=1005.0) for n in range(16)}
+    found = look([volume("new")], *disks, memory=Memory(disks=asked))
+    assert told(found)[:2] == ("False", "Detaching")
+
+
+def test_a_halted_guest_keeps_its_volumes():
+    found = look([], DomainDisk("vdb", "a"), fresh=True)
+    halted = replace(found, domain=replace(guest(DomainDisk("vdb", "a")), power=Power.PAUSED))
+    step = plan(halted)
+    assert isinstance(step, steps.Report)
+    assert step.status.reason == "Halted"
+    assert [v.volume_uid for v in step.status.attached_volumes] == ["a"]
+
+
+def test_only_a_start_is_prepared_anew_for_its_volumes():
+    before, after = order(RAN), order(RAN, volumes=[volume("a")])
+    assert order_key(before) != order_key(after)
+    assert order_key(before) == order_key(order(RAN, instanceGeneration=7))
+    assert isinstance(plan(running(assignment=after)), steps.AttachDisk)
