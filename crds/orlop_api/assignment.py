@@ -96,6 +96,11 @@ class AssignedImage(ApiModel):
     """Kernel command line, for direct kernel boot."""
 
 
+def digests(image: AssignedImage) -> set[str]:
+    """Of all files that the image is made of."""
+    return {image.digest} | {file.digest for file in (image.kernel, image.initrd) if file is not None}
+
+
 class AssignedNic(ApiModel):
     """One NIC with everything resolved."""
 

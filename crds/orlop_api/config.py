@@ -11,8 +11,12 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field
 
+from orlop_api.duration import Duration
 from orlop_api.quantity import Quantity
 from orlop_api.resource import ApiModel
+
+Share = Annotated[str, Field(max_length=20, pattern=r"^[0-9]+(%|(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?)$")]
+"""A quantity, or a percentage of something."""
 
 CONFIG_PATH = Path("/etc/orlop/config.yaml")
 
@@ -28,6 +32,10 @@ class ImageConfig(ApiModel):
     """Largest disk that an image may unfold to."""
     min_bytes_per_second: Annotated[int, Field(ge=1)] = 65536
     """A download slower than this over a minute is given up and tried again."""
+    cache_capacity: Share = "25%"
+    """What a node keeps of images in all, as a quantity or a part of its data pool. What is in use always stays."""
+    cache_max_age: Duration = "720h"
+    """A cached image that nothing used for this long goes."""
 
 
 class NodeConfig(ApiModel):

@@ -110,6 +110,17 @@ class Capacity(ApiModel):
     """Size of the data pool in bytes."""
 
 
+class ImageCacheUsage(ApiModel):
+    """How full the node's image cache is."""
+
+    files: Annotated[int, Field(ge=0)] = 0
+    """Files in it."""
+    used_bytes: ByteCount = 0
+    """Bytes of the data pool that they take."""
+    capacity_bytes: ByteCount = 0
+    """Bytes that they may take; what is in use stays even above that."""
+
+
 class Orphan(ApiModel):
     """A domain that runs here without an Assignment that says so; it is kept, never guessed about."""
 
@@ -145,7 +156,9 @@ class HypervisorStatus(ApiModel):
     hypervisor_version: Annotated[str, Field(max_length=64)] | None = None
     """Version of QEMU."""
     images: Annotated[list[Digest], Field(max_length=256, json_schema_extra=LIST_SET)] = []
-    """Digests in the node's image cache."""
+    """Digests in the node's image cache: the 256 that were used last."""
+    image_cache: ImageCacheUsage | None = None
+    """How full the image cache is."""
     imports: Annotated[list[ImportReport], Field(max_length=64, json_schema_extra=list_map("imageUID"))] = []
     """What became of spec.imports."""
     storage: StorageReports = []

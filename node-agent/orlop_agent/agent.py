@@ -22,7 +22,7 @@ from orlop_agent.protocol import Me
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.driver import VolumeDriver
 from orlop_agent.worker import Worker
-from orlop_api.assignment import FINAL, AssignedNic, Assignment
+from orlop_api.assignment import FINAL, AssignedNic, Assignment, digests
 from orlop_api.hypervisor import Orphan
 from orlop_api.volume import Driver
 
@@ -119,6 +119,17 @@ class Agent:
             if assignment.status is None or assignment.status.state not in FINAL
             for volume in assignment.spec.volumes
         }
+
+    def images_in_use(self) -> set[str] | None:
+        """Digests that may not leave the cache: of Assignments, stopped ones too. None until they are listed."""
+        if not self._listed.is_set():
+            return None
+        images = (
+            assignment.spec.image
+            for assignment in self._cache.of_node(self._me.node)
+            if assignment.status is None or assignment.status.state not in FINAL
+        )
+        return self._inventory.images_in_use().union(*(digests(image) for image in images if image))
 
     async def _work(self, instance_uid: str, worker: Worker) -> None:
         """One Instance's worker; a mistake of ours in one must not end the others."""

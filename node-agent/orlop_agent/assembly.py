@@ -63,14 +63,19 @@ async def assembled(
         client = Client(http, identity, settings.node_name)
         me = Me(settings.node_name, node.boot_id(), node.pool_id(layout.pool_id))
         kind = node.virtualization_type(config.node)
-        images = ImageStore(layout.images, config.images)
+        agents: list[Agent] = []
+        images = ImageStore(
+            layout.images,
+            config.images,
+            in_use=lambda: agents[0].images_in_use() if agents else None,
+            disks=layout.disk_folders,
+        )
         sweep(layout.volumes)
         volumes: dict[Driver, VolumeDriver] = {Driver.LOCAL: LocalVolumes(layout.volumes)}
         wiring = Wiring(networks, client)
         cache = Cache()
         facts = await _facts(settings, me, kind, hypervisor, version)
         capacity = node.capacity(config.node, layout.data)
-        agents: list[Agent] = []
 
         def learn(instance_uid: str, assignment: Assignment | None) -> None:
             agents[0].learn(instance_uid, assignment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import structlog
@@ -13,15 +13,25 @@ from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError
 from orlop_agent.api.watch import Changed, Gone, Listed
+from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
 from orlop_agent.imports import Imports
 from orlop_agent.storage import StorageWork
-from orlop_api.hypervisor import Hypervisor, HypervisorStatus, ImportOrder, ImportReport, Orphan
+from orlop_api.hypervisor import (
+    Hypervisor,
+    HypervisorStatus,
+    ImageCacheUsage,
+    ImportOrder,
+    ImportReport,
+    Orphan,
+)
 
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
 _SETTLE = 0.05
 """Seconds in which changes are gathered into one write."""
+TIDY_SECONDS = 60.0
+"""Between looks at the image cache; also how late a pool that guests' disks fill up gets room from it."""
 _MAX_IMAGES, _MAX_ORPHANS = 256, 256
 
 _log = structlog.get_logger()
@@ -32,6 +42,18 @@ class ImageCache(Protocol):
 
     def digests(self) -> list[str]:
         """What is in it."""
+
+    def cached(self) -> list[Cached]:
+        """The same, with sizes and times."""
+
+    def capacity(self) -> int:
+        """Bytes that it may hold."""
+
+    def busy(self) -> set[str]:
+        """Digests that are on their way into it."""
+
+    async def tidy(self) -> int:
+        """Remove what its limits want gone; bytes that were freed."""
 
     async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:
         """Fetch and describe."""
@@ -62,6 +84,15 @@ class Inventory:
         """Something may have changed."""
         self._dirty.set()
 
+    def images_in_use(self) -> set[str]:
+        """Digests that the node is asked to have, or is about to have, whatever its Instances use."""
+        reported = (
+            digest
+            for report in self._imports.reports()
+            for digest in (report.digest, report.kernel_digest, report.initrd_digest)
+        )
+        return {digest for digest in reported if digest is not None} | self._images.busy()
+
     async def run(self, orphans: Callable[[], list[Orphan]]) -> None:
         """Watch, publish, renew, until cancelled."""
         try:
@@ -69,6 +100,7 @@ class Inventory:
                 tasks.create_task(self._follow(), name="hypervisor")
                 tasks.create_task(self._publish(orphans), name="publish")
                 tasks.create_task(self._renew(), name="lease")
+                tasks.create_task(self._tidy(), name="images")
         finally:
             await self._imports.close()
             await self._storage.close()
@@ -113,7 +145,7 @@ class Inventory:
         facts = await asyncio.to_thread(self._facts)
         wanted = facts.model_copy(
             update={
-                "images": (await asyncio.to_thread(self._images.digests))[:_MAX_IMAGES],
+                **holdings(await asyncio.to_thread(self._images.cached), self._images.capacity()),
                 "imports": self._imports.reports(),
                 "storage": self._storage.reports(),
                 "orphans": orphans[:_MAX_ORPHANS],
@@ -126,6 +158,16 @@ class Inventory:
         if self._seen is seen:
             self._seen = answer
 
+    async def _tidy(self) -> None:
+        """What is too old, too much, or in the way of guests' disks."""
+        while True:
+            try:
+                if await self._images.tidy():
+                    self.look()
+            except OSError as error:
+                _log.warning("images.tidy", error=error.strerror)
+            await asyncio.sleep(TIDY_SECONDS)
+
     async def _renew(self) -> None:
         """An agent that cannot renew is silent: the operator's own clock judges it."""
         while True:
@@ -135,6 +177,16 @@ class Inventory:
             except ApiError as error:
                 _log.warning("lease.renew", error=str(error))
             await asyncio.sleep(max(0.0, RENEW_SECONDS - (time.monotonic() - started)))
+
+
+def holdings(cached: Iterable[Cached], capacity: int) -> dict[str, Any]:
+    """What the status says of the image cache: the digests that were used last, and how full it is."""
+    files = sorted(cached, key=lambda file: file.used_at, reverse=True)
+    used = sum(file.size for file in files)
+    return {
+        "images": sorted(file.digest for file in files[:_MAX_IMAGES]),
+        "image_cache": ImageCacheUsage(files=len(files), used_bytes=used, capacity_bytes=capacity),
+    }
 
 
 def changes(wanted: HypervisorStatus, known: HypervisorStatus) -> dict[str, Any]:

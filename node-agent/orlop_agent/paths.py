@@ -65,6 +65,11 @@ class Layout:
         """The overlay over the image."""
         return self.instance(uid) / "root.qcow2"
 
+    def disk_folders(self) -> list[Path]:
+        """Where disks are that may have a cached image as their base."""
+        own = self.instances.iterdir() if self.instances.is_dir() else ()
+        return [self.volumes, *own]
+
     def seed(self, uid: str) -> Path:
         """The NoCloud disk."""
         return self.instance(uid) / "seed.iso"

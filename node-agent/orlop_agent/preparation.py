@@ -51,6 +51,9 @@ class Images(Protocol):
     async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles:
         """The files of an image, fetched where they are missing; ImageError."""
 
+    async def relieve(self) -> None:
+        """Make room for new disks where the data pool is short of it and something may go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -114,6 +117,7 @@ class Preparation:
         uid, pinned = spec.instance.uid, spec.image
         if pinned is None:
             raise StepError("BadOrder", "the Assignment names no image", permanent=True)
+        await self._images.relieve()
         await asyncio.to_thread(self._layout.instance(uid).mkdir, mode=0o755, exist_ok=True)
         boot = asyncio.create_task(
             attempt.part("ImageReady", "Pulling", self._root(uid, spec.root_disk_bytes, pinned, attempt))

@@ -75,13 +75,22 @@ class NotedNetworks:
 class SimNode:
     """One node: what survives its agent is here."""
 
-    def __init__(self, name: str, root: Path, kubeconfig: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        kubeconfig: Path,
+        config: OrlopConfig | None = None,
+        host_ip: str = "192.0.2.1",
+    ) -> None:
         self.name = name
+        self.kubeconfig = kubeconfig
+        self.config = config or OrlopConfig()
         self.layout = Layout(root)
         self.layout.prepare()
         self.networks = NotedNetworks()
         self.hypervisor = SimulatedHypervisor(taps=self.networks.taps)
-        self._settings = Settings(node_name=name, host_ip="192.0.2.1", kubeconfig=kubeconfig, orlop_root=root)
+        self._settings = Settings(node_name=name, host_ip=host_ip, kubeconfig=kubeconfig, orlop_root=root)
         digest = hashlib.sha256(DISK).hexdigest()
         self.layout.images.mkdir(parents=True, exist_ok=True)
         (self.layout.images / digest).write_bytes(DISK)
@@ -101,7 +110,7 @@ class SimNode:
         """An agent at work; ended without a word to anybody at the end of the block."""
         networks = self.networks
         async with assembled(
-            self._settings, self.layout, OrlopConfig(), self.hypervisor, networks, "0"
+            self._settings, self.layout, self.config, self.hypervisor, networks, "0"
         ) as agent:
             work = asyncio.create_task(agent.run())
             try:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,12 @@ from orlop_api.quantity import to_bytes
 Progress = Callable[[int, int | None], None]
 """Called with bytes received and bytes expected, if known."""
 
+Expect = Callable[[int], Awaitable[None]]
+"""Called with bytes that are still to be written, before they are; ImageError where there is no room for them."""
+
 _CHUNK = 1 << 20
+_LOOK_BYTES = 64 << 20
+"""Bytes between looks at the room that is left; far less than what is kept free."""
 _FIRST_BYTE_SECONDS = 30
 _RATE_WINDOW_SECONDS = 60.0
 _MAY_COME = frozenset({401, 403, 404, 408, 429})
@@ -65,7 +70,7 @@ class _VettedResolver(AbstractResolver):
 
 
 async def fetch(
-    url: str, checksum: str | None, target: Path, config: ImageConfig, progress: Progress
+    url: str, checksum: str | None, target: Path, config: ImageConfig, progress: Progress, expect: Expect
 ) -> Fetched:
     """Write the bytes at `url` to `target` and return their sha256 and number.
 
@@ -74,7 +79,7 @@ async def fetch(
     hosts = config.allowed_private_hosts
     location = vetted(url, checksum=checksum is not None, allowed_private_hosts=hosts)
     for _ in range(MAX_REDIRECTS + 1):
-        follow = await _hop(location, checksum, target, config, progress)
+        follow = await _hop(location, checksum, target, config, progress, expect)
         if isinstance(follow, Fetched):
             return follow
         location = redirected(location, follow, checksum=checksum is not None, allowed_private_hosts=hosts)
@@ -82,7 +87,12 @@ async def fetch(
 
 
 async def _hop(
-    location: Location, checksum: str | None, target: Path, config: ImageConfig, progress: Progress
+    location: Location,
+    checksum: str | None,
+    target: Path,
+    config: ImageConfig,
+    progress: Progress,
+    expect: Expect,
 ) -> Fetched | str:
     """Fetch, or say where the server sends us."""
     if _is_literal(location.host):
@@ -107,7 +117,7 @@ async def _hop(
                     f"{location.host} answered {response.status} for {location.url}",
                     permanent=refused and response.status not in _MAY_COME,
                 )
-            return await _receive(response, checksum, target, config, progress)
+            return await _receive(response, checksum, target, config, progress, expect)
     except aiohttp.ClientError as error:
         raise _transport_error(location, error) from error
     except TimeoutError as error:
@@ -122,6 +132,7 @@ async def _receive(
     target: Path,
     config: ImageConfig,
     progress: Progress,
+    expect: Expect,
 ) -> Fetched:
     expected = response.content_length
     limit = to_bytes(config.max_size)
@@ -132,7 +143,8 @@ async def _receive(
     hashes: dict[str, Any] = {"sha256": hashlib.sha256()}
     if checksum:
         hashes.setdefault(checksum.partition(":")[0], hashlib.new(checksum.partition(":")[0]))
-    received, window_bytes, window_start = 0, 0, time.monotonic()
+    received, window_bytes, window_start, looked = 0, 0, time.monotonic(), 0
+    await expect(expected or 0)
     with target.open("wb") as file:
         async for chunk in response.content.iter_chunked(_CHUNK):
             received += len(chunk)
@@ -140,6 +152,9 @@ async def _receive(
                 raise ImageError(
                     "ImageTooLarge", f"the file is over the {limit} bytes that are allowed", permanent=True
                 )
+            if received - looked >= _LOOK_BYTES:
+                looked = received
+                await expect(max(0, (expected or received) - received))
             await asyncio.to_thread(_take, chunk, file, hashes)
             progress(received, expected)
             now = time.monotonic()

@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from orlop_agent.image.errors import ImageError
-from orlop_agent.image.fetch import Fetched, Progress, fetch
+from orlop_agent.image.evict import Cached
+from orlop_agent.image.fetch import Expect, Fetched, Progress, fetch
 from orlop_agent.image.header import HEAD_BYTES, Header, examine
 from orlop_agent.image.inspect import inspect_disk
+from orlop_agent.image.room import Room
+from orlop_agent.image.shelf import PART, Folders, InUse, Shelf, no_folders, unknown
 from orlop_api.assignment import AssignedImage, BootFile
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
 from orlop_api.image import DiskFormat
 from orlop_api.quantity import to_bytes
 from orlop_api.source import FileSource, OrderedFile
-
-_PART = ".part-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,39 @@ class _Download:
 class ImageStore:
     """The cache below `root`."""
 
-    def __init__(self, root: Path, config: ImageConfig) -> None:
+    def __init__(
+        self, root: Path, config: ImageConfig, in_use: InUse = unknown, disks: Folders = no_folders
+    ) -> None:
         self._root = root
+        self._shelf = Shelf(root, config, in_use, disks)
+        self._room = Room(self._shelf)
         self._config = config
         self._downloads: dict[str, _Download] = {}
-        root.mkdir(parents=True, exist_ok=True)
-        for leftover in root.glob(f"{_PART}*"):  # of an agent that was killed while it fetched
-            leftover.unlink()
+        self._importing: list[set[str]] = []
 
     def digests(self) -> list[str]:
         """What is in the cache, sorted."""
-        return sorted(f"sha256:{path.name}" for path in self._root.iterdir() if not path.name.startswith("."))
+        return sorted(file.digest for file in self.cached())
+
+    def cached(self) -> list[Cached]:
+        """What is in the cache."""
+        return self._shelf.cached()
+
+    def capacity(self) -> int:
+        """Bytes that it may hold."""
+        return self._shelf.capacity()
+
+    def busy(self) -> set[str]:
+        """Digests of what is being fetched, and of what imports that are under way have fetched already."""
+        return {*self._downloads}.union(*self._importing)
+
+    async def tidy(self) -> int:
+        """Keep the cache within its limits, and room for guests' disks; bytes that were freed."""
+        return await self._room.tidy()
+
+    async def relieve(self) -> None:
+        """Make room for a new disk where the data pool is short of it and something may go."""
+        await self._room.relieve()
 
     async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles:
         """The files of a pinned image, fetched where they are missing; ImageError when they cannot be had."""
@@ -72,10 +95,13 @@ class ImageStore:
     async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:
         """Fetch and describe a new Image; a failure is part of the report."""
         report = ImportReport(image_uid=order.image_uid, generation=order.generation, state=ImportState.READY)
+        # Nothing of it is in use yet, and none of it shall go before all of it is there.
+        held: set[str] = set()
+        self._importing.append(held)
         try:
-            disk, header = await self._import_disk(order, progress)
-            kernel = await self._import_plain(order.kernel)
-            initrd = await self._import_plain(order.initrd)
+            disk, header = await self._import_disk(order, progress, held)
+            kernel = await self._import_plain(order.kernel, held)
+            initrd = await self._import_plain(order.initrd, held)
         except ImageError as error:
             return report.model_copy(
                 update={
@@ -85,6 +111,8 @@ class ImageStore:
                     "retry": "Useless" if error.permanent else "Useful",
                 }
             )
+        finally:
+            self._importing = [other for other in self._importing if other is not held]
         return report.model_copy(
             update={
                 "digest": disk.digest,
@@ -95,9 +123,6 @@ class ImageStore:
                 "initrd_digest": initrd,
             }
         )
-
-    def _path(self, digest: str) -> Path:
-        return self._root / digest.removeprefix("sha256:")
 
     async def _disk(self, image: AssignedImage, progress: Progress) -> Path:
         async def check(path: Path) -> None:
@@ -118,8 +143,8 @@ class ImageStore:
         progress: Progress,
     ) -> Path:
         """The file of a digest: there, on its way, or fetched now."""
-        path = self._path(digest)
-        if path.exists():
+        path = self._shelf.use(digest)
+        if path is not None:
             return path
         download = self._downloads.get(digest)
         if download is None:
@@ -160,23 +185,28 @@ class ImageStore:
             for listener in listeners:
                 listener(received, expected)
 
-        async with self._part() as part:
-            await fetch(source.http.url, digest, part, self._config, tell)
+        async with self._part() as (part, expect):
+            await fetch(source.http.url, digest, part, self._config, tell, expect)
             await check(part)
             return await asyncio.to_thread(self._keep, part, digest)
 
-    async def _import_disk(self, order: ImportOrder, progress: Progress) -> tuple[Fetched, Header]:
-        async with self._part() as part:
-            fetched = await fetch(order.source.http.url, order.checksum, part, self._config, progress)
+    async def _import_disk(
+        self, order: ImportOrder, progress: Progress, held: set[str]
+    ) -> tuple[Fetched, Header]:
+        async with self._part() as (part, expect):
+            fetched = await fetch(order.source.http.url, order.checksum, part, self._config, progress, expect)
             header = await self._look_at(part, order.format)
+            held.add(fetched.digest)
             await asyncio.to_thread(self._keep, part, fetched.digest)
         return fetched, header
 
-    async def _import_plain(self, file: OrderedFile | None) -> str | None:
+    async def _import_plain(self, file: OrderedFile | None, held: set[str]) -> str | None:
         if file is None:
             return None
-        async with self._part() as part:
-            fetched = await fetch(file.source.http.url, file.checksum, part, self._config, _no_progress)
+        async with self._part() as (part, expect):
+            url = file.source.http.url
+            fetched = await fetch(url, file.checksum, part, self._config, _no_progress, expect)
+            held.add(fetched.digest)
             await asyncio.to_thread(self._keep, part, fetched.digest)
         return fetched.digest
 
@@ -188,17 +218,18 @@ class ImageStore:
         return header
 
     @asynccontextmanager
-    async def _part(self) -> AsyncIterator[Path]:
-        """A file to fetch into, gone afterwards unless it was kept."""
-        part = self._root / f"{_PART}{secrets.token_hex(8)}"
-        try:
-            yield part
-        finally:
-            part.unlink(missing_ok=True)
+    async def _part(self) -> AsyncIterator[tuple[Path, Expect]]:
+        """A file to fetch into, gone afterwards unless it was kept; and who is told how much is to come."""
+        part = self._root / f"{PART}{secrets.token_hex(8)}"
+        with self._room.booking() as booking:
+            try:
+                yield part, booking.expect
+            finally:
+                part.unlink(missing_ok=True)
 
     def _keep(self, part: Path, digest: str) -> Path:
         """Give a verified file its name; it survives a power cut from here on."""
-        path = self._path(digest)
+        path = self._shelf.path(digest)
         part.chmod(0o444)
         with part.open("rb") as file:
             os.fsync(file.fileno())

@@ -1,0 +1,48 @@
+"""Which cached files are bases of disks that are here, by what the disks themselves say.
+
+A disk must not lose its base, also when nobody knows whose disk it is: its Assignment may be unknown to this
+process, or gone with an etcd that was restored from a backup.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+_QCOW2 = b"QFI\xfb"
+_LONGEST_NAME = 1023
+"""Of a backing file (QEMU's docs/interop/qcow2.rst, backing_file_size)."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def bases(folders: Iterable[Path]) -> set[str]:
+    """Digests of all files that a qcow2 in these folders has as its base. OSError when one cannot be read.
+
+    A folder that is not there has none. A file that goes while this looks had its last reader.
+    """
+    found = set()
+    for folder in folders:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.is_file() and not path.is_symlink():
+                name = _backing_name(path)
+                if name is not None and _DIGEST.fullmatch(name):
+                    found.add(f"sha256:{name}")
+    return found
+
+
+def _backing_name(path: Path) -> str | None:
+    """The last part of the backing file's path; None where the file is no overlay."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+            if len(head) < 20 or not head.startswith(_QCOW2):
+                return None
+            offset, length = struct.unpack_from(">QI", head, 8)
+            if offset == 0 or not 0 < length <= _LONGEST_NAME:
+                return None
+            file.seek(offset)
+            return file.read(length).decode(errors="replace").rpartition("/")[2]
+    except FileNotFoundError:
+        return None
