@@ -37,7 +37,7 @@ from orlop_api.resource import (
     list_map,
 )
 from orlop_api.source import FileSource
-from orlop_api.volume import Access, Driver
+from orlop_api.volume import Access, VolumeLocation
 
 USER_DATA_KEY = "user-data"
 """Key of the node's Secret that holds the user data."""
@@ -137,8 +137,8 @@ class AssignedVolume(ApiModel):
     """Name of the disk in the Instance."""
     volume_uid: ObjectUid
     """The Volume's uid; its first 20 characters are the disk's serial in the guest."""
-    driver: Driver
-    """Who keeps the data."""
+    location: VolumeLocation
+    """Where the data is; never a secret."""
     size_bytes: ByteCount
     """Size of the device."""
     access: Access = Access.READ_WRITE

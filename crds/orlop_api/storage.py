@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from orlop_api.resource import ApiModel, Message, ObjectUid, Reason, list_map
+from orlop_api.volume import VolumeLocation
 
 STORAGE_ORDERS = 256
 """Orders that one node may have at a time."""
@@ -31,6 +32,8 @@ class StorageOrder(ApiModel):
     """Uid of the object whose data it is: the Volume's."""
     action: StorageAction
     """What to do."""
+    location: VolumeLocation
+    """Where the data is."""
 
 
 class StorageState(StrEnum):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.condition import Conditions
+from orlop_api.image import DiskFormat
 from orlop_api.quantity import Quantity, between
 from orlop_api.resource import API_VERSION, ApiModel, DnsSubdomain, Metadata, ObjectUid, rule, rules
 
@@ -32,11 +33,50 @@ class Access(StrEnum):
     READ_ONLY = "ReadOnly"
 
 
+class Preallocation(StrEnum):
+    """How much of a new file is allocated at once; the words are QEMU's own (qemu-img(1))."""
+
+    OFF = "Off"
+    METADATA = "Metadata"
+    FALLOC = "Falloc"
+    FULL = "Full"
+
+
+class LocalParameters(ApiModel):
+    """Files in the data pool of one node."""
+
+    format: DiskFormat = DiskFormat.QCOW2
+    """qcow2, or raw: a little faster, and what other programs can read."""
+    preallocation: Preallocation = Preallocation.OFF
+    """Off: the file grows as the guest writes. Metadata (qcow2 only): its tables are there from the start.
+    Falloc: its room is reserved. Full: it is written once, with zeros."""
+
+
+_NO_TABLES = rule(
+    "self.preallocation != 'Metadata' || self.format == 'qcow2'",
+    "preallocation Metadata needs format qcow2; raw takes Off, Falloc or Full",
+)
+
+
 class VolumeClassSpec(ApiModel):
     """How Volumes of this class are kept."""
 
     driver: Driver
     """local: a file in the data pool of one node, where the Volume stays."""
+    local: Annotated[LocalParameters, Field(json_schema_extra=rules(_NO_TABLES))] | None = None
+    """For driver local; all of it has defaults."""
+
+
+class VolumeLocation(ApiModel):
+    """Where the data of one Volume is, and how it is laid out: its class's parameters, resolved once."""
+
+    local: LocalParameters | None = None
+    """A file in a node's data pool."""
+
+    @property
+    def driver(self) -> Driver:
+        """Who keeps the data."""
+        return Driver.LOCAL
 
 
 class VolumeClass(ApiModel):
@@ -48,7 +88,10 @@ class VolumeClass(ApiModel):
     spec: Annotated[
         VolumeClassSpec,
         Field(
-            json_schema_extra=rules(rule("self == oldSelf", "spec is immutable: create another VolumeClass"))
+            json_schema_extra=rules(
+                rule("self == oldSelf", "spec is immutable: create another VolumeClass"),
+                rule("!has(self.local) || self.driver == 'local'", "local is for driver local only"),
+            )
         ),
     ]
     """How Volumes of this class are kept."""
@@ -100,6 +143,8 @@ class VolumeStatus(ApiModel):
     """The node that keeps the data; Instances with this Volume run there."""
     pool_id: ObjectUid | None = None
     """The data pool on that node, by the random name it got when it was made."""
+    location: VolumeLocation | None = None
+    """How the data is kept: from the class, fixed when the Volume is first attached."""
     attachment: Attachment | None = None
     """The one Instance that may write; it stays until its node says that no guest has the Volume any more."""
     attachments: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0

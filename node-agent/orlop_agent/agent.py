@@ -20,11 +20,10 @@ from orlop_agent.network.errors import NetworkError
 from orlop_agent.node import VirtualizationType
 from orlop_agent.protocol import Me
 from orlop_agent.storage import StorageWork
-from orlop_agent.volume.driver import VolumeDriver
+from orlop_agent.volume.drivers import Drivers
 from orlop_agent.worker import Worker
 from orlop_api.assignment import FINAL, AssignedNic, Assignment, digests
 from orlop_api.hypervisor import Orphan
-from orlop_api.volume import Driver
 
 RESYNC = 300.0
 """Seconds between looks at everything, for what no event told."""
@@ -42,7 +41,7 @@ class Agent:
         client: Client,
         cache: Cache,
         services: Services,
-        volumes: dict[Driver, VolumeDriver],
+        volumes: Drivers,
         inventory: Inventory,
         storage: StorageWork,
     ) -> None:

@@ -32,7 +32,7 @@ from orlop_agent.preparation import Preparation
 from orlop_agent.protocol import Me
 from orlop_agent.settings import Settings
 from orlop_agent.storage import StorageWork
-from orlop_agent.volume.driver import VolumeDriver
+from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.file import cache_mode, sweep
 from orlop_agent.volume.local import LocalVolumes
 from orlop_agent.wiring import Networks, Wiring
@@ -71,7 +71,7 @@ async def assembled(
             disks=layout.disk_folders,
         )
         sweep(layout.volumes)
-        volumes: dict[Driver, VolumeDriver] = {Driver.LOCAL: LocalVolumes(layout.volumes)}
+        volumes = Drivers({Driver.LOCAL: LocalVolumes(layout.volumes)})
         wiring = Wiring(networks, client)
         cache = Cache()
         facts = await _facts(settings, me, kind, hypervisor, version)
@@ -96,7 +96,7 @@ async def assembled(
         def in_use() -> set[str]:
             return agents[0].volumes_in_use()
 
-        storage = StorageWork(volumes[Driver.LOCAL], in_use)
+        storage = StorageWork(volumes, in_use)
         inventory = Inventory(
             settings.node_name,
             client,

@@ -10,13 +10,13 @@ import base64
 import binascii
 import shutil
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from orlop_agent import durable
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError, NotFoundError
-from orlop_agent.domain.spec import BaseImage, Disk, KernelBoot
+from orlop_agent.domain.spec import BaseImage, Disk, DiskFile, KernelBoot
 from orlop_agent.failure import StepError
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
@@ -26,8 +26,8 @@ from orlop_agent.paths import Layout
 from orlop_agent.report import not_ready
 from orlop_agent.seed.content import files
 from orlop_agent.seed.iso import image
-from orlop_agent.volume.driver import VolumeDriver
-from orlop_agent.volume.file import make_once
+from orlop_agent.volume.drivers import Drivers
+from orlop_agent.volume.file import make_overlay
 from orlop_agent.wiring import Wiring
 from orlop_api.assignment import (
     USER_DATA_KEY,
@@ -38,7 +38,7 @@ from orlop_api.assignment import (
 )
 from orlop_api.condition import Condition
 from orlop_api.quantity import rounded
-from orlop_api.volume import Access, Driver
+from orlop_api.volume import Access
 
 T = TypeVar("T")
 _SERIAL_LENGTH = 20
@@ -103,7 +103,7 @@ class Preparation:
         client: Client,
         images: Images,
         wiring: Wiring,
-        volumes: dict[Driver, VolumeDriver],
+        volumes: Drivers,
     ) -> None:
         self._layout = layout
         self._client = client
@@ -153,11 +153,11 @@ class Preparation:
         files = await self._images.ensure(pinned, tell)
         path = self._layout.root_disk(uid)
         # An image may be larger than the flavor's disk only if nobody checked; a guest would lose its end.
-        await make_once(path, max(size, pinned.virtual_size_bytes), files.disk, files.format.value)
+        await make_overlay(path, max(size, pinned.virtual_size_bytes), files.disk, files.format.value)
         kernel = (
             KernelBoot(files.kernel, files.initrd, pinned.command_line) if files.kernel is not None else None
         )
-        return Disk(path, "qcow2", base=BaseImage(files.disk, files.format.value)), kernel
+        return Disk(DiskFile(path), "qcow2", base=BaseImage(files.disk, files.format.value)), kernel
 
     async def _data(self, volumes: Sequence[AssignedVolume]) -> list[Disk]:
         return await asyncio.gather(*map(self.volume, volumes))
@@ -165,9 +165,9 @@ class Preparation:
     async def volume(self, volume: AssignedVolume) -> Disk:
         """One Volume's disk, its data made at its first use. StepError."""
         uid = volume.volume_uid
-        path = await self._volumes[volume.driver].ensure(volume)
+        disk = await self._volumes.ensure(volume)
         readonly = volume.access is Access.READ_ONLY
-        return Disk(path, "qcow2", serial=uid[:_SERIAL_LENGTH], volume_uid=uid, readonly=readonly)
+        return replace(disk, serial=uid[:_SERIAL_LENGTH], volume_uid=uid, readonly=readonly)
 
     async def _seed(self, assignment: Assignment) -> Disk:
         spec = assignment.spec
@@ -178,7 +178,7 @@ class Preparation:
         path = self._layout.seed(spec.instance.uid)
         made = await asyncio.to_thread(image, content)
         await asyncio.to_thread(durable.write, path, made)
-        return Disk(path, "raw", readonly=True)
+        return Disk(DiskFile(path), "raw", readonly=True)
 
     async def _user_data(self, where: AssignedSecret) -> bytes:
         try:

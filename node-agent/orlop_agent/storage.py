@@ -10,7 +10,8 @@ import structlog
 
 from orlop_agent.api import backoff
 from orlop_agent.failure import StepError
-from orlop_agent.volume.driver import VolumeDriver
+from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.drivers import Drivers
 from orlop_api.storage import StorageAction, StorageOrder, StorageReport, StorageState
 
 _LONGEST = 60.0
@@ -25,8 +26,8 @@ class StorageWork:
     Nothing is remembered over a restart: whatever is ordered is carried out again, to the same result.
     """
 
-    def __init__(self, local: VolumeDriver, in_use: Callable[[], set[str]]) -> None:
-        self._local = local
+    def __init__(self, volumes: Drivers, in_use: Callable[[], set[str]]) -> None:
+        self._volumes = volumes
         self._in_use = in_use
         self._listeners: list[Callable[[], None]] = []
         self._orders: dict[str, StorageOrder] = {}
@@ -106,7 +107,7 @@ class StorageWork:
             case StorageAction.DELETE:
                 if order.uid in self._in_use():
                     raise StepError("InUse", "an Instance on this node still has it")
-                await self._local.delete(order.uid)
+                await self._volumes.delete(VolumeData(order.uid, order.location))
 
 
 def _report(order: StorageOrder, state: StorageState, reason: str = "", message: str = "") -> StorageReport:

@@ -22,9 +22,8 @@ from orlop_agent.node import VirtualizationType
 from orlop_agent.observed import Memory, Observed
 from orlop_agent.plan import plan
 from orlop_agent.protocol import Me
-from orlop_agent.volume.driver import VolumeDriver
+from orlop_agent.volume.drivers import Drivers
 from orlop_api.assignment import Assignment, State
-from orlop_api.volume import Driver
 
 _SLOW = 1.0
 """Seconds after which a preparation is worth a word on the object."""
@@ -54,7 +53,7 @@ class Worker:
         virtualization_type: VirtualizationType,
         cache: Cache,
         services: Services,
-        volumes: dict[Driver, VolumeDriver],
+        volumes: Drivers,
         prepared: Callable[[], None],
     ) -> None:
         self._uid = instance_uid
@@ -110,6 +109,8 @@ class Worker:
             self.domain = await self._on.hypervisor.lookup(self._uid)
         except HypervisorError as error:
             return await self._blind(error)
+        assignment = self._cache.get(self._uid)
+        await self._volumes.look(assignment.spec.volumes if assignment else ())
         fresh = False
         for _ in range(_STEPS_AT_ONCE):
             try:
@@ -227,13 +228,9 @@ class Worker:
             domain=self.domain,
             memory=self.memory,
             has_root_disk=self._on.layout.root_disk(self._uid).exists(),
-            created_volumes=self._created_volumes(assignment),
+            created_volumes=self._volumes.there(assignment.spec.volumes) if assignment else (),
             no_room=self._shortage(assignment),
         )
-
-    def _created_volumes(self, assignment: Assignment | None) -> tuple[str, ...]:
-        volumes = assignment.spec.volumes if assignment else []
-        return tuple(v.volume_uid for v in volumes if self._volumes[v.driver].exists(v.volume_uid))
 
     def _shortage(self, assignment: Assignment | None) -> str | None:
         if assignment is None or self._on.ledger.holds(self._uid):

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from xml.etree import ElementTree as ET
 
 from orlop_agent.domain.element import Node, element
-from orlop_agent.domain.spec import Disk
+from orlop_agent.domain.spec import Disk, DiskFile, NbdExport
 from orlop_agent.hypervisor import DomainDisk
 
 _ALIAS = "ua-"
@@ -21,19 +21,19 @@ def disk(index: int, made_of: Disk, cache: str, *, bootable: bool) -> Node:
             "driver",
             name="qemu",
             type=made_of.format,
-            cache=cache,
+            cache=made_of.cache or cache,
             # A full pool halts the guest instead of handing it errors that would break its file system.
             error_policy=None if made_of.readonly else "enospace",
             discard=None if made_of.readonly else "unmap",
         ),
-        element("source", file=str(made_of.path)),
+        _source(made_of),
         _backing(made_of),
         element("target", dev=f"vd{_LETTERS[index]}", bus="virtio"),
         element("readonly") if made_of.readonly else None,
         element("serial", text=made_of.serial) if made_of.serial else None,
         element("alias", name=alias_of(made_of.volume_uid)) if made_of.volume_uid else None,
         element("boot", order="1") if bootable else None,
-        type="file",
+        type="file" if isinstance(made_of.source, DiskFile) else "network",
         device="disk",
     )
 
@@ -59,6 +59,14 @@ def read_disk(found: Node) -> DomainDisk:
 def alias_of(volume_uid: str) -> str:
     """The alias of a Volume's disk."""
     return _ALIAS + volume_uid
+
+
+def _source(made_of: Disk) -> Node:
+    match made_of.source:
+        case DiskFile(path):
+            return element("source", file=str(path))
+        case NbdExport(host, port, export):
+            return element("source", element("host", name=host, port=str(port)), protocol="nbd", name=export)
 
 
 def _backing(made_of: Disk) -> Node:

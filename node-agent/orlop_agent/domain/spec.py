@@ -17,16 +17,37 @@ class BaseImage:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskFile:
+    """A disk that is a file on this node."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class NbdExport:
+    """A disk that a Network Block Device server exports; QEMU is the client."""
+
+    host: str
+    port: int
+    export: str
+
+
+DiskSource = DiskFile | NbdExport
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """One virtio disk. The format is always said, never probed: a guest can write any header it likes."""
 
-    path: Path
+    source: DiskSource
     format: str
     base: BaseImage | None = None
     serial: str | None = None
     volume_uid: str | None = None
     """The Volume that it is; None for the root disk and the seed."""
     readonly: bool = False
+    cache: str | None = None
+    """QEMU's cache mode, where it is another than that of the node's data pool."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,58 @@
-"""What a class of Volumes is to the agent: one driver, one file."""
+"""What keeps the data of Volumes is to the agent: one driver, one file.
+
+tests/component/volume/test_contract.py is what each must do; it asks all of them the same.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Protocol
 
+from orlop_agent.domain.spec import Disk
 from orlop_api.assignment import AssignedVolume
+from orlop_api.volume import VolumeLocation
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeData:
+    """Whose data, and where."""
+
+    uid: str
+    """The Volume's uid (or a snapshot's): all that a driver makes names of."""
+    location: VolumeLocation
+
+    @classmethod
+    def of(cls, volume: AssignedVolume) -> VolumeData:
+        """The data of a Volume in an order."""
+        return cls(volume.volume_uid, volume.location)
 
 
 class VolumeDriver(Protocol):
-    """Keeps the data of Volumes."""
+    """Keeps the data of Volumes. Every call may be repeated, and ended at any moment; all raise StepError.
 
-    async def ensure(self, volume: AssignedVolume) -> Path:
-        """The disk of a Volume, made at its first use.
+    Data is there as a whole or not at all, and what it holds is changed by guests only.
+    """
 
-        Raises StepError: DiskLost where the data was there once and is not now; it is never made anew.
+    def disk(self, data: VolumeData) -> Disk:
+        """What QEMU opens; nothing is looked at."""
+
+    async def exists(self, data: VolumeData) -> bool:
+        """Whether the data is there; an error where that cannot be known now."""
+
+    async def create(self, data: VolumeData, size: int) -> None:
+        """Make `size` bytes that read as zeros, unless the data is there."""
+
+    async def copy_from(self, data: VolumeData, origin: Disk, size: int) -> None:
+        """Make the data as a copy of a disk that nobody writes to, unless it is there.
+
+        The copy stands alone. It has `size` bytes, at least those of the origin; what is beyond reads as zeros.
         """
 
-    async def delete(self, volume_uid: str) -> None:
-        """Delete the data, if it is there."""
+    async def size(self, data: VolumeData) -> int:
+        """Bytes that a guest sees; it may be running."""
 
-    def exists(self, volume_uid: str) -> bool:
-        """Whether the data is there."""
+    async def grow(self, data: VolumeData, size: int) -> None:
+        """Give it `size` bytes, unless it has as many. No guest may have it: a running one is told by QEMU."""
+
+    async def delete(self, data: VolumeData) -> None:
+        """Delete the data, if it is there."""

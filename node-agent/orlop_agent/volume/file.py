@@ -1,25 +1,42 @@
-"""A disk that is a qcow2 file: complete or not there, and made only once."""
+"""A disk that is a file: complete or not there, and made only once."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from orlop_agent import durable
+from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.volume import qemu_img
 
 
-async def make_once(path: Path, size: int, base: Path | None = None, base_format: str | None = None) -> None:
-    """Make the disk unless it is there; what it holds is never touched again. Raises StepError.
+async def make_once(path: Path, make: Callable[[Path], Awaitable[None]]) -> None:
+    """Have the file made aside unless it is there; what it holds is never touched again. Raises StepError.
 
     It gets its name once it is whole and on the disk.
     """
-    if await asyncio.to_thread(path.exists):
+    if await asyncio.to_thread(os.path.lexists, path):
         return
     aside = path.with_name(f".{path.name}.new")
-    await qemu_img.create(aside, size, base=base, base_format=base_format)
-    await asyncio.to_thread(_publish, aside, path)
+    await asyncio.to_thread(aside.unlink, missing_ok=True)
+    try:
+        await make(aside)
+        await asyncio.to_thread(_publish, aside, path)
+    except BaseException:
+        # Not to be left on a disk that is full, perhaps because of it.
+        await asyncio.shield(asyncio.to_thread(aside.unlink, missing_ok=True))
+        raise
+
+
+async def make_overlay(path: Path, size: int, base: Path, base_format: str) -> None:
+    """Make a qcow2 of `size` bytes over a read-only image, once. Raises StepError."""
+
+    def make(aside: Path) -> Awaitable[None]:
+        return qemu_img.create(aside, size, base=Disk(DiskFile(base), base_format))
+
+    await make_once(path, make)
 
 
 def sweep(directory: Path) -> None:

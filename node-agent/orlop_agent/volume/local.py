@@ -1,17 +1,24 @@
-"""Class `local`: one qcow2 for each Volume in this node's data pool."""
+"""Class `local`: one file for each Volume in this node's data pool."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
-from orlop_agent import durable
+from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
-from orlop_agent.volume.file import make_once
-from orlop_api.assignment import AssignedVolume
+from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.filedisk import FileDisk
+from orlop_api.volume import LocalParameters
 
 _UID = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z-]{0,63}")
+
+
+def file_name(uid: str, suffix: str) -> str:
+    """The name of a Volume's file; StepError for what is no uid."""
+    if not _UID.fullmatch(uid):
+        raise StepError("BadVolume", f"{uid!r} is no uid", permanent=True)
+    return f"{uid}.{suffix}"
 
 
 class LocalVolumes:
@@ -20,25 +27,28 @@ class LocalVolumes:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def ensure(self, volume: AssignedVolume) -> Path:
-        """The file; made once and never again."""
-        path = self._path(volume.volume_uid)
-        if volume.created == "Created" and not await asyncio.to_thread(path.exists):
-            raise StepError(
-                "DiskLost",
-                f"the data of volume {volume.name} ({volume.volume_uid}) is not in this node's pool any more",
-                permanent=True,
-            )
-        await make_once(path, volume.size_bytes)
-        return path
+    def disk(self, data: VolumeData) -> Disk:
+        return self._file(data).disk
 
-    async def delete(self, volume_uid: str) -> None:
-        await asyncio.to_thread(durable.remove, self._path(volume_uid))
+    async def exists(self, data: VolumeData) -> bool:
+        return await self._file(data).exists()
 
-    def exists(self, volume_uid: str) -> bool:
-        return self._path(volume_uid).exists()
+    async def create(self, data: VolumeData, size: int) -> None:
+        await self._file(data).create(size)
 
-    def _path(self, volume_uid: str) -> Path:
-        if not _UID.fullmatch(volume_uid):
-            raise StepError("BadVolume", f"{volume_uid!r} is no uid", permanent=True)
-        return self._directory / f"{volume_uid}.qcow2"
+    async def copy_from(self, data: VolumeData, origin: Disk, size: int) -> None:
+        await self._file(data).copy_from(origin, size)
+
+    async def size(self, data: VolumeData) -> int:
+        return await self._file(data).size()
+
+    async def grow(self, data: VolumeData, size: int) -> None:
+        await self._file(data).grow(size)
+
+    async def delete(self, data: VolumeData) -> None:
+        await self._file(data).delete()
+
+    def _file(self, data: VolumeData) -> FileDisk:
+        kept = data.location.local or LocalParameters()
+        path = self._directory / file_name(data.uid, kept.format.value)
+        return FileDisk(path, kept.format, kept.preallocation)

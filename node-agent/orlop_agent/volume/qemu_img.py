@@ -3,35 +3,88 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
+from orlop_agent.domain.spec import Disk, DiskFile, DiskSource, NbdExport
 from orlop_agent.failure import StepError
 
 _DEADLINE = 60.0
+_SLOWEST = 4 << 20
+"""Bytes a second below which a copy counts as stuck."""
 _at_once = asyncio.Semaphore(4)
 
 
-async def create(path: Path, size: int, *, base: Path | None = None, base_format: str | None = None) -> None:
-    """Make an empty qcow2 of `size` bytes, over a read-only base where one is given.
+async def create(
+    path: Path, size: int, *, form: str = "qcow2", preallocation: str = "off", base: Disk | None = None
+) -> None:
+    """Make an empty disk of `size` bytes, over a read-only base where one is given.
 
     Raises StepError with reason DiskNotMade.
     """
-    over = [] if base is None else ["-b", str(base), "-F", str(base_format), "-u"]
-    arguments = ["create", "-q", "-f", "qcow2", "-o", "lazy_refcounts=off", *over, str(path), str(size)]
+    options = f"preallocation={preallocation}"
+    if form == "qcow2":
+        options += ",lazy_refcounts=off"
+    over = [] if base is None else ["-b", operand(base.source), "-F", base.format, "-u"]
+    written = size if preallocation == "full" else 0
+    await _run("create", "-q", "-f", form, "-o", options, *over, str(path), str(size), patience=written)
+
+
+async def convert(origin: Disk, target: Path, form: str, size: int) -> None:
+    """Make the file a copy of a disk of `size` bytes, holes kept, nothing below it. StepError: DiskNotMade."""
+    source, where = operand(origin.source), str(target)
+    await _run("convert", "-q", "-f", origin.format, "-O", form, source, where, patience=size)
+
+
+async def fill(origin: Disk, target: Disk, size: int) -> None:
+    """Write the whole of a disk of `size` bytes onto a target that is there. StepError: DiskNotMade."""
+    source, where = operand(origin.source), operand(target.source)
+    await _run("convert", "-q", "-n", "-f", origin.format, "-O", target.format, source, where, patience=size)
+
+
+async def resize(disk: Disk, size: int) -> None:
+    """Give a disk that nobody uses another size, in bytes. StepError: DiskNotMade."""
+    await _run("resize", "-q", "-f", disk.format, operand(disk.source), str(size))
+
+
+async def virtual_size(disk: Disk) -> int:
+    """Bytes that a guest sees; it may be running (-U: the size is read without the lock). StepError."""
+    said = await _run("info", "-U", "-f", disk.format, "--output=json", operand(disk.source))
+    return int(json.loads(said)["virtual-size"])
+
+
+def operand(source: DiskSource) -> str:
+    """How qemu-img is told what to open. What is no path is a json: name (qemu(1), "Disk images")."""
+    match source:
+        case DiskFile(path):
+            return str(path)
+        case NbdExport(host, port, export):
+            server = {"type": "inet", "host": host, "port": str(port)}
+            return _json({"driver": "nbd", "server": server, "export": export})
+
+
+def _json(options: dict[str, Any]) -> str:
+    return f"json:{json.dumps(options)}"
+
+
+async def _run(*arguments: str, patience: int = 0) -> bytes:
+    """What it printed. `patience`: bytes that it has to move, at most."""
+    deadline = _DEADLINE + patience / _SLOWEST
     async with _at_once:
         process = await asyncio.create_subprocess_exec(
             "qemu-img",
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            _, said = await asyncio.wait_for(process.communicate(), _DEADLINE)
+            printed, said = await asyncio.wait_for(process.communicate(), deadline)
         except TimeoutError as error:
             process.kill()
             await process.wait()
-            raise StepError("DiskNotMade", f"making a disk took longer than {_DEADLINE:.0f} s") from error
+            raise StepError("DiskNotMade", f"working on a disk took longer than {deadline:.0f} s") from error
         except asyncio.CancelledError:
             process.kill()
             await process.wait()
@@ -39,4 +92,5 @@ async def create(path: Path, size: int, *, base: Path | None = None, base_format
     if process.returncode:
         # The program's own words name paths of this node; the last part after the colon is the cause.
         cause = said.decode(errors="replace").strip().rpartition(":")[2].strip()
-        raise StepError("DiskNotMade", f"the disk could not be made: {cause or 'unknown cause'}")
+        raise StepError("DiskNotMade", f"qemu-img {arguments[0]}: {cause or 'unknown cause'}")
+    return printed

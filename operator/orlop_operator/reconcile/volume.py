@@ -13,7 +13,7 @@ from orlop_api.condition import Condition, is_true
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER
 from orlop_api.storage import StorageAction, StorageOrder, StorageState
-from orlop_api.volume import ReclaimPolicy, Volume, VolumeClass
+from orlop_api.volume import LocalParameters, ReclaimPolicy, Volume, VolumeClass, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
@@ -88,7 +88,9 @@ def _destroy(facts: VolumeFacts, node: str) -> Plan:
     if host is None:
         message = f"being deleted; Hypervisor {node}, which has the data, does not exist"
         return _say(facts, _keep_truth(volume, "NodeNotFound", message))
-    order = StorageOrder(uid=uid, action=StorageAction.DELETE)
+    status = volume.status
+    where = (status.location if status else None) or VolumeLocation(local=LocalParameters())
+    order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=where)
     if storage_order(host, uid) != order:
         asked = with_order(host, order)
         return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))

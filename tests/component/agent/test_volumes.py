@@ -14,7 +14,7 @@ pytestmark = pytest.mark.component
 
 
 def volume(uid: str, **more: Any) -> Body:
-    return {"name": f"v-{uid[:8]}", "volumeUID": uid, "driver": "local", "sizeBytes": 1 << 20, **more}
+    return {"name": f"v-{uid[:8]}", "volumeUID": uid, "location": {"local": {}}, "sizeBytes": 1 << 20, **more}
 
 
 def new(count: int) -> list[str]:

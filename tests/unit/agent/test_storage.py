@@ -10,16 +10,18 @@ import pytest
 from orlop_agent.api import backoff
 from orlop_agent.failure import StepError
 from orlop_agent.storage import StorageWork
+from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.storage import StorageAction, StorageOrder, StorageState
+from orlop_api.volume import Driver, LocalParameters, VolumeLocation
 
-ORDER = StorageOrder(uid="v-1", action=StorageAction.DELETE)
+ORDER = StorageOrder(uid="v-1", action=StorageAction.DELETE, location=VolumeLocation(local=LocalParameters()))
 
 
 @pytest.fixture
-def pool(tmp_path: Path) -> LocalVolumes:
+def pool(tmp_path: Path) -> Path:
     (tmp_path / "v-1.qcow2").write_bytes(b"data")
-    return LocalVolumes(tmp_path)
+    return tmp_path
 
 
 async def settled(work: StorageWork, state: StorageState) -> None:
@@ -33,42 +35,42 @@ async def settled(work: StorageWork, state: StorageState) -> None:
             changed.clear()
 
 
-async def test_data_is_deleted_and_that_is_told(pool: LocalVolumes):
-    work = StorageWork(pool, set)
+async def test_data_is_deleted_and_that_is_told(pool: Path):
+    work = StorageWork(Drivers({Driver.LOCAL: LocalVolumes(pool)}), set)
     work.follow([ORDER])
     await settled(work, StorageState.DONE)
-    assert not pool.exists("v-1")
+    assert not (pool / "v-1.qcow2").exists()
     work.follow([])
     assert work.reports() == []
     await work.close()
 
 
-async def test_data_that_an_instance_has_waits_and_goes_on_when_it_is_woken(pool: LocalVolumes):
+async def test_data_that_an_instance_has_waits_and_goes_on_when_it_is_woken(pool: Path):
     in_use = {"v-1"}
-    work = StorageWork(pool, lambda: in_use)
+    work = StorageWork(Drivers({Driver.LOCAL: LocalVolumes(pool)}), lambda: in_use)
     work.follow([ORDER])
     await settled(work, StorageState.PENDING)
     [report] = work.reports()
     assert (report.reason, report.message) == ("InUse", "an Instance on this node still has it")
-    assert pool.exists("v-1")
+    assert (pool / "v-1.qcow2").exists()
     in_use.clear()
     work.wake()
     await settled(work, StorageState.DONE)
-    assert not pool.exists("v-1")
+    assert not (pool / "v-1.qcow2").exists()
     await work.close()
 
 
 async def test_what_failed_is_tried_again_and_what_cannot_work_is_not(
-    pool: LocalVolumes, monkeypatch: pytest.MonkeyPatch
+    pool: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(backoff, "delays", lambda **_: iter([0.0] * 9))
     answers = [OSError(28, "No space left on device"), StepError("Odd", "it is odd", permanent=True)]
 
-    async def fail(_: str) -> None:
+    async def fail(*_: object) -> None:
         raise answers.pop(0)
 
-    monkeypatch.setattr(pool, "delete", fail)
-    work = StorageWork(pool, set)
+    monkeypatch.setattr(LocalVolumes, "delete", fail)
+    work = StorageWork(Drivers({Driver.LOCAL: LocalVolumes(pool)}), set)
     work.follow([ORDER])
     await settled(work, StorageState.FAILED)
     [report] = work.reports()
@@ -76,18 +78,18 @@ async def test_what_failed_is_tried_again_and_what_cannot_work_is_not(
     await work.close()
 
 
-async def test_an_order_that_is_taken_back_ends(pool: LocalVolumes, monkeypatch: pytest.MonkeyPatch):
+async def test_an_order_that_is_taken_back_ends(pool: Path, monkeypatch: pytest.MonkeyPatch):
     begun, ended = asyncio.Event(), asyncio.Event()
 
-    async def slow(_: str) -> None:
+    async def slow(*_: object) -> None:
         begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
-    monkeypatch.setattr(pool, "delete", slow)
-    work = StorageWork(pool, set)
+    monkeypatch.setattr(LocalVolumes, "delete", slow)
+    work = StorageWork(Drivers({Driver.LOCAL: LocalVolumes(pool)}), set)
     work.follow([ORDER])
     async with asyncio.timeout(5):
         await begun.wait()

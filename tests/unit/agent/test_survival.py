@@ -10,6 +10,7 @@ from orlop_agent.api import backoff
 from orlop_agent.imports import Imports
 from orlop_agent.libvirt import _sentence
 from orlop_agent.network.adapter import Networks
+from orlop_agent.volume.drivers import Drivers
 from orlop_agent.wiring import _port
 from orlop_api.hypervisor import ImportOrder, ImportState
 from orlop_api.source import FileSource, WebLocation
@@ -39,7 +40,7 @@ class Endless(Stray):
 
 def agent_with(worker: Any) -> Agent:
     nothing: Any = None
-    made = Agent(nothing, "qemu", nothing, nothing, nothing, {}, nothing, nothing)
+    made = Agent(nothing, "qemu", nothing, nothing, nothing, Drivers({}), nothing, nothing)
     made._workers["uid"] = worker
     return made
 

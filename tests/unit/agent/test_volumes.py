@@ -15,7 +15,7 @@ ROOT, SEED = DomainDisk("vda"), DomainDisk("vdz", readonly=True)
 
 
 def volume(uid: str, **more: Any) -> dict[str, Any]:
-    return {"name": uid, "volumeUID": uid, "driver": "local", "sizeBytes": 1 << 20, **more}
+    return {"name": uid, "volumeUID": uid, "location": {"local": {}}, "sizeBytes": 1 << 20, **more}
 
 
 def guest(*disks: DomainDisk) -> Any:

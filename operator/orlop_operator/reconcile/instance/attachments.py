@@ -17,7 +17,7 @@ from orlop_operator.protocol import answer
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Patch
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
-from orlop_operator.reconcile.instance.volumes import TYPE, blocked, claim, detach, holds, resolved
+from orlop_operator.reconcile.instance.volumes import TYPE, blocked, claim, detach, holds, location, resolved
 from orlop_operator.reconcile.volume import created, record
 
 
@@ -61,7 +61,7 @@ def _listed(assignment: Assignment, disk: DiskFacts) -> AssignedVolume | None:
         return None
     if volume is None:
         return known
-    return resolved(disk.mount, volume, known.driver)
+    return resolved(disk.mount, volume, known.location)
 
 
 def _come(
@@ -74,9 +74,10 @@ def _come(
         return stop
     if volume is None or disk.volume_class is None or spec.node_name is None:
         raise AssertionError
+    where = location(volume, disk.volume_class)
     if holds(facts.instance, volume, spec.node_name):
-        return resolved(disk.mount, volume, disk.volume_class.spec.driver)
-    return claim(facts.instance, volume, spec.node_name, spec.pool_id)
+        return resolved(disk.mount, volume, where)
+    return claim(facts.instance, volume, where, spec.node_name, spec.pool_id)
 
 
 def _elsewhere(assignment: Assignment, volume: Volume | None) -> Blocker | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orlop_api.assignment import AssignedVolume
 from orlop_api.instance import Instance, VolumeMount
 from orlop_api.quantity import to_bytes
-from orlop_api.volume import Driver, Volume
+from orlop_api.volume import LocalParameters, Volume, VolumeClass, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.effects import Body, Patch
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
@@ -46,16 +46,16 @@ def resolve(facts: Facts) -> Disks | Blocker:
             pins.append(Pin(what, volume.status.node_name, volume.status.pool_id))
         else:
             fresh += to_bytes(volume.spec.size)
-        assigned.append(resolved(disk.mount, volume, disk.volume_class.spec.driver))
+        assigned.append(resolved(disk.mount, volume, location(volume, disk.volume_class)))
     return Disks(tuple(assigned), tuple(pins), fresh)
 
 
-def resolved(mount: VolumeMount, volume: Volume, driver: Driver) -> AssignedVolume:
+def resolved(mount: VolumeMount, volume: Volume, where: VolumeLocation) -> AssignedVolume:
     """As the node is told of it."""
     return AssignedVolume(
         name=mount.name,
         volume_uid=volume.metadata.uid,
-        driver=driver,
+        location=where,
         size_bytes=to_bytes(volume.spec.size),
         access=mount.access,
         attachment=volume.status.attachments if volume.status else 0,
@@ -82,18 +82,31 @@ def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
     return None
 
 
+def location(volume: Volume, volume_class: VolumeClass) -> VolumeLocation:
+    """Where its data is or shall be: what the class said when the Volume was first attached holds for ever."""
+    if volume.status is not None and volume.status.location is not None:
+        return volume.status.location
+    return VolumeLocation(local=volume_class.spec.local or LocalParameters())
+
+
 def attach(facts: Facts, node: str, pool_id: str | None) -> tuple[Patch[Volume], ...]:
     """Claim every Volume for this Instance on this node, where that was not done yet."""
     claims = (
-        claim(facts.instance, disk.volume, node, pool_id) for disk in facts.disks if disk.volume is not None
+        claim(facts.instance, disk.volume, location(disk.volume, disk.volume_class), node, pool_id)
+        for disk in facts.disks
+        if disk.volume is not None and disk.volume_class is not None
     )
     return tuple(patch for patch in claims if patch is not None)
 
 
-def claim(instance: Instance, volume: Volume, node: str, pool_id: str | None) -> Patch[Volume] | None:
+def claim(
+    instance: Instance, volume: Volume, where: VolumeLocation, node: str, pool_id: str | None
+) -> Patch[Volume] | None:
     """The compare-and-swap that attaches one Volume; None where it is attached there already."""
     status = volume.status
     change: Body = {}
+    if status is None or status.location is None:
+        change["location"] = where.wire()
     if not holds(instance, volume, node):
         number = (status.attachments if status is not None else 0) + 1
         change["attachments"] = number
@@ -121,5 +134,5 @@ def detach(volume: Volume, fresh: Body | None) -> Patch[Volume]:
     """
     change: Body = {"attachment": None} | (fresh or {})
     if fresh is None and not created(volume):
-        change |= {"nodeName": None, "poolID": None}
+        change |= {"nodeName": None, "poolID": None, "location": None}
     return Patch(VOLUME, volume, {"status": change}, "status")

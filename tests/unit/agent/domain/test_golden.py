@@ -9,7 +9,7 @@ from lxml import etree
 from orlop_agent.domain.build import domain_xml
 from orlop_agent.domain.disk import added_disk
 from orlop_agent.domain.live import read_domain
-from orlop_agent.domain.spec import BaseImage, Disk, DomainSpec, KernelBoot, Nic
+from orlop_agent.domain.spec import BaseImage, Disk, DiskFile, DomainSpec, KernelBoot, NbdExport, Nic
 from orlop_agent.hypervisor import DomainDisk, Mark, Power
 
 GOLDEN = Path(__file__).parents[3] / "golden/domain"
@@ -25,12 +25,16 @@ MARK = Mark(
 )
 OWN = PurePosixPath("/var/lib/orlop/instances") / MARK.instance_uid
 IMAGE = BaseImage(Path("/var/lib/orlop/images/ab12"), "qcow2")
-ROOT = Disk(Path(OWN / "root.qcow2"), "qcow2", base=IMAGE)
+ROOT = Disk(DiskFile(Path(OWN / "root.qcow2")), "qcow2", base=IMAGE)
 VOLUME = "7e7e7e7e-0000-4000-8000-000000000004"
 DATA = Disk(
-    Path("/var/lib/orlop/volumes/7e7e.qcow2"), "qcow2", serial="7e7e7e7e-0000-4000-8", volume_uid=VOLUME
+    DiskFile(Path("/var/lib/orlop/volumes/7e7e.qcow2")),
+    "qcow2",
+    serial="7e7e7e7e-0000-4000-8",
+    volume_uid=VOLUME,
 )
-SEED = Disk(Path(OWN / "seed.iso"), "raw", readonly=True)
+EXPORT = Disk(NbdExport("192.0.2.7", 10809, "7e7e <&>"), "raw", serial="7e7e7e7e-0000-4000-9", cache="none")
+SEED = Disk(DiskFile(Path(OWN / "seed.iso")), "raw", readonly=True)
 
 
 def spec(**changes: object) -> DomainSpec:
@@ -53,6 +57,7 @@ CASES = {
     "emulated": spec(),
     "kvm": spec(virtualization_type="kvm", vcpus=4, memory_bytes=2 << 30),
     "volumes": spec(disks=(ROOT, DATA, SEED), disk_cache="writeback"),
+    "network-disks": spec(disks=(ROOT, EXPORT, SEED), disk_cache="writeback"),
     "kernel": spec(
         kernel=KernelBoot(
             Path("/var/lib/orlop/images/k"), Path("/var/lib/orlop/images/i"), "console=ttyS0 a=<&>"

@@ -1,0 +1,62 @@
+"""The drivers of a node, and what is known of the data they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from orlop_agent.domain.spec import Disk
+from orlop_agent.failure import StepError
+from orlop_agent.volume.driver import VolumeData, VolumeDriver
+from orlop_api.assignment import AssignedVolume
+from orlop_api.volume import Driver, VolumeLocation
+
+_log = structlog.get_logger()
+
+
+class Drivers:
+    """Every Volume by its own driver."""
+
+    def __init__(self, drivers: Mapping[Driver, VolumeDriver]) -> None:
+        self._drivers = drivers
+        self._there: set[str] = set()
+
+    def of(self, location: VolumeLocation) -> VolumeDriver:
+        """Who keeps what is there."""
+        return self._drivers[location.driver]
+
+    async def ensure(self, volume: AssignedVolume) -> Disk:
+        """The disk of a Volume, its data made at its first use.
+
+        Raises StepError: DiskLost where the data was there once and is not now; it is never made anew.
+        """
+        data, driver = VolumeData.of(volume), self.of(volume.location)
+        if volume.created == "Created" and not await driver.exists(data):
+            raise StepError(
+                "DiskLost",
+                f"the data of volume {volume.name} ({volume.volume_uid}) is not where it was",
+                permanent=True,
+            )
+        await driver.create(data, volume.size_bytes)
+        self._there.add(data.uid)
+        return driver.disk(data)
+
+    async def delete(self, data: VolumeData) -> None:
+        """Delete the data, if it is there."""
+        await self.of(data.location).delete(data)
+        self._there.discard(data.uid)
+
+    async def look(self, volumes: Iterable[AssignedVolume]) -> None:
+        """Find out whose data is there, where that is not known yet."""
+        for data in (VolumeData.of(volume) for volume in volumes if volume.volume_uid not in self._there):
+            try:
+                if await self.of(data.location).exists(data):
+                    self._there.add(data.uid)
+            except StepError as error:
+                # Who needs the data is told when it is made or opened.
+                _log.warning("volume.look", volume=data.uid, reason=error.reason, error=error.message)
+
+    def there(self, volumes: Iterable[AssignedVolume]) -> tuple[str, ...]:
+        """Uids of those whose data is known to be there."""
+        return tuple(v.volume_uid for v in volumes if v.volume_uid in self._there)

@@ -1,0 +1,84 @@
+"""The data of one Volume as a file: what the drivers that keep files have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from orlop_agent import durable
+from orlop_agent.domain.spec import Disk, DiskFile
+from orlop_agent.failure import StepError
+from orlop_agent.volume import qemu_img
+from orlop_agent.volume.file import make_once
+from orlop_api.image import DiskFormat
+from orlop_api.volume import Preallocation
+
+
+@dataclass(frozen=True, slots=True)
+class FileDisk:
+    """A file that is one Volume's."""
+
+    path: Path
+    format: DiskFormat
+    preallocation: Preallocation = Preallocation.OFF
+    cache: str | None = None
+
+    @property
+    def disk(self) -> Disk:
+        """What QEMU opens."""
+        return Disk(DiskFile(self.path), self.format.value, cache=self.cache)
+
+    async def exists(self) -> bool:
+        """Whether it is there; what is no regular file is never opened."""
+        try:
+            found = await asyncio.to_thread(os.lstat, self.path)
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISREG(found.st_mode):
+            raise StepError("BadVolume", "the volume's file is not a regular file", permanent=True)
+        return True
+
+    async def create(self, size: int) -> None:
+        """Make it, empty, unless it is there."""
+
+        async def make(aside: Path) -> None:
+            preallocation = self.preallocation.value.lower()
+            await qemu_img.create(aside, size, form=self.format.value, preallocation=preallocation)
+
+        if not await self.exists():
+            await make_once(self.path, make)
+
+    async def copy_from(self, origin: Disk, size: int) -> None:
+        """Make it as a copy that stands alone, unless it is there."""
+
+        async def make(aside: Path) -> None:
+            had = await qemu_img.virtual_size(origin)
+            if had > size:
+                raise StepError(
+                    "VolumeTooSmall",
+                    f"what is copied has {had} bytes, the volume {size}: it needs at least as many",
+                    permanent=True,
+                )
+            await qemu_img.convert(origin, aside, self.format.value, had)
+            if had < size:
+                await qemu_img.resize(Disk(DiskFile(aside), self.format.value), size)
+
+        if not await self.exists():
+            await make_once(self.path, make)
+
+    async def size(self) -> int:
+        """Bytes that a guest sees."""
+        return await qemu_img.virtual_size(self.disk)
+
+    async def grow(self, size: int) -> None:
+        """Give it `size` bytes, unless it has as many."""
+        if await self.size() < size:
+            await qemu_img.resize(self.disk, size)
+
+    async def delete(self) -> None:
+        """Delete it, and what is left of a making that was broken off."""
+        await asyncio.to_thread(self.path.with_name(f".{self.path.name}.new").unlink, missing_ok=True)
+        await asyncio.to_thread(durable.remove, self.path)

@@ -1,0 +1,64 @@
+"""Disks as a guest would use them: written and read by qemu-io."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from orlop_agent.domain.spec import Disk
+from orlop_agent.volume.qemu_img import operand
+
+MIB = 1 << 20
+
+
+class RefusedError(Exception):
+    """What qemu-io said."""
+
+
+async def qemu_io(disk: Disk, *commands: str) -> str:
+    """Run the commands on the disk; RefusedError where one did not work."""
+    script = [part for command in commands for part in ("-c", command)]
+    process = await asyncio.create_subprocess_exec(
+        *("qemu-io", "-f", disk.format, *script, operand(disk.source)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said = (await process.communicate())[0].decode()
+    if process.returncode or "Pattern verification failed" in said or "failed:" in said:
+        raise RefusedError(said)
+    return said
+
+
+async def write(disk: Disk, pattern: int, at: int, length: int) -> None:
+    await qemu_io(disk, f"write -P {pattern} {at} {length}", "flush")
+
+
+async def holds(disk: Disk, pattern: int, at: int, length: int) -> None:
+    """RefusedError where it holds anything else."""
+    await qemu_io(disk, f"read -P {pattern} {at} {length}")
+
+
+@asynccontextmanager
+async def held(disk: Disk) -> AsyncIterator[None]:
+    """A machine has the disk, as a guest that runs would; RefusedError where QEMU does not let it."""
+    file = operand(disk.source).replace(",", ",,")
+    drive = f"if=none,id=held,format={disk.format},readonly={'on' if disk.readonly else 'off'},file={file}"
+    process = await asyncio.create_subprocess_exec(
+        *("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-accel", "tcg", "-qmp", "stdio"),
+        *("-drive", drive, "-device", "virtio-blk-pci,drive=held"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError
+    process.stdin.write(b'{"execute": "qmp_capabilities"}')
+    greeting, said = await process.stdout.readline(), await process.stdout.readline()
+    try:
+        if b"return" not in said:  # the greeting comes before the devices do
+            raise RefusedError((greeting + said).decode())
+        yield
+    finally:
+        process.stdin.write(b'{"execute": "quit"}')
+        process.stdin.close()
+        await process.wait()
