@@ -15,11 +15,19 @@ class RefusedError(Exception):
     """What qemu-io said."""
 
 
-async def qemu_io(disk: Disk, *commands: str) -> str:
+async def qemu_io(disk: Disk, *commands: str, discard: bool = False) -> str:
     """Run the commands on the disk; RefusedError where one did not work."""
     script = [part for command in commands for part in ("-c", command)]
     process = await asyncio.create_subprocess_exec(
-        *("qemu-io", "-f", disk.format, *script, operand(disk.source)),
+        *(
+            "qemu-io",
+            "-d",
+            "unmap" if discard else "ignore",
+            "-f",
+            disk.format,
+            *script,
+            operand(disk.source),
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

@@ -13,8 +13,12 @@ from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
 from orlop_agent.volume.file import make_once
+from orlop_agent.volume.reflink import reflink
 from orlop_api.image import DiskFormat
 from orlop_api.volume import Preallocation
+
+_RESERVES = frozenset({Preallocation.FALLOC, Preallocation.FULL})
+"""What is shared has no room of its own to be written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,24 @@ class FileDisk:
                     f"what is copied has {had} bytes, the volume {size}: it needs at least as many",
                     permanent=True,
                 )
-            await qemu_img.convert(origin, aside, self.format.value, had)
+            if not await self._share(origin, aside):
+                preallocation = self.preallocation.value.lower()
+                await qemu_img.convert(origin, aside, self.format.value, had, preallocation=preallocation)
             if had < size:
                 await qemu_img.resize(Disk(DiskFile(aside), self.format.value), size)
 
         if not await self.exists():
             await make_once(self.path, make)
+
+    async def _share(self, origin: Disk, aside: Path) -> bool:
+        """Copy without copying, where that gives what the class promises."""
+        if origin.base is not None or origin.format != self.format.value or self.preallocation in _RESERVES:
+            return False
+        match origin.source:
+            case DiskFile(path):
+                return await asyncio.to_thread(reflink, path, aside)
+            case _:
+                return False
 
     async def size(self) -> int:
         """Bytes that a guest sees."""

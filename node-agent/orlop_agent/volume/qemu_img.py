@@ -31,10 +31,13 @@ async def create(
     await _run("create", "-q", "-f", form, "-o", options, *over, str(path), str(size), patience=written)
 
 
-async def convert(origin: Disk, target: Path, form: str, size: int) -> None:
+async def convert(origin: Disk, target: Path, form: str, size: int, *, preallocation: str = "off") -> None:
     """Make the file a copy of a disk of `size` bytes, holes kept, nothing below it. StepError: DiskNotMade."""
     source, where = operand(origin.source), str(target)
-    await _run("convert", "-q", "-f", origin.format, "-O", form, source, where, patience=size)
+    options = f"preallocation={preallocation}"
+    await _run(
+        "convert", "-q", "-f", origin.format, "-O", form, "-o", options, source, where, patience=2 * size
+    )
 
 
 async def fill(origin: Disk, target: Disk, size: int) -> None:

@@ -1,5 +1,7 @@
 """A place for each driver to keep data in, real to the last byte."""
 
+import os
+import subprocess
 from dataclasses import dataclass
 
 import pytest
@@ -25,6 +27,22 @@ class Rig:
 def local(tmp_path, form, preallocation=Preallocation.OFF):
     kept = LocalParameters(format=form, preallocation=preallocation)
     return Rig(LocalVolumes(tmp_path), VolumeLocation(local=kept))
+
+
+@pytest.fixture(scope="session", params=["xfs", "btrfs"])
+def sharing(request, tmp_path_factory):
+    """A file system that can share blocks between files."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system from a file")
+    place = tmp_path_factory.mktemp(request.param)
+    image, mounted = place / "image", place / "mounted"
+    mounted.mkdir()
+    with image.open("wb") as file:
+        file.truncate(320 << 20)
+    subprocess.run([f"mkfs.{request.param}", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, mounted], check=True)
+    yield mounted
+    subprocess.run(["umount", mounted], check=True)
 
 
 RIGS = {
