@@ -17,6 +17,7 @@ from orlop_api.condition import Conditions
 from orlop_api.image import DiskFormat
 from orlop_api.instance import RestartPolicy, StopPolicy
 from orlop_api.network import Dhcp, Egress
+from orlop_api.peer import MOST_PEERS, ImagePeer
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
@@ -94,6 +95,10 @@ class AssignedImage(ApiModel):
     """Initial RAM disk, for direct kernel boot."""
     command_line: Annotated[str, Field(max_length=2048)] = ""
     """Kernel command line, for direct kernel boot."""
+    peers: Annotated[
+        list[ImagePeer], Field(max_length=MOST_PEERS, json_schema_extra=list_map("nodeName"))
+    ] = []
+    """Nodes that had it in their cache when this was written; asked in this order, before the source."""
 
 
 def digests(image: AssignedImage) -> set[str]:

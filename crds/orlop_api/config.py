@@ -34,6 +34,8 @@ class ImageConfig(ApiModel):
     """A download slower than this over a minute is given up and tried again."""
     cache_capacity: Share = "25%"
     """What a node keeps of images in all, as a quantity or a part of its data pool. What is in use always stays."""
+    peers: Literal["Enabled", "Disabled"] = "Enabled"
+    """Enabled: nodes take images from each other, before they ask the source. Disabled: always from the source."""
     cache_max_age: Duration = "720h"
     """A cached image that nothing used for this long goes."""
 

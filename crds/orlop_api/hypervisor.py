@@ -10,6 +10,7 @@ from pydantic import Field
 
 from orlop_api.condition import Conditions
 from orlop_api.image import DiskFormat, ImageProgress
+from orlop_api.peer import NodeCertificate, PeerOffer
 from orlop_api.resource import (
     API_VERSION,
     LIST_SET,
@@ -58,6 +59,8 @@ class HypervisorSpec(ApiModel):
     """Images to fetch and describe."""
     storage: StorageOrders = []
     """What to do with the data of Volumes."""
+    certificate: NodeCertificate | None = None
+    """Who the node is to other nodes, when it gets images from them or gives them some."""
 
 
 class ImportState(StrEnum):
@@ -159,6 +162,8 @@ class HypervisorStatus(ApiModel):
     """Digests in the node's image cache: the 256 that were used last."""
     image_cache: ImageCacheUsage | None = None
     """How full the image cache is."""
+    image_peer: PeerOffer | None = None
+    """How the node gives images to others; absent where orlop-config has that off."""
     imports: Annotated[list[ImportReport], Field(max_length=64, json_schema_extra=list_map("imageUID"))] = []
     """What became of spec.imports."""
     storage: StorageReports = []

@@ -27,7 +27,9 @@ from orlop_agent.image.store import ImageStore
 from orlop_agent.inventory import Inventory
 from orlop_agent.journal import Journal
 from orlop_agent.ledger import Ledger
+from orlop_agent.metrics import CacheMetrics, serve
 from orlop_agent.paths import Layout
+from orlop_agent.peer.peering import Peering
 from orlop_agent.preparation import Preparation
 from orlop_agent.protocol import Me
 from orlop_agent.settings import Settings
@@ -64,11 +66,22 @@ async def assembled(
         me = Me(settings.node_name, node.boot_id(), node.pool_id(layout.pool_id))
         kind = node.virtualization_type(config.node)
         agents: list[Agent] = []
+        metrics = CacheMetrics()
+        peering = Peering(
+            settings.node_name,
+            settings.host_ip,
+            settings.orlop_peer_port,
+            layout.images,
+            config.images,
+            metrics,
+        )
         images = ImageStore(
             layout.images,
             config.images,
             in_use=lambda: agents[0].images_in_use() if agents else None,
             disks=layout.disk_folders,
+            peers=peering,
+            metrics=metrics,
         )
         sweep(layout.volumes)
         volumes = Drivers({Driver.LOCAL: LocalVolumes(layout.volumes)})
@@ -108,11 +121,17 @@ async def assembled(
             ),
             images,
             storage,
+            peering,
         )
         agents.append(Agent(me, kind, client, cache, services, volumes, inventory, storage))
+        counts = asyncio.create_task(
+            serve(settings.host_ip, settings.orlop_metrics_port, images.exposition), name="metrics"
+        )
         try:
             yield agents[0]
         finally:
+            counts.cancel()
+            await asyncio.gather(counts, return_exceptions=True)
             await wiring.close()
 
 

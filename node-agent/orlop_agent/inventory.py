@@ -16,6 +16,7 @@ from orlop_agent.api.watch import Changed, Gone, Listed
 from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
 from orlop_agent.imports import Imports
+from orlop_agent.peer.peering import Peering
 from orlop_agent.storage import StorageWork
 from orlop_api.hypervisor import (
     Hypervisor,
@@ -69,6 +70,7 @@ class Inventory:
         facts: Callable[[], HypervisorStatus],
         images: ImageCache,
         storage: StorageWork,
+        peering: Peering,
     ) -> None:
         self._node = node
         self._client = client
@@ -77,6 +79,7 @@ class Inventory:
         self._seen: Hypervisor | None = None
         self._dirty = asyncio.Event()
         self._imports = Imports(node, images, self.look)
+        self._peering = peering
         self._storage = storage
         storage.listen(self.look)
 
@@ -101,6 +104,7 @@ class Inventory:
                 tasks.create_task(self._publish(orphans), name="publish")
                 tasks.create_task(self._renew(), name="lease")
                 tasks.create_task(self._tidy(), name="images")
+                tasks.create_task(self._peering.run(self.look), name="peers")
         finally:
             await self._imports.close()
             await self._storage.close()
@@ -118,6 +122,7 @@ class Inventory:
     def _saw(self, hypervisor: Hypervisor | None) -> None:
         self._seen = hypervisor
         if hypervisor is not None:
+            self._peering.follow(hypervisor.spec.certificate)
             self._imports.follow(
                 hypervisor.spec.imports, hypervisor.status.imports if hypervisor.status else []
             )
@@ -146,6 +151,7 @@ class Inventory:
         wanted = facts.model_copy(
             update={
                 **holdings(await asyncio.to_thread(self._images.cached), self._images.capacity()),
+                "image_peer": self._peering.offer(),
                 "imports": self._imports.reports(),
                 "storage": self._storage.reports(),
                 "orphans": orphans[:_MAX_ORPHANS],

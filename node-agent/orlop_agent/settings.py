@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from orlop_api.config import CONFIG_PATH
@@ -25,4 +26,8 @@ class Settings(BaseSettings):
     """Below it the agent keeps its files."""
     orlop_config: Path = CONFIG_PATH
     libvirt_uri: str = "qemu:///system"
+    orlop_peer_port: int = Field(default=9444, ge=0, le=65535)
+    """Where other nodes get images, on `host_ip`; 0 is any that is free."""
+    orlop_metrics_port: int = Field(default=9445, ge=0, le=65535)
+    """Where Prometheus reads, on `host_ip`; 0 is any that is free."""
     orlop_log_level: str = "INFO"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from orlop_api.assignment import Assignment
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.volume import Volume
@@ -33,6 +35,14 @@ class Placements:
     def choose(self, request: Request) -> Placement | Unplaceable:
         """The scheduler's answer, for the World as it is."""
         return place(request, self._world)
+
+    def having(self, digest: str) -> list[str]:
+        """Names of Ready nodes that have this in their image cache, sorted."""
+        world = self._world
+        rows = np.flatnonzero(
+            world.where(("image", digest), lambda host: digest in host.images) & world.ready
+        )
+        return [world.hosts[row].name for row in rows]
 
     def hold(self, instance_uid: str, node: str, request: Request) -> None:
         """Count the choice until `settle`."""

@@ -16,6 +16,7 @@ from orlop_operator.cluster import Cluster
 from orlop_operator.garbage import Garbage
 from orlop_operator.kinds import HYPERVISOR, IMAGE, INSTANCE, LEASE
 from orlop_operator.leases import Pulse
+from orlop_operator.node_trust import NodeTrust
 from orlop_operator.placements import Placements
 from orlop_operator.reconcile.effects import Plan
 from orlop_operator.reconcile.execute import Executor, Learned
@@ -68,7 +69,10 @@ class Reconciler:
         self._refusals = Refusals(clock)
         reviews = Reviews(clock)
         self._executor = Executor(cluster, store, reviews, recorder)
-        self._context = Context(store, Placements(store), reviews, self._executor.claimed)
+        self._trust = NodeTrust(cluster, clock)
+        self._context = Context(
+            store, Placements(store), reviews, self._executor.claimed, self._trust.certify
+        )
         self._garbage = Garbage(cluster, store)
         self._unplaced: set[Key] = set()
         self._failed_since: dict[tuple[str, int], float] = {}
@@ -228,6 +232,7 @@ class Reconciler:
         if silent is not None and silent >= LAPSE:
             # Before a node is called lost, the Lease itself is read: our watch may be what is late.
             await self._garbage.read(LEASE, "orlop-nodes", key.name)
+        await self._trust.check()
 
         def plan(_: Learned) -> Plan | None:
             return plan_hypervisor(hypervisor_facts(self._context, key, self._pulse.silent_for(key.name)))

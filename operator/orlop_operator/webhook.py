@@ -22,7 +22,8 @@ from aiohttp import web
 from kopf import WebhookClientConfig, WebhookFn
 
 from orlop_operator.errors import ApiError, NotFoundError
-from orlop_operator.webhook_trust import HOST, Calls, Trust, serving_context
+from orlop_operator.secret_keeper import Calls
+from orlop_operator.webhook_trust import HOST, Trust, serving_context
 
 PORT = 9443
 _CHECK_SECONDS = 30.0

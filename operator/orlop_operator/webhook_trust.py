@@ -9,40 +9,27 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
 
 import structlog
 
 from orlop_operator.certificate import Material, renewed
-from orlop_operator.errors import AlreadyExistsError, ConflictError, NotFoundError
+from orlop_operator.secret_keeper import Calls, SecretKeeper
 
-NAMESPACE = "orlop-system"
 SECRET = "orlop-webhook-certificate"  # noqa: S105 - the name of a Secret
 CONFIGURATION = "orlop"
 HOST = "orlop-webhook.orlop-system.svc"
 """What API servers ask for: `<service>.<namespace>.svc`."""
 
-_SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 _CONFIGURATION = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{CONFIGURATION}"
 
 _TYPE = "kubernetes.io/tls"
-_MERGE = "application/merge-patch+json"
 _BY_NAME = "application/strategic-merge-patch+json"
 """Lists are merged by their keys, webhooks by name."""
 
 log = structlog.get_logger(__name__)
-
-
-class Calls(Protocol):
-    """What this needs of the API server: `Cluster.call`."""
-
-    async def call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *, content_type: str = ...
-    ) -> dict[str, Any]:
-        """One request; raises the errors of `errors`."""
 
 
 def _now() -> datetime:
@@ -75,30 +62,8 @@ class Trust:
 
     async def _material(self) -> Material | None:
         """The Secret's content, renewed if due; None when another replica was faster: look again."""
-        try:
-            secret = await self.cluster.call("GET", f"{_SECRETS}/{SECRET}")
-        except NotFoundError:
-            secret = None
-        held = Material.parse(decoded(secret)) if secret else None
-        material = renewed(held, HOST, self.now())
-        if material is None:
-            return held
-        try:
-            await self._write(secret, material)
-        except (AlreadyExistsError, ConflictError):
-            return None
-        return material
-
-    async def _write(self, seen: dict[str, Any] | None, material: Material) -> None:
-        data = {name: base64.b64encode(value).decode() for name, value in material.data().items()}
-        if seen is None:
-            metadata = {"name": SECRET, "namespace": NAMESPACE}
-            body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": _TYPE, "data": data}
-            await self.cluster.call("POST", _SECRETS, body)
-        else:
-            version = {key: seen["metadata"][key] for key in ("uid", "resourceVersion")}
-            change = {"metadata": version, "data": data}
-            await self.cluster.call("PATCH", f"{_SECRETS}/{SECRET}", change, content_type=_MERGE)
+        keeper = SecretKeeper(self.cluster, SECRET, _TYPE, Material.parse)
+        return await keeper.keep(lambda held: renewed(held, HOST, self.now()))
 
     async def _tell(self, ca_bundle: bytes) -> None:
         """Write caBundle where it differs; nothing else of the configuration is touched."""
@@ -111,11 +76,6 @@ class Trust:
         ]
         if stale:
             await self.cluster.call("PATCH", _CONFIGURATION, {"webhooks": stale}, content_type=_BY_NAME)
-
-
-def decoded(secret: Mapping[str, Any]) -> dict[str, bytes]:
-    """A Secret's data without base64."""
-    return {name: base64.b64decode(value) for name, value in (secret.get("data") or {}).items()}
 
 
 def serving_context() -> ssl.SSLContext:

@@ -90,7 +90,14 @@ class SimNode:
         self.layout.prepare()
         self.networks = NotedNetworks()
         self.hypervisor = SimulatedHypervisor(taps=self.networks.taps)
-        self._settings = Settings(node_name=name, host_ip=host_ip, kubeconfig=kubeconfig, orlop_root=root)
+        self._settings = Settings(
+            node_name=name,
+            host_ip=host_ip,
+            kubeconfig=kubeconfig,
+            orlop_root=root,
+            orlop_peer_port=0,
+            orlop_metrics_port=0,
+        )
         digest = hashlib.sha256(DISK).hexdigest()
         self.layout.images.mkdir(parents=True, exist_ok=True)
         (self.layout.images / digest).write_bytes(DISK)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from orlop_agent.image.errors import ImageError
-from orlop_agent.image.shelf import Shelf
+from orlop_agent.image.fetch import Expect
+from orlop_agent.image.shelf import PART, Shelf
 from orlop_api.quantity import rounded
 
 _SPARE, _SPARE_SHARE = 1 << 30, 20
@@ -26,6 +29,16 @@ class Room:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._bookings: set[Booking] = set()
+
+    @contextmanager
+    def part(self) -> Iterator[tuple[Path, Expect]]:
+        """A file to fetch into, gone afterwards unless it was kept; and who is told how much is to come."""
+        part = self._shelf.root / f"{PART}{secrets.token_hex(8)}"
+        with self.booking() as booking:
+            try:
+                yield part, booking.expect
+            finally:
+                part.unlink(missing_ok=True)
 
     @contextmanager
     def booking(self) -> Iterator[Booking]:

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import structlog
 
+from orlop_agent import durable
 from orlop_agent.image.bases import bases
 from orlop_agent.image.evict import Cached, Limits, to_evict
+from orlop_agent.metrics import CacheMetrics
 from orlop_api.config import ImageConfig
 from orlop_api.duration import to_seconds
 from orlop_api.quantity import to_bytes
@@ -51,14 +53,15 @@ def no_folders() -> Iterable[Path]:
 class Shelf:
     """The cache below `root`."""
 
-    def __init__(self, root: Path, config: ImageConfig, in_use: InUse, disks: Folders) -> None:
+    def __init__(
+        self, root: Path, config: ImageConfig, in_use: InUse, disks: Folders, metrics: CacheMetrics
+    ) -> None:
         self.root = root
         self._config = config
         self._in_use = in_use
         self._disks = disks
         self._clearing = asyncio.Lock()
-        self.evicted = 0
-        """Files that were removed to make room, since the start."""
+        self._metrics = metrics
         root.mkdir(parents=True, exist_ok=True)
         for leftover in (*root.glob(f"{PART}*"), *root.glob(f"{_GONE}*")):  # of an agent that was killed
             leftover.unlink()
@@ -74,6 +77,16 @@ class Shelf:
             os.utime(path)
         except FileNotFoundError:
             return None
+        return path
+
+    def keep(self, part: Path, digest: str) -> Path:
+        """Give a verified file its name; it survives a power cut from here on."""
+        path = self.path(digest)
+        part.chmod(0o444)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.rename(path)
+        durable.sync_directory(self.root)
         return path
 
     def cached(self) -> list[Cached]:
@@ -116,7 +129,7 @@ class Shelf:
             )
             gone = self._take_away(chosen)
             await asyncio.to_thread(_unlink, gone.values())
-            self.evicted += len(gone)
+            self._metrics.evictions.inc(len(gone))
             freed = sum(file.size for file in cached if file.digest in gone)
             if gone:
                 _log.info("images.evict", evicted=len(gone), bytes=freed, digests=sorted(gone))

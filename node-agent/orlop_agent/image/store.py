@@ -7,13 +7,10 @@ Instances wait for a digest, it is fetched once.
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.evict import Cached
@@ -21,11 +18,13 @@ from orlop_agent.image.fetch import Expect, Fetched, Progress, fetch
 from orlop_agent.image.header import HEAD_BYTES, Header, examine
 from orlop_agent.image.inspect import inspect_disk
 from orlop_agent.image.room import Room
-from orlop_agent.image.shelf import PART, Folders, InUse, Shelf, no_folders, unknown
+from orlop_agent.image.shelf import Folders, InUse, Shelf, no_folders, unknown
+from orlop_agent.metrics import CacheMetrics
 from orlop_api.assignment import AssignedImage, BootFile
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
 from orlop_api.image import DiskFormat
+from orlop_api.peer import ImagePeer
 from orlop_api.quantity import to_bytes
 from orlop_api.source import FileSource, OrderedFile
 
@@ -40,6 +39,17 @@ class ImageFiles:
     initrd: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A file that an order names, and where it may be had."""
+
+    digest: str
+    source: FileSource
+    peers: Sequence[ImagePeer]
+    check: Callable[[Path], Coroutine[Any, Any, None]]
+    """Raises ImageError unless the file may be used."""
+
+
 @dataclass
 class _Download:
     """One running fetch and everybody who wants to hear of it."""
@@ -48,16 +58,39 @@ class _Download:
     listeners: list[Progress]
 
 
+class Peers(Protocol):
+    """Other nodes."""
+
+    async def take(
+        self,
+        peers: Sequence[ImagePeer],
+        name: str,
+        digest: str,
+        target: Path,
+        progress: Progress,
+        expect: Expect,
+    ) -> bool:
+        """Whether one of them gave the file that is called `name` in caches and hashes to `digest`."""
+
+
 class ImageStore:
     """The cache below `root`."""
 
     def __init__(
-        self, root: Path, config: ImageConfig, in_use: InUse = unknown, disks: Folders = no_folders
+        self,
+        root: Path,
+        config: ImageConfig,
+        in_use: InUse = unknown,
+        disks: Folders = no_folders,
+        peers: Peers | None = None,
+        metrics: CacheMetrics | None = None,
     ) -> None:
         self._root = root
-        self._shelf = Shelf(root, config, in_use, disks)
-        self._room = Room(self._shelf)
         self._config = config
+        self._peers = peers
+        self._metrics = metrics or CacheMetrics()
+        self._shelf = Shelf(root, config, in_use, disks, self._metrics)
+        self._room = Room(self._shelf)
         self._downloads: dict[str, _Download] = {}
         self._importing: list[set[str]] = []
 
@@ -81,6 +114,10 @@ class ImageStore:
         """Keep the cache within its limits, and room for guests' disks; bytes that were freed."""
         return await self._room.tidy()
 
+    def exposition(self) -> bytes:
+        """What Prometheus is told."""
+        return self._metrics.exposition(self.cached(), self.capacity())
+
     async def relieve(self) -> None:
         """Make room for a new disk where the data pool is short of it and something may go."""
         await self._room.relieve()
@@ -88,12 +125,20 @@ class ImageStore:
     async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles:
         """The files of a pinned image, fetched where they are missing; ImageError when they cannot be had."""
         disk, kernel, initrd = await asyncio.gather(
-            self._disk(image, progress), self._boot_file(image.kernel), self._boot_file(image.initrd)
+            self._disk(image, progress),
+            self._boot_file(image.kernel, image.peers),
+            self._boot_file(image.initrd, image.peers),
         )
         return ImageFiles(disk, image.format, kernel, initrd)
 
     async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:
         """Fetch and describe a new Image; a failure is part of the report."""
+        with self._metrics.importing() as outcome:
+            report = await self._import(order, progress)
+            outcome.append(report.state.value)
+        return report
+
+    async def _import(self, order: ImportOrder, progress: Progress) -> ImportReport:
         report = ImportReport(image_uid=order.image_uid, generation=order.generation, state=ImportState.READY)
         # Nothing of it is in use yet, and none of it shall go before all of it is there.
         held: set[str] = set()
@@ -128,27 +173,24 @@ class ImageStore:
         async def check(path: Path) -> None:
             await self._look_at(path, image.format)
 
-        return await self._once(image.digest, image.source, check, progress)
+        return await self._once(_Wanted(image.digest, image.source, image.peers, check), progress)
 
-    async def _boot_file(self, file: BootFile | None) -> Path | None:
+    async def _boot_file(self, file: BootFile | None, peers: Sequence[ImagePeer]) -> Path | None:
         if file is None:
             return None
-        return await self._once(file.digest, file.source, _no_check, _no_progress)
+        return await self._once(_Wanted(file.digest, file.source, peers, _no_check), _no_progress)
 
-    async def _once(
-        self,
-        digest: str,
-        source: FileSource,
-        check: Callable[[Path], Coroutine[Any, Any, None]],
-        progress: Progress,
-    ) -> Path:
+    async def _once(self, wanted: _Wanted, progress: Progress) -> Path:
         """The file of a digest: there, on its way, or fetched now."""
+        digest = wanted.digest
         path = self._shelf.use(digest)
         if path is not None:
+            self._metrics.hits.inc()
             return path
+        self._metrics.misses.inc()
         download = self._downloads.get(digest)
         if download is None:
-            download = self._begin(digest, source, check)
+            download = self._begin(wanted)
         download.listeners.append(progress)
         # One waiter that is cancelled (its Instance was deleted) must not take the file from the others.
         try:
@@ -161,53 +203,57 @@ class ImageStore:
                 download.task.cancel()
             raise
 
-    def _begin(
-        self, digest: str, source: FileSource, check: Callable[[Path], Coroutine[Any, Any, None]]
-    ) -> _Download:
+    def _begin(self, wanted: _Wanted) -> _Download:
         listeners: list[Progress] = []
-        task = asyncio.create_task(self._download(digest, source, check, listeners))
-        download = self._downloads[digest] = _Download(task, listeners)
-        task.add_done_callback(lambda _: self._forget(digest, download))
+        task = asyncio.create_task(self._download(wanted, listeners))
+        download = self._downloads[wanted.digest] = _Download(task, listeners)
+        task.add_done_callback(lambda _: self._forget(wanted.digest, download))
         return download
 
     def _forget(self, digest: str, download: _Download) -> None:
         if self._downloads.get(digest) is download:
             del self._downloads[digest]
 
-    async def _download(
-        self,
-        digest: str,
-        source: FileSource,
-        check: Callable[[Path], Coroutine[Any, Any, None]],
-        listeners: Sequence[Progress],
-    ) -> Path:
+    async def _download(self, wanted: _Wanted, listeners: Sequence[Progress]) -> Path:
         def tell(received: int, expected: int | None) -> None:
             for listener in listeners:
                 listener(received, expected)
 
-        async with self._part() as (part, expect):
-            await fetch(source.http.url, digest, part, self._config, tell, expect)
-            await check(part)
-            return await asyncio.to_thread(self._keep, part, digest)
+        with self._room.part() as (part, expect):
+            if not await self._from_peer(wanted, part, tell, expect):
+                await self._fetch(wanted.source, wanted.digest, part, tell, expect)
+            await wanted.check(part)
+            return await asyncio.to_thread(self._shelf.keep, part, wanted.digest)
+
+    async def _from_peer(self, wanted: _Wanted, part: Path, tell: Progress, expect: Expect) -> bool:
+        if self._peers is None:
+            return False
+        return await self._peers.take(wanted.peers, wanted.digest, wanted.digest, part, tell, expect)
+
+    async def _fetch(
+        self, source: FileSource, checksum: str | None, part: Path, progress: Progress, expect: Expect
+    ) -> Fetched:
+        fetched = await fetch(source.http.url, checksum, part, self._config, progress, expect)
+        self._metrics.source_received.inc(fetched.size)
+        return fetched
 
     async def _import_disk(
         self, order: ImportOrder, progress: Progress, held: set[str]
     ) -> tuple[Fetched, Header]:
-        async with self._part() as (part, expect):
-            fetched = await fetch(order.source.http.url, order.checksum, part, self._config, progress, expect)
+        with self._room.part() as (part, expect):
+            fetched = await self._fetch(order.source, order.checksum, part, progress, expect)
             header = await self._look_at(part, order.format)
             held.add(fetched.digest)
-            await asyncio.to_thread(self._keep, part, fetched.digest)
+            await asyncio.to_thread(self._shelf.keep, part, fetched.digest)
         return fetched, header
 
     async def _import_plain(self, file: OrderedFile | None, held: set[str]) -> str | None:
         if file is None:
             return None
-        async with self._part() as (part, expect):
-            url = file.source.http.url
-            fetched = await fetch(url, file.checksum, part, self._config, _no_progress, expect)
+        with self._room.part() as (part, expect):
+            fetched = await self._fetch(file.source, file.checksum, part, _no_progress, expect)
             held.add(fetched.digest)
-            await asyncio.to_thread(self._keep, part, fetched.digest)
+            await asyncio.to_thread(self._shelf.keep, part, fetched.digest)
         return fetched.digest
 
     async def _look_at(self, path: Path, declared: DiskFormat | None) -> Header:
@@ -216,30 +262,6 @@ class ImageStore:
         header = examine(head, size, declared, to_bytes(self._config.max_virtual_size))
         await inspect_disk(path, header.format)
         return header
-
-    @asynccontextmanager
-    async def _part(self) -> AsyncIterator[tuple[Path, Expect]]:
-        """A file to fetch into, gone afterwards unless it was kept; and who is told how much is to come."""
-        part = self._root / f"{PART}{secrets.token_hex(8)}"
-        with self._room.booking() as booking:
-            try:
-                yield part, booking.expect
-            finally:
-                part.unlink(missing_ok=True)
-
-    def _keep(self, part: Path, digest: str) -> Path:
-        """Give a verified file its name; it survives a power cut from here on."""
-        path = self._shelf.path(digest)
-        part.chmod(0o444)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.rename(path)
-        directory = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-        return path
 
 
 def _head(path: Path) -> tuple[bytes, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import zlib
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE
 from orlop_api.claim import ClaimType
 from orlop_api.instance import Instance, NetworkInterface
+from orlop_api.peer import ImagePeer, NodeCertificate
 from orlop_api.requester import from_annotations
 from orlop_operator.kinds import (
     ASSIGNMENT,
@@ -30,6 +32,7 @@ from orlop_operator.reconcile.image import ImageFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
 from orlop_operator.reconcile.network import NetworkFacts
+from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
 from orlop_operator.reconcile.volume import VolumeFacts
 from orlop_operator.references import made_port
@@ -48,6 +51,8 @@ class Context:
     reviews: Reviews
     claimed: Collection[str] = NO_CLAIMS
     """Claims whose POST is under way."""
+    certify: Callable[[str, str, NodeCertificate | None], NodeCertificate | None] = lambda *_: None
+    """Signs for a node what it needs to talk to others."""
     refusals: dict[str, dict[str, str]] = field(default_factory=dict)
     """Instance uid, node, and why that node refused it lately."""
 
@@ -91,9 +96,18 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         claimed=frozenset(context.claimed),
         place=context.placements.choose,
         hypervisor=lambda name: store.get(HYPERVISOR, "", name),
+        peers=lambda digest, node: _peers(context, digest, node, meta.uid),
         used_volumes=tuple(store.volumes_of(meta.uid)),
     )
     return _with_holdings(store, facts) if meta.deleting else facts
+
+
+def _peers(context: Context, digest: str, node: str, seed: str) -> tuple[ImagePeer, ...]:
+    """Nodes that the image may be had from; another seed begins with another one."""
+    having = context.placements.having(digest)
+    start = zlib.crc32(seed.encode()) % len(having) if having else 0
+    hosts = (context.store.get(HYPERVISOR, "", name) for name in having[start:] + having[:start])
+    return peers_of((host for host in hosts if host is not None), node)
 
 
 def _nic(store: Store, instance: Instance, nic: NetworkInterface) -> NicFacts:
@@ -198,6 +212,7 @@ def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> Hy
         node=store.get(NODE, "", key.name),
         hypervisor=store.get(HYPERVISOR, "", key.name),
         silent_for=silent_for,
+        certify=context.certify,
         bound=len(store.assignments_on(key.name)),
         images={image.metadata.uid for image in store.all(IMAGE)},
         volumes={volume.metadata.uid for volume in store.all(VOLUME)},

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from orlop_api.condition import Condition
 from orlop_api.hypervisor import HYPERVISOR_LABEL, NODE_ACCOUNTS_NAMESPACE, Hypervisor, node_namespace
+from orlop_api.peer import NodeCertificate
 from orlop_api.resource import API_VERSION
 from orlop_operator.kinds import HYPERVISOR, Node
+from orlop_operator.node_certificate import RequestError
 from orlop_operator.reconcile.conditions import differs, false, settled, true, unknown
 from orlop_operator.reconcile.effects import (
     Body,
@@ -46,6 +48,8 @@ class HypervisorFacts:
     """Uids of all Images."""
     volumes: Collection[str] = ()
     """Uids of all Volumes."""
+    certify: Callable[[str, str, NodeCertificate | None], NodeCertificate | None] = lambda *_: None
+    """A new certificate for a node's request and present certificate, where it needs one."""
 
 
 def wanted(node: Node | None) -> bool:
@@ -63,17 +67,31 @@ def plan_hypervisor(facts: HypervisorFacts) -> Plan:
     prune = _prune(facts, host)
     if prune is not None:
         return Plan((prune,))
+    certificate = _certificate(facts, host)
+    if isinstance(certificate, NodeCertificate):
+        return Plan((Patch(HYPERVISOR, host, {"spec": {"certificate": certificate.wire()}}),))
     ready = _alive(facts)
     again = None
     if facts.silent_for is not None and facts.silent_for < LAPSE:
         again = LAPSE - facts.silent_for + 0.1
     old = host.status.conditions if host.status else []
     generation = host.metadata.generation
-    made = [c.wire() for c in settled(old, [ready], generation, facts.now)]
+    made = [c.wire() for c in settled(old, [ready, *certificate], generation, facts.now)]
     # A condition about an older generation counts as not met (kubectl wait), so an order costs a write here too.
     if not differs({"conditions": [c.wire() for c in old]}, {"conditions": made}):
         return Plan(again_after=again)
     return Plan((Report(HYPERVISOR, host, {"conditions": made}),), again_after=again)
+
+
+def _certificate(facts: HypervisorFacts, host: Hypervisor) -> NodeCertificate | list[Condition]:
+    """The certificate that the node is to get; or that it gets none, and why."""
+    offer = host.status.image_peer if host.status else None
+    if offer is None or not wanted(facts.node):
+        return []
+    try:
+        return facts.certify(facts.name, offer.certificate_request, host.spec.certificate) or []
+    except RequestError as error:
+        return [false("Certified", "BadRequest", str(error))]
 
 
 def _alive(facts: HypervisorFacts) -> Condition:

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.shelf import Shelf
 from orlop_agent.image.store import ImageStore
@@ -146,7 +147,7 @@ async def test_a_disks_base_stays_also_when_nobody_knows_whose_disk_it_is(
     await node.take("/5-1")
     (pool / "disks").mkdir()
     base = pool / "images" / digest("/5-1").removeprefix("sha256:")
-    await qemu_img.create(pool / "disks/root.qcow2", 5 * MIB, base=base, base_format="raw")
+    await qemu_img.create(pool / "disks/root.qcow2", 5 * MIB, base=Disk(DiskFile(base), "raw"))
     assert (await node.take("/5-2"))[1] == "DiskFull"
     assert base.exists()
     (pool / "disks/root.qcow2").unlink()

@@ -92,7 +92,7 @@ def binding(
             "pool_id": step.pool_id,
             "epoch": step.epoch,
             "desired": Desired.RUNNING,
-            "image": image,
+            "image": image.model_copy(update={"peers": list(facts.peers(image.digest, step.node))}),
             "nics": list(nics),
             "volumes": list(volumes),
             "secret": secret,

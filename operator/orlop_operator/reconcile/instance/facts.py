@@ -14,6 +14,7 @@ from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance, NetworkInterface, VolumeMount
 from orlop_api.network import Network
+from orlop_api.peer import ImagePeer
 from orlop_api.volume import Volume, VolumeClass
 from orlop_operator.kinds import OwnedPort
 from orlop_operator.reconcile.effects import Question
@@ -84,6 +85,8 @@ class Facts:
     """Ports of users that are bound to the Instance."""
     place: Callable[[Request], Placement | Unplaceable] = lambda _: Unplaceable("no hypervisor")
     hypervisor: Callable[[str], Hypervisor | None] = lambda _: None
+    peers: Callable[[str, str], tuple[ImagePeer, ...]] = lambda *_: ()
+    """Nodes that an image, by its digest, can be had from, for a node."""
 
     @property
     def node(self) -> Hypervisor | None:

@@ -1,0 +1,139 @@
+"""Takes a file from one of the nodes that may have it. Whatever goes wrong costs time, and nothing else.
+
+A peer is asked in turn, cut short when it is slow, and believed only by the digest of what it sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import aiohttp
+import structlog
+
+from orlop_agent.image.fetch import Expect, Progress
+from orlop_api.config import ImageConfig
+from orlop_api.peer import ImagePeer, server_name
+from orlop_api.quantity import to_bytes
+
+_CHUNK = 1 << 20
+_CONNECT_SECONDS = 5.0
+_SILENCE_SECONDS = 10.0
+_RATE_WINDOW_SECONDS = 20.0
+_CUTS = 3
+"""How often one peer may end a transfer early and be asked for the rest."""
+
+_log = structlog.get_logger()
+
+
+class _PeerError(Exception):
+    """A peer that is of no use now."""
+
+
+@dataclass
+class _Transfer:
+    """One file from one peer, perhaps in several answers."""
+
+    file: BinaryIO
+    limit: int
+    least_rate: int
+    progress: Progress
+    expect: Expect
+    hash: Any = field(default_factory=hashlib.sha256)
+    received: int = 0
+
+    async def take(self, response: aiohttp.ClientResponse) -> None:
+        """Everything of this answer. ImageError when there is no room."""
+        rest = response.content_length
+        if rest is None or self.received + rest > self.limit:
+            raise _PeerError(f"offers {rest} bytes")
+        await self.expect(rest)
+        since, before = time.monotonic(), self.received
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            self.received += len(chunk)
+            rest -= len(chunk)
+            await asyncio.to_thread(self._keep, chunk)
+            self.progress(self.received, self.received + rest)
+            now = time.monotonic()
+            if now - since >= _RATE_WINDOW_SECONDS:
+                if (self.received - before) / (now - since) < self.least_rate:
+                    raise _PeerError("too slow")
+                since, before = now, self.received
+        if rest:
+            raise aiohttp.ClientPayloadError
+
+    def verify(self, digest: str) -> None:
+        """Whatever the peer says, its bytes are what counts."""
+        if f"sha256:{self.hash.hexdigest()}" != digest:
+            raise _PeerError("sent other bytes")
+
+    def _keep(self, chunk: bytes) -> None:
+        self.file.write(chunk)
+        self.hash.update(chunk)
+
+
+async def take(
+    peers: Sequence[ImagePeer],
+    name: str,
+    digest: str,
+    target: Path,
+    config: ImageConfig,
+    context: ssl.SSLContext,
+    progress: Progress,
+    expect: Expect,
+) -> int | None:
+    """Write the file to `target` and return its bytes; None when no peer gave it.
+
+    `name` is what it is called in caches, `digest` is what its bytes hash to. ImageError and OSError tell of this
+    node's own disk. The target may hold anything after a None.
+    """
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+    connector = aiohttp.TCPConnector(ssl=context, force_close=True)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+        for peer in peers:
+            with target.open("wb") as file:
+                transfer = _Transfer(
+                    file, to_bytes(config.max_size), config.min_bytes_per_second, progress, expect
+                )
+                try:
+                    await _from_one(session, peer, name, transfer)
+                    transfer.verify(digest)
+                except (_PeerError, aiohttp.ClientError, ssl.SSLError, TimeoutError) as error:
+                    _log.warning(
+                        "peer.useless", peer=peer.node_name, digest=name, error=str(error) or repr(error)
+                    )
+                else:
+                    _log.info("peer.gave", peer=peer.node_name, digest=name, bytes=transfer.received)
+                    return transfer.received
+    return None
+
+
+async def _from_one(session: aiohttp.ClientSession, peer: ImagePeer, name: str, transfer: _Transfer) -> None:
+    url = f"https://{peer.address}:{peer.port}/v1/images/{name.removeprefix('sha256:')}"
+    for cut in range(_CUTS + 1):
+        begun = transfer.received
+        headers = {"Accept-Encoding": "identity"}
+        if begun:
+            headers["Range"] = f"bytes={begun}-"
+        try:
+            async with session.get(
+                url, headers=headers, allow_redirects=False, server_hostname=server_name(peer.node_name)
+            ) as response:
+                wanted = 206 if begun else 200
+                if response.status != wanted:
+                    raise _PeerError(f"answers {response.status}")
+                if begun and not response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
+                    raise _PeerError("answers another range")
+                await transfer.take(response)
+        except aiohttp.ClientPayloadError:
+            # Cut short: the rest, if it gave anything at all this time.
+            if cut == _CUTS or transfer.received == begun:
+                raise
+        else:
+            return

@@ -1,0 +1,86 @@
+"""Gives complete files of the image cache to other nodes: `GET /v1/images/<sha256 in hex>`, also in part (Range)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+_AT_ONCE = 8
+"""Transfers to other nodes; who comes then is told to come back, and asks the next peer or the source."""
+_IDLE_SECONDS = 15.0
+_CHUNK = 1 << 20
+
+
+class Server:
+    """Listens once it has a context, and anew with each other one. Transfers under way go on."""
+
+    def __init__(
+        self, address: str, port: int, find: Callable[[str], Path | None], sent: Callable[[int], None]
+    ) -> None:
+        """`find` gives the complete file of 64 hex digits, `sent` is told the bytes of each transfer."""
+        self._address, self._port = address, port
+        self._find, self._sent = find, sent
+        self._busy = 0
+        self._site: web.TCPSite | None = None
+        application = web.Application()
+        application.router.add_get("/v1/images/{digest:[0-9a-f]{64}}", self._give)
+        self._runner = web.AppRunner(
+            application, handle_signals=False, access_log=None, keepalive_timeout=_IDLE_SECONDS
+        )
+        self.port: int | None = None
+        """Where it listens; None while it does not."""
+
+    async def listen(self, context: ssl.SSLContext) -> None:
+        """From now on with this context. OSError when the address is not there or the port is taken."""
+        if self._runner.server is None:
+            await self._runner.setup()
+        if self._site is not None:
+            site, self._site, self.port = self._site, None, None
+            await site.stop()
+        site = web.TCPSite(self._runner, self._address, self._port, ssl_context=context, reuse_address=True)
+        await site.start()
+        self._site = site
+        # The address in use: port 0 asks the kernel for any.
+        self.port = next((found[1] for found in self._runner.addresses if found), None)
+
+    async def close(self) -> None:
+        """End all transfers."""
+        self.port = None
+        await self._runner.cleanup()
+
+    async def _give(self, request: web.Request) -> web.StreamResponse:
+        if self._busy >= _AT_ONCE:
+            return web.Response(status=503, headers={"Retry-After": "10"})
+        path = self._find(request.match_info["digest"])
+        if path is None:
+            return web.Response(status=404)
+        # The file is opened once; that its name goes meanwhile (it was evicted) does not matter.
+        return _Transfer(path, self)
+
+    @contextmanager
+    def transfer(self, response: web.FileResponse) -> Iterator[None]:
+        """Count it, while it lasts and when it is over."""
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+        if response.status in {200, 206}:
+            self._sent(response.content_length or 0)
+
+
+class _Transfer(web.FileResponse):
+    """A file that is sent; aiohttp does all of it in `prepare`."""
+
+    def __init__(self, path: Path, server: Server) -> None:
+        super().__init__(path, chunk_size=_CHUNK)
+        self._server = server
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        with self._server.transfer(self):
+            return await super().prepare(request)
