@@ -74,7 +74,17 @@ PYTHON = Layer("python", ("python3",), BASE)
 
 AGENT = Layer(
     "agent",
-    ("libvirt0", "iproute2", "nftables", "qemu-utils", "util-linux", "kmod", "procps", "systemd"),
+    (
+        "libvirt0",
+        "bubblewrap",
+        "iproute2",
+        "nftables",
+        "qemu-utils",
+        "util-linux",
+        "kmod",
+        "procps",
+        "systemd",
+    ),
     PYTHON,
 )
 

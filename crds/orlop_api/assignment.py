@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.condition import Conditions
-from orlop_api.image import DiskFormat
+from orlop_api.image import ImageFormat
 from orlop_api.instance import RestartPolicy, StopPolicy
 from orlop_api.network import Dhcp, Egress
 from orlop_api.peer import MOST_PEERS, ImagePeer
@@ -83,9 +83,11 @@ class AssignedImage(ApiModel):
     """Where its bytes are."""
     digest: Digest
     """sha256 of its bytes as served."""
+    content_digest: Digest | None = None
+    """sha256 of the file that nodes keep, where it is another one."""
     checksum: Checksum | None = None
     """The Image's own checksum: with it plain http is allowed."""
-    format: DiskFormat
+    format: ImageFormat
     """Its format."""
     virtual_size_bytes: ByteCount
     """Bytes of the disk that a guest sees."""

@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field
 
 from orlop_api.duration import Duration
+from orlop_api.image import ImageFormat
 from orlop_api.quantity import Quantity
 from orlop_api.resource import ApiModel
 
@@ -30,6 +31,12 @@ class ImageConfig(ApiModel):
     """Largest file that is fetched."""
     max_virtual_size: Quantity = "2Ti"
     """Largest disk that an image may unfold to."""
+    max_expansion: Annotated[int, Field(ge=2, le=2000)] = 100
+    """How many times its size a compressed file may unfold to; the first GiB is free."""
+    formats: Annotated[list[ImageFormat], Field(min_length=1, max_length=7)] = [
+        ImageFormat.QCOW2, ImageFormat.RAW, ImageFormat.ISO,
+    ]  # fmt: skip
+    """Formats that images may have; vmdk, vhd, vhdx and vdi are converted to qcow2."""
     min_bytes_per_second: Annotated[int, Field(ge=1)] = 65536
     """A download slower than this over a minute is given up and tried again."""
     cache_capacity: Share = "25%"

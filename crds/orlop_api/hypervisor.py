@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.condition import Conditions
-from orlop_api.image import DiskFormat, ImageProgress
+from orlop_api.image import ImageFormat, ImageProgress
 from orlop_api.peer import NodeCertificate, PeerOffer
 from orlop_api.resource import (
     API_VERSION,
@@ -44,7 +44,7 @@ class ImportOrder(ApiModel):
     """Where the disk is."""
     checksum: Checksum | None = None
     """What it must hash to."""
-    format: DiskFormat | None = None
+    format: ImageFormat | None = None
     """What its format must be."""
     kernel: OrderedFile | None = None
     """The kernel, for direct kernel boot."""
@@ -88,11 +88,13 @@ class ImportReport(ApiModel):
     """Useless: the same file would fail again."""
     digest: Digest | None = None
     """sha256 of the bytes as served."""
+    content_digest: Digest | None = None
+    """sha256 of the file that was made of them, where it is another one: unfolded, or converted."""
     kernel_digest: Digest | None = None
     """sha256 of the kernel."""
     initrd_digest: Digest | None = None
     """sha256 of the initial RAM disk."""
-    format: DiskFormat | None = None
+    format: ImageFormat | None = None
     """What inspection found."""
     size_bytes: ByteCount | None = None
     """Bytes of the file."""

@@ -11,6 +11,7 @@ from orlop_api.condition import Conditions
 from orlop_api.quantity import Quantity, between
 from orlop_api.resource import (
     API_VERSION,
+    LIST_ATOMIC,
     ApiModel,
     ByteCount,
     Checksum,
@@ -40,22 +41,39 @@ class DiskFormat(StrEnum):
     RAW = "raw"
 
 
-class HttpSource(ApiModel):
-    """A file on a web server."""
+class ImageFormat(StrEnum):
+    """How an image is laid out as it is served; nodes keep it as qcow2 or raw."""
 
-    url: Annotated[
-        HttpUrl,
-        Field(
-            json_schema_extra=rules(
-                rule(
-                    "self.matches('^https?://') && isURL(self) && url(self).getHostname() != ''",
-                    "must be http://host/… or https://host/…",
-                ),
-                rule("!self.matches('^[a-z]*://[^/?#]*@')", "must hold no credentials (user:password@)"),
-            )
-        ),
-    ]
+    QCOW2 = "qcow2"
+    RAW = "raw"
+    ISO = "iso"
+    VMDK = "vmdk"
+    VHD = "vhd"
+    VHDX = "vhdx"
+    VDI = "vdi"
+
+
+Url = Annotated[
+    HttpUrl,
+    Field(
+        json_schema_extra=rules(
+            rule(
+                "self.matches('^https?://') && isURL(self) && url(self).getHostname() != ''",
+                "must be http://host/… or https://host/…",
+            ),
+            rule("!self.matches('^[a-z]*://[^/?#]*@')", "must hold no credentials (user:password@)"),
+        )
+    ),
+]
+
+
+class HttpSource(ApiModel):
+    """A file on web servers."""
+
+    url: Url
     """Where the file is: https, or http with a checksum."""
+    mirrors: Annotated[list[Url], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+    """Where the same file is too: tried in this order when url fails, going on where it broke off."""
 
 
 class ImageSource(ApiModel):
@@ -74,8 +92,12 @@ class KernelFile(ApiModel):
     """What the file must hash to: sha256:… or sha512:…; needed for plain http."""
 
 
+_PLAIN_HTTP = (
+    "(self.http.url.startsWith('http://') ||"
+    " has(self.http.mirrors) && self.http.mirrors.exists(m, m.startsWith('http://')))"
+)
 _KERNEL_CHECKSUM = rule(
-    "!self.http.url.startsWith('http://') || has(self.checksum)",
+    f"!{_PLAIN_HTTP} || has(self.checksum)",
     _CHECKSUM_FOR_HTTP,
 )
 
@@ -111,8 +133,9 @@ class ImageSpec(ApiModel):
     """Where the disk comes from."""
     checksum: GivenChecksum | None = None
     """What the file must hash to: sha256:… or sha512:…; verified before first use, needed for plain http."""
-    format: DiskFormat | None = None
-    """qcow2 or raw; what inspection finds must agree."""
+    format: ImageFormat | None = None
+    """qcow2, raw or iso, each also compressed with gzip, xz or zstd; what inspection finds must agree. vmdk, vhd, vhdx
+    and vdi where orlop-config names them. An iso becomes a CD-ROM beside an empty root disk."""
     requirements: Requirements | None = None
     """What a machine must have to run this Image."""
     kernel_boot: KernelBoot | None = None
@@ -137,11 +160,13 @@ class ImageStatus(ApiModel):
     """The metadata.generation that this status is about."""
     digest: Digest | None = None
     """sha256 of the bytes as served: from now on this is the Image, whatever the server sends later."""
+    content_digest: Digest | None = None
+    """sha256 of the file that nodes keep, where it is another one: unfolded, or converted to qcow2."""
     kernel_digest: Digest | None = None
     """sha256 of the kernel."""
     initrd_digest: Digest | None = None
     """sha256 of the initial RAM disk."""
-    format: DiskFormat | None = None
+    format: ImageFormat | None = None
     """The format that inspection found."""
     size_bytes: ByteCount | None = None
     """Bytes of the file."""
@@ -166,7 +191,9 @@ class Image(ApiModel):
         Field(
             json_schema_extra=rules(
                 rule("self == oldSelf", "spec is immutable: create another Image for another disk"),
-                rule("!self.source.http.url.startsWith('http://') || has(self.checksum)", _CHECKSUM_FOR_HTTP),
+                rule(
+                    f"!{_PLAIN_HTTP.replace('self', 'self.source')} || has(self.checksum)", _CHECKSUM_FOR_HTTP
+                ),
             )
         ),
     ]

@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
-from orlop_api.resource import ApiModel, Checksum, HttpUrl
+from typing import Annotated
+
+from pydantic import Field
+
+from orlop_api.resource import LIST_ATOMIC, ApiModel, Checksum, HttpUrl
+
+USERNAME_KEY, PASSWORD_KEY, TOKEN_KEY = "image-username", "image-password", "image-token"
+REGISTRIES_KEY, CA_KEY = "image-registries", "image-ca"
+"""Keys of the node's Secret with what a source asks for. S3's access key is username and password there."""
+
+Reference = Annotated[str, Field(min_length=3, max_length=512)]
+Endpoint = Annotated[str, Field(min_length=8, max_length=512, pattern=r"^https?://")]
+Bucket = Annotated[str, Field(min_length=3, max_length=63)]
+ObjectKey = Annotated[str, Field(min_length=1, max_length=1024)]
+Region = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")]
+Mirrors = Annotated[list[HttpUrl], Field(max_length=8, json_schema_extra=LIST_ATOMIC)]
 
 
 class WebLocation(ApiModel):
-    """A file on a web server."""
+    """A file on web servers."""
 
     url: HttpUrl
     """Where it is."""
+    mirrors: Mirrors = []
+    """Where the same file is too, tried in order when url fails."""
+
+
+class RegistryLocation(ApiModel):
+    """An artifact or a container disk in a registry."""
+
+    reference: Reference
+    """registry/repository, and :tag or @sha256:…"""
+
+
+class BucketLocation(ApiModel):
+    """An object in an S3 bucket."""
+
+    endpoint: Endpoint
+    """The server."""
+    bucket: Bucket
+    """The bucket."""
+    key: ObjectKey
+    """The object."""
+    region: Region = "us-east-1"
+    """The region that requests are signed for."""
 
 
 class FileSource(ApiModel):
-    """Where the bytes of a file are."""
+    """Where the bytes of a file are: exactly one of these."""
 
-    http: WebLocation
-    """A file on a web server."""
+    http: WebLocation | None = None
+    """A file on web servers."""
+    oci: RegistryLocation | None = None
+    """An artifact or a container disk in a registry."""
+    s3: BucketLocation | None = None
+    """An object in an S3 bucket."""
 
 
 class OrderedFile(ApiModel):

@@ -26,8 +26,9 @@ from orlop_agent.paths import Layout
 from orlop_agent.report import not_ready
 from orlop_agent.seed.content import files
 from orlop_agent.seed.iso import image
+from orlop_agent.volume import qemu_img
 from orlop_agent.volume.drivers import Drivers
-from orlop_agent.volume.file import make_overlay
+from orlop_agent.volume.file import make_once, make_overlay
 from orlop_agent.wiring import Wiring
 from orlop_api.assignment import (
     USER_DATA_KEY,
@@ -37,6 +38,7 @@ from orlop_api.assignment import (
     Assignment,
 )
 from orlop_api.condition import Condition
+from orlop_api.image import ImageFormat
 from orlop_api.quantity import rounded
 from orlop_api.volume import Access
 
@@ -128,8 +130,8 @@ class Preparation:
         )
         seed = asyncio.create_task(self._seed(assignment))
         await _all_or_none(boot, volumes, wiring, seed)
-        root, kernel = boot.result()
-        return Prepared((root, *volumes.result(), seed.result()), kernel)
+        root, discs, kernel = boot.result()
+        return Prepared((root, *volumes.result(), seed.result(), *discs), kernel)
 
     async def erase(self, instance_uid: str) -> None:
         """Delete the disks that are the Instance's own, its seed and its console log."""
@@ -145,19 +147,23 @@ class Preparation:
 
     async def _root(
         self, uid: str, size: int, pinned: AssignedImage, attempt: Attempt
-    ) -> tuple[Disk, KernelBoot | None]:
+    ) -> tuple[Disk, tuple[Disk, ...], KernelBoot | None]:
         def tell(received: int, expected: int | None) -> None:
             of = f" of {rounded(expected)}" if expected else ""
             attempt.waiting["ImageReady"] = ("Pulling", f"{rounded(received)}{of} of the image are here")
 
         files = await self._images.ensure(pinned, tell)
         path = self._layout.root_disk(uid)
-        # An image may be larger than the flavor's disk only if nobody checked; a guest would lose its end.
-        await make_overlay(path, max(size, pinned.virtual_size_bytes), files.disk, files.format.value)
         kernel = (
             KernelBoot(files.kernel, files.initrd, pinned.command_line) if files.kernel is not None else None
         )
-        return Disk(DiskFile(path), "qcow2", base=BaseImage(files.disk, files.format.value)), kernel
+        if pinned.format is ImageFormat.ISO:
+            await make_once(path, lambda aside: qemu_img.create(aside, size))
+            disc = Disk(DiskFile(files.disk), files.format.value, readonly=True, disc=True)
+            return Disk(DiskFile(path), "qcow2"), (disc,), kernel
+        # An image may be larger than the flavor's disk only if nobody checked; a guest would lose its end.
+        await make_overlay(path, max(size, pinned.virtual_size_bytes), files.disk, files.format.value)
+        return Disk(DiskFile(path), "qcow2", base=BaseImage(files.disk, files.format.value)), (), kernel
 
     async def _data(self, volumes: Sequence[AssignedVolume]) -> list[Disk]:
         return await asyncio.gather(*map(self.volume, volumes))

@@ -36,12 +36,19 @@ def domain_xml(spec: DomainSpec) -> str:
 
 
 def _devices(spec: DomainSpec) -> Node:
-    boots_from_disk = spec.kernel is None
+    disks = [made_of for made_of in spec.disks if not made_of.disc]
+    discs = [made_of for made_of in spec.disks if made_of.disc]
+    boots = spec.kernel is None
     return element(
         "devices",
         *(
-            disk(index, made_of, spec.disk_cache, bootable=boots_from_disk and index == 0)
-            for index, made_of in enumerate(spec.disks)
+            disk(index, made_of, spec.disk_cache, boot=1 if boots and index == 0 else None)
+            for index, made_of in enumerate(disks)
+        ),
+        # An empty root disk boots nothing, so the disc does; once the guest is installed, its disk comes first.
+        *(
+            disk(index, made_of, spec.disk_cache, boot=2 + index if boots else None)
+            for index, made_of in enumerate(discs)
         ),
         extras.no_usb(),
         *map(interface, spec.nics),

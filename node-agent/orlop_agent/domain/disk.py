@@ -14,7 +14,8 @@ _ALIAS = "ua-"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def disk(index: int, made_of: Disk, cache: str, *, bootable: bool) -> Node:
+def disk(index: int, made_of: Disk, cache: str, *, boot: int | None) -> Node:
+    """`index` counts the disks of its bus; `boot` is its turn when the firmware looks for something to boot."""
     return element(
         "disk",
         element(
@@ -28,13 +29,15 @@ def disk(index: int, made_of: Disk, cache: str, *, bootable: bool) -> Node:
         ),
         _source(made_of),
         _backing(made_of),
-        element("target", dev=f"vd{_LETTERS[index]}", bus="virtio"),
+        element("target", dev=f"sd{_LETTERS[index]}", bus="sata")
+        if made_of.disc
+        else element("target", dev=f"vd{_LETTERS[index]}", bus="virtio"),
         element("readonly") if made_of.readonly else None,
         element("serial", text=made_of.serial) if made_of.serial else None,
         element("alias", name=alias_of(made_of.volume_uid)) if made_of.volume_uid else None,
-        element("boot", order="1") if bootable else None,
+        element("boot", order=str(boot)) if boot is not None else None,
         type="file" if isinstance(made_of.source, DiskFile) else "network",
-        device="disk",
+        device="cdrom" if made_of.disc else "disk",
     )
 
 
@@ -42,7 +45,7 @@ def added_disk(made_of: Disk, cache: str, domain_has: Collection[DomainDisk]) ->
     """The description of a disk for virDomainAttachDeviceFlags, under the first name that is free."""
     taken = {known.target for known in domain_has}
     index = next(n for n, letter in enumerate(_LETTERS) if f"vd{letter}" not in taken)
-    return ET.tostring(disk(index, made_of, cache, bootable=False), encoding="unicode")
+    return ET.tostring(disk(index, made_of, cache, boot=None), encoding="unicode")
 
 
 def read_disk(found: Node) -> DomainDisk:

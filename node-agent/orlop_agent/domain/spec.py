@@ -37,7 +37,10 @@ DiskSource = DiskFile | NbdExport
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One virtio disk. The format is always said, never probed: a guest can write any header it likes."""
+    """One disk, virtio unless it is a disc.
+
+    The format is always said, never probed: a guest can write any header it likes.
+    """
 
     source: DiskSource
     format: str
@@ -46,6 +49,8 @@ class Disk:
     volume_uid: str | None = None
     """The Volume that it is; None for the root disk and the seed."""
     readonly: bool = False
+    disc: bool = False
+    """A CD-ROM: booted from while the disk before it boots nothing."""
     cache: str | None = None
     """QEMU's cache mode, where it is another than that of the node's data pool."""
 

@@ -1,203 +1,181 @@
-"""Stream one URL into a file and hash it on the way, as a hostile server would have it or not."""
+"""Stream a file from the first of its origins that has it whole, hash it on the way, go on after a cut.
+
+Network, hash and write overlap: the event loop receives into a bounded buffer while threads hash and write the
+chunk before. A transfer that was cut goes on where it was, with the same running hash; whether the server's
+bytes still belong together is its validator's word (RFC 9110, 13.1.5), or the checksum's in the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import socket
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from orlop_agent.image.errors import ImageError
-from orlop_agent.image.url import MAX_REDIRECTS, Location, check_address, redirected, vetted
+from orlop_agent.image.origin import Origin
+from orlop_agent.image.sink import Packing
+from orlop_agent.image.transfer import Fetched, Part, Transfer
+from orlop_agent.image.web import Web, refused
 from orlop_api.config import ImageConfig
 from orlop_api.quantity import to_bytes
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes received and bytes expected, if known."""
 
-Expect = Callable[[int], Awaitable[None]]
-"""Called with bytes that are still to be written, before they are; ImageError where there is no room for them."""
-
 _CHUNK = 1 << 20
-_LOOK_BYTES = 64 << 20
-"""Bytes between looks at the room that is left; far less than what is kept free."""
-_FIRST_BYTE_SECONDS = 30
 _RATE_WINDOW_SECONDS = 60.0
-_MAY_COME = frozenset({401, 403, 404, 408, 429})
-"""Of 4xx those that time may heal. S3 answers 403 for what is not there, unless one may list the bucket."""
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_CUTS = 32
+_MOST_STALLS = 3
+"""Cuts in a row without a byte between them."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
+_CUT = frozenset({"Truncated", "Timeout", "Unreachable"})
+_GOES_ON = _CUT | {"TooSlow", "WrongRange", "NotFound", "ServerError"}
+"""What is wrong with a place, not with the bytes that came from it: the next one may go on from there."""
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """What arrived."""
+class Wanted:
+    """What the bytes are known by, and where they go."""
 
-    digest: str
-    size: int
-
-
-class _VettedResolver(AbstractResolver):
-    """Looks a host up once and lets no address through that an image may not come from."""
-
-    def __init__(self, location: Location) -> None:
-        self._location = location
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        infos = await asyncio.get_running_loop().getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, family=family
-        )
-        results: list[ResolveResult] = []
-        for found, _, proto, _, address in infos:
-            check_address(self._location, str(address[0]))
-            results.append(
-                ResolveResult(
-                    hostname=host, host=str(address[0]), port=port, family=found, proto=proto, flags=0
-                )
-            )
-        return results
-
-    async def close(self) -> None:
-        """Nothing is held."""
+    checksums: tuple[str, ...]
+    part: Part
+    packing: str
 
 
 async def fetch(
-    url: str, checksum: str | None, target: Path, config: ImageConfig, progress: Progress, expect: Expect
+    web: Web, origins: Sequence[Origin], wanted: Wanted, config: ImageConfig, progress: Progress
 ) -> Fetched:
-    """Write the bytes at `url` to `target` and return their sha256 and number.
+    """Write the disk that the origins have to the target, and return what was served and stored.
 
-    ImageError says what went wrong; the target may then hold anything and must be removed.
+    ImageError says what went wrong, at each origin; the target may then hold anything and must be removed.
     """
-    hosts = config.allowed_private_hosts
-    location = vetted(url, checksum=checksum is not None, allowed_private_hosts=hosts)
-    for _ in range(MAX_REDIRECTS + 1):
-        follow = await _hop(location, checksum, target, config, progress, expect)
-        if isinstance(follow, Fetched):
-            return follow
-        location = redirected(location, follow, checksum=checksum is not None, allowed_private_hosts=hosts)
-    raise ImageError("TooManyRedirects", f"{url} redirects more than {MAX_REDIRECTS} times", permanent=True)
-
-
-async def _hop(
-    location: Location,
-    checksum: str | None,
-    target: Path,
-    config: ImageConfig,
-    progress: Progress,
-    expect: Expect,
-) -> Fetched | str:
-    """Fetch, or say where the server sends us."""
-    if _is_literal(location.host):
-        check_address(location, location.host)
-    connector = aiohttp.TCPConnector(resolver=_VettedResolver(location), use_dns_cache=False)
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=_FIRST_BYTE_SECONDS, sock_read=_FIRST_BYTE_SECONDS
-    )
+    most = to_bytes(config.max_size)
+    packing = Packing(wanted.packing, min(most, to_bytes(config.max_virtual_size)), config.max_expansion)
+    transfer = Transfer(wanted.part, wanted.checksums, packing)
+    failures: list[ImageError] = []
     try:
-        async with (
-            aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session,
-            session.get(
-                location.url, allow_redirects=False, headers={"Accept-Encoding": "identity"}
-            ) as response,
-        ):
-            if response.status in _REDIRECTS:
-                return response.headers.get("Location", "")
-            if response.status != 200:
-                refused = 400 <= response.status < 500
-                raise ImageError(
-                    "NotFound" if response.status == 404 else "ServerError",
-                    f"{location.host} answered {response.status} for {location.url}",
-                    permanent=refused and response.status not in _MAY_COME,
-                )
-            return await _receive(response, checksum, target, config, progress, expect)
-    except aiohttp.ClientError as error:
-        raise _transport_error(location, error) from error
-    except TimeoutError as error:
+        for origin in origins:
+            try:
+                return await _from(web, origin, transfer, config, progress)
+            except ImageError as error:
+                failures.append(error)
+                if error.reason not in _GOES_ON:
+                    await transfer.restart()
+    finally:
+        await transfer.abort()
+    raise _all_of(failures)
+
+
+async def _from(
+    web: Web, origin: Origin, transfer: Transfer, config: ImageConfig, progress: Progress
+) -> Fetched:
+    """All of it, over as many cuts as it takes."""
+    cuts = stalls = 0
+    while True:
+        before = transfer.received
+        try:
+            await _attempt(web, origin, transfer, config, progress)
+        except ImageError as error:
+            cuts += 1
+            stalls = 0 if transfer.received != before else stalls + 1
+            begun = transfer.received > 0
+            if error.reason not in _CUT or not begun or cuts > _MOST_CUTS or stalls > _MOST_STALLS:
+                raise
+            await asyncio.sleep(min(_FIRST_WAIT * 2.0**stalls, _LONGEST_WAIT))
+            continue
+        try:
+            return await transfer.finish()
+        except ImageError as error:
+            pieced = transfer.resumed
+            await transfer.restart()
+            if error.reason != "ChecksumMismatch" or not pieced:
+                raise
+            # The pieces may be of two files: once more in one go before that is believed.
+            transfer.in_one_go = True
+
+
+async def _attempt(
+    web: Web, origin: Origin, transfer: Transfer, config: ImageConfig, progress: Progress
+) -> None:
+    ask = await origin.ask()
+    headers = transfer.continuation(origin.shown)
+    async with web.get(ask, checked=bool(transfer.checksums), headers=headers) as response:
+        match response.status:
+            case 200:
+                await transfer.restart()
+            case 206 if headers:
+                _continues(response, transfer)
+            case _:
+                raise refused(response, ask)
+        transfer.heard(origin.shown, response.headers)
+        await _receive(response, transfer, config, progress)
+
+
+def _continues(response: aiohttp.ClientResponse, transfer: Transfer) -> None:
+    """ImageError unless the answer begins where the last one was cut, and is of a file of the same length."""
+    told = response.headers.get("Content-Range", "")
+    found = _RANGE.fullmatch(told)
+    length = transfer.expected
+    if (
+        found is None
+        or int(found[1]) != transfer.received
+        or (length is not None and found[2] not in {"*", str(length)})
+    ):
         raise ImageError(
-            "Timeout", f"{location.host} sent nothing for {_FIRST_BYTE_SECONDS} s", permanent=False
-        ) from error
+            "WrongRange",
+            f"{response.url.host} answered the range {told[:64] or 'of nothing'},"
+            f" asked for was {transfer.received}- of {length if length is not None else '*'}",
+            permanent=False,
+        )
 
 
 async def _receive(
-    response: aiohttp.ClientResponse,
-    checksum: str | None,
-    target: Path,
-    config: ImageConfig,
-    progress: Progress,
-    expect: Expect,
-) -> Fetched:
-    expected = response.content_length
+    response: aiohttp.ClientResponse, transfer: Transfer, config: ImageConfig, progress: Progress
+) -> None:
+    length = response.content_length
+    expected = None if length is None else transfer.received + length
     limit = to_bytes(config.max_size)
     if expected is not None and expected > limit:
         raise ImageError(
             "ImageTooLarge", f"the file is {expected} bytes, at most {limit} are allowed", permanent=True
         )
-    hashes: dict[str, Any] = {"sha256": hashlib.sha256()}
-    if checksum:
-        hashes.setdefault(checksum.partition(":")[0], hashlib.new(checksum.partition(":")[0]))
-    received, window_bytes, window_start, looked = 0, 0, time.monotonic(), 0
-    await expect(expected or 0)
-    with target.open("wb") as file:
-        async for chunk in response.content.iter_chunked(_CHUNK):
-            received += len(chunk)
-            if received > limit:
-                raise ImageError(
-                    "ImageTooLarge", f"the file is over the {limit} bytes that are allowed", permanent=True
-                )
-            if received - looked >= _LOOK_BYTES:
-                looked = received
-                await expect(max(0, (expected or received) - received))
-            await asyncio.to_thread(_take, chunk, file, hashes)
-            progress(received, expected)
-            now = time.monotonic()
-            if now - window_start >= _RATE_WINDOW_SECONDS:
-                rate = (received - window_bytes) / (now - window_start)
-                if rate < config.min_bytes_per_second:
-                    raise ImageError("TooSlow", f"only {rate:.0f} bytes a second arrive", permanent=False)
-                window_bytes, window_start = received, now
-    if expected is not None and received != expected:
-        raise ImageError("Truncated", f"got {received} of {expected} bytes", permanent=False)
-    if checksum:
-        kind, _, wanted = checksum.partition(":")
-        if hashes[kind].hexdigest() != wanted:
+    transfer.expected = expected
+    await transfer.part.expect(length or 0)
+    looked = transfer.received
+    window_bytes, window_start = transfer.received, time.monotonic()
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        if transfer.received + len(chunk) > limit:
             raise ImageError(
-                "ChecksumMismatch",
-                f"the file's {kind} is {hashes[kind].hexdigest()}, the Image wants {wanted}",
-                permanent=True,
+                "ImageTooLarge", f"the file is over the {limit} bytes that are allowed", permanent=True
             )
-    return Fetched(f"sha256:{hashes['sha256'].hexdigest()}", received)
+        await transfer.take(chunk)
+        if transfer.received - looked >= transfer.unseen:
+            looked = transfer.received
+            await transfer.part.expect(max(0, (expected or looked) - looked))
+        progress(transfer.received, expected)
+        now = time.monotonic()
+        if now - window_start >= _RATE_WINDOW_SECONDS:
+            rate = (transfer.received - window_bytes) / (now - window_start)
+            if rate < config.min_bytes_per_second:
+                raise ImageError("TooSlow", f"only {rate:.0f} bytes a second arrive", permanent=False)
+            window_bytes, window_start = transfer.received, now
+    if expected is not None and transfer.received != expected:
+        raise ImageError("Truncated", f"got {transfer.received} of {expected} bytes", permanent=False)
 
 
-def _take(chunk: bytes, file: Any, hashes: dict[str, Any]) -> None:
-    file.write(chunk)
-    for known in hashes.values():
-        known.update(chunk)
-
-
-def _is_literal(host: str) -> bool:
-    """Whether the host is an address already, which no resolver is asked about."""
-    try:
-        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        return False
-    return True
-
-
-def _transport_error(location: Location, error: aiohttp.ClientError) -> ImageError:
-    if isinstance(error, aiohttp.InvalidURL):
-        return ImageError("ForbiddenURL", f"url {location.url} cannot be asked for", permanent=True)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return ImageError(
-            "BadCertificate", f"the certificate of {location.host} does not verify", permanent=False
-        )
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return ImageError("Truncated", f"{location.host} ended the transfer early", permanent=False)
-    return ImageError("Unreachable", f"cannot reach {location.host}:{location.port}", permanent=False)
+def _all_of(failures: Sequence[ImageError]) -> ImageError:
+    """One error for all origins; worth a retry if one of theirs is."""
+    if len(failures) == 1:
+        return failures[0]
+    told = "; ".join(dict.fromkeys(failure.message for failure in failures))
+    chosen = next((failure for failure in failures if not failure.permanent), failures[0])
+    return ImageError(
+        chosen.reason,
+        f"none of {len(failures)} places has it: {told}"[:900],
+        permanent=all(failure.permanent for failure in failures),
+    )

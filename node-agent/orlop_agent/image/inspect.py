@@ -1,59 +1,50 @@
 """A second opinion on a foreign disk: oslo.utils' format inspector, in a process that can do no harm.
 
-`inspect_disk` runs this module as a program: in its own network namespace, with limits on memory and processor
-time and none of this node's files but the disk itself, open on standard input. It becomes nobody once the
-inspector is loaded and before a byte of the disk is read, because nobody may not be able to read the program.
+`inspect_disk` runs this module confined, with the disk open on standard input and nothing else of this node's.
 """
 
 from __future__ import annotations
 
-import asyncio
-import importlib
-import os
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from orlop_agent.image import sandbox
 from orlop_agent.image.errors import ImageError
-from orlop_api.image import DiskFormat
+from orlop_api.image import ImageFormat
 
-_NOBODY = 65534
-_LIMITS = ("--as=1073741824", "--cpu=30", "--fsize=0", "--nofile=64", "--nproc=64", "--core=0")
+_LIMITS = sandbox.Limits(memory=1 << 30, processor_seconds=30, file_bytes=0)
 _SECONDS = 60
 _UNSAFE, _OTHER_FORMAT = 3, 4
+_AGREED = "agreed"
+_CALLED = {
+    # A raw disk with a partition table is called gpt by the inspector; a hybrid ISO may be served as a disk.
+    ImageFormat.RAW: {"raw", "gpt", "iso"},
+    ImageFormat.ISO: {"iso"},
+    # Of a fixed VHD only the end says that it is one, and the inspector looks at the beginning.
+    ImageFormat.VHD: {"vhd", "raw", "gpt"},
+}
 
 
-async def inspect_disk(path: Path, expected: DiskFormat) -> None:
+async def inspect_disk(path: Path, expected: ImageFormat) -> None:
     """ImageError unless the inspector finds the expected format and nothing unsafe in it."""
+    program = sandbox.python("orlop_agent.image.inspect", expected.value)
     with path.open("rb") as disk:
-        process = await asyncio.create_subprocess_exec(
-            "prlimit", *_LIMITS, "unshare", "--net",
-            "setpriv", "--no-new-privs",
-            sys.executable, "-m", "orlop_agent.image.inspect", expected.value,
-            stdin=disk, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
         try:
-            _, stderr = await asyncio.wait_for(process.communicate(), _SECONDS)
+            status, told = await sandbox.run(sandbox.command(program, _LIMITS), _SECONDS, stdin=disk)
         except TimeoutError as error:
-            process.kill()
-            await process.wait()
             raise ImageError(
                 "InspectionTimeout", f"inspecting took over {_SECONDS} s", permanent=False
             ) from error
-    if process.returncode == 0:
+    if status == 0 and told == _AGREED:
         return
-    lines = stderr.decode(errors="replace").strip().splitlines() or ["no output"]
-    if process.returncode in (_UNSAFE, _OTHER_FORMAT):
-        reason = "UnsafeImage" if process.returncode == _UNSAFE else "FormatMismatch"
-        raise ImageError(reason, lines[-1][:500], permanent=True)
-    raise ImageError(
-        "InspectionFailed",
-        f"the inspector ended with {process.returncode}: {lines[-1][:400]}",
-        permanent=False,
-    )
+    if status in (_UNSAFE, _OTHER_FORMAT):
+        reason = "UnsafeImage" if status == _UNSAFE else "FormatMismatch"
+        raise ImageError(reason, told[:500], permanent=True)
+    raise ImageError("InspectionFailed", f"the inspector ended with {status}: {told[:400]}", permanent=False)
 
 
-def examine(disk: BinaryIO, expected: DiskFormat) -> int:
+def examine(disk: BinaryIO, expected: ImageFormat) -> int:
     """The exit status for a disk: 0 when the inspector agrees."""
     from oslo_utils.imageutils import format_inspector  # noqa: PLC0415 - heavy, and only the child process needs it
 
@@ -68,8 +59,7 @@ def examine(disk: BinaryIO, expected: DiskFormat) -> int:
     except format_inspector.ImageFormatError as error:
         sys.stderr.write(f"the file is several formats at once: {error}\n")
         return _UNSAFE
-    # A raw disk with a partition table is called gpt by the inspector.
-    accepted = {"qcow2"} if expected is DiskFormat.QCOW2 else {"raw", "gpt", "iso"}
+    accepted = _CALLED.get(expected, {expected.value})
     if found is None or str(found) not in accepted:
         sys.stderr.write(f"the Image says {expected.value}, the inspector found {found}\n")
         return _OTHER_FORMAT
@@ -78,17 +68,9 @@ def examine(disk: BinaryIO, expected: DiskFormat) -> int:
     except format_inspector.SafetyCheckFailed as error:
         sys.stderr.write(f"the disk is unsafe: {error}\n")
         return _UNSAFE
+    sys.stderr.write(f"{_AGREED}\n")
     return 0
 
 
-def _become_nobody() -> None:
-    """Give up every right of root's, for good; where that fails nothing is read."""
-    os.setgroups([])
-    os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-    os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-
-
 if __name__ == "__main__":
-    importlib.import_module("oslo_utils.imageutils.format_inspector")
-    _become_nobody()
-    sys.exit(examine(sys.stdin.buffer, DiskFormat(sys.argv[1])))
+    sys.exit(examine(sys.stdin.buffer, ImageFormat(sys.argv[1])))

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orlop_agent.image.errors import ImageError
-from orlop_agent.image.fetch import Expect
 from orlop_agent.image.shelf import PART, Shelf
+from orlop_agent.image.transfer import Expect
 from orlop_api.quantity import rounded
 
 _SPARE, _SPARE_SHARE = 1 << 30, 20

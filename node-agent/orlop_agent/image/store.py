@@ -14,19 +14,19 @@ from typing import Any, Protocol
 
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.evict import Cached
-from orlop_agent.image.fetch import Expect, Fetched, Progress, fetch
-from orlop_agent.image.header import HEAD_BYTES, Header, examine
-from orlop_agent.image.inspect import inspect_disk
+from orlop_agent.image.fetch import Progress
+from orlop_agent.image.header import stored_as
+from orlop_agent.image.intake import Intake, Taken
 from orlop_agent.image.room import Room
 from orlop_agent.image.shelf import Folders, InUse, Shelf, no_folders, unknown
+from orlop_agent.image.transfer import Expect, Part
 from orlop_agent.metrics import CacheMetrics
 from orlop_api.assignment import AssignedImage, BootFile
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
 from orlop_api.image import DiskFormat
 from orlop_api.peer import ImagePeer
-from orlop_api.quantity import to_bytes
-from orlop_api.source import FileSource, OrderedFile
+from orlop_api.source import OrderedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,17 @@ class ImageFiles:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A file that an order names, and where it may be had."""
+    """A file that is to be in the cache."""
 
     digest: str
-    source: FileSource
+    """Its name there: sha256 of the bytes as served."""
+    content: str
+    """sha256 of the file itself, by which other nodes have it."""
     peers: Sequence[ImagePeer]
+    take: Callable[[Part, Progress], Coroutine[Any, Any, int]]
+    """From its source; the bytes that were served."""
     check: Callable[[Path], Coroutine[Any, Any, None]]
-    """Raises ImageError unless the file may be used."""
+    """Looks at what another node gave."""
 
 
 @dataclass
@@ -86,7 +90,7 @@ class ImageStore:
         metrics: CacheMetrics | None = None,
     ) -> None:
         self._root = root
-        self._config = config
+        self._intake = Intake(config)
         self._peers = peers
         self._metrics = metrics or CacheMetrics()
         self._shelf = Shelf(root, config, in_use, disks, self._metrics)
@@ -129,7 +133,7 @@ class ImageStore:
             self._boot_file(image.kernel, image.peers),
             self._boot_file(image.initrd, image.peers),
         )
-        return ImageFiles(disk, image.format, kernel, initrd)
+        return ImageFiles(disk, stored_as(image.format), kernel, initrd)
 
     async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:
         """Fetch and describe a new Image; a failure is part of the report."""
@@ -144,7 +148,7 @@ class ImageStore:
         held: set[str] = set()
         self._importing.append(held)
         try:
-            disk, header = await self._import_disk(order, progress, held)
+            disk = await self._import_disk(order, progress, held)
             kernel = await self._import_plain(order.kernel, held)
             initrd = await self._import_plain(order.initrd, held)
         except ImageError as error:
@@ -162,23 +166,32 @@ class ImageStore:
             update={
                 "digest": disk.digest,
                 "size_bytes": disk.size,
-                "format": header.format,
-                "virtual_size_bytes": header.virtual_size,
+                "content_digest": disk.content_digest if disk.content_digest != disk.digest else None,
+                "format": disk.format,
+                "virtual_size_bytes": disk.virtual_size,
                 "kernel_digest": kernel,
                 "initrd_digest": initrd,
             }
         )
 
     async def _disk(self, image: AssignedImage, progress: Progress) -> Path:
-        async def check(path: Path) -> None:
-            await self._look_at(path, image.format)
+        async def take(part: Part, tell: Progress) -> int:
+            return (await self._intake.disk(image.source, [image.digest], image.format, part, tell)).size
 
-        return await self._once(_Wanted(image.digest, image.source, image.peers, check), progress)
+        async def check(path: Path) -> None:
+            await self._intake.look_at_stored(path, stored_as(image.format))
+
+        content = image.content_digest or image.digest
+        return await self._once(_Wanted(image.digest, content, image.peers, take, check), progress)
 
     async def _boot_file(self, file: BootFile | None, peers: Sequence[ImagePeer]) -> Path | None:
         if file is None:
             return None
-        return await self._once(_Wanted(file.digest, file.source, peers, _no_check), _no_progress)
+
+        async def take(part: Part, _: Progress) -> int:
+            return (await self._intake.file(file.source, [file.digest], part)).size
+
+        return await self._once(_Wanted(file.digest, file.digest, peers, take, _no_check), _no_progress)
 
     async def _once(self, wanted: _Wanted, progress: Progress) -> Path:
         """The file of a digest: there, on its way, or fetched now."""
@@ -219,54 +232,38 @@ class ImageStore:
             for listener in listeners:
                 listener(received, expected)
 
-        with self._room.part() as (part, expect):
-            if not await self._from_peer(wanted, part, tell, expect):
-                await self._fetch(wanted.source, wanted.digest, part, tell, expect)
-            await wanted.check(part)
-            return await asyncio.to_thread(self._shelf.keep, part, wanted.digest)
+        with self._room.part() as (path, expect):
+            if await self._from_peer(wanted, path, tell, expect):
+                await wanted.check(path)
+            else:
+                self._metrics.source_received.inc(await wanted.take(Part(path, expect), tell))
+            return await asyncio.to_thread(self._shelf.keep, path, wanted.digest)
 
     async def _from_peer(self, wanted: _Wanted, part: Path, tell: Progress, expect: Expect) -> bool:
         if self._peers is None:
             return False
-        return await self._peers.take(wanted.peers, wanted.digest, wanted.digest, part, tell, expect)
+        return await self._peers.take(wanted.peers, wanted.digest, wanted.content, part, tell, expect)
 
-    async def _fetch(
-        self, source: FileSource, checksum: str | None, part: Path, progress: Progress, expect: Expect
-    ) -> Fetched:
-        fetched = await fetch(source.http.url, checksum, part, self._config, progress, expect)
-        self._metrics.source_received.inc(fetched.size)
-        return fetched
-
-    async def _import_disk(
-        self, order: ImportOrder, progress: Progress, held: set[str]
-    ) -> tuple[Fetched, Header]:
-        with self._room.part() as (part, expect):
-            fetched = await self._fetch(order.source, order.checksum, part, progress, expect)
-            header = await self._look_at(part, order.format)
-            held.add(fetched.digest)
-            await asyncio.to_thread(self._shelf.keep, part, fetched.digest)
-        return fetched, header
+    async def _import_disk(self, order: ImportOrder, progress: Progress, held: set[str]) -> Taken:
+        checksums = [order.checksum] if order.checksum else []
+        with self._room.part() as (path, expect):
+            part = Part(path, expect)
+            taken = await self._intake.disk(order.source, checksums, order.format, part, progress)
+            self._metrics.source_received.inc(taken.size)
+            held.add(taken.digest)
+            await asyncio.to_thread(self._shelf.keep, path, taken.digest)
+        return taken
 
     async def _import_plain(self, file: OrderedFile | None, held: set[str]) -> str | None:
         if file is None:
             return None
-        with self._room.part() as (part, expect):
-            fetched = await self._fetch(file.source, file.checksum, part, _no_progress, expect)
+        checksums = [file.checksum] if file.checksum else []
+        with self._room.part() as (path, expect):
+            fetched = await self._intake.file(file.source, checksums, Part(path, expect))
+            self._metrics.source_received.inc(fetched.size)
             held.add(fetched.digest)
-            await asyncio.to_thread(self._shelf.keep, part, fetched.digest)
+            await asyncio.to_thread(self._shelf.keep, path, fetched.digest)
         return fetched.digest
-
-    async def _look_at(self, path: Path, declared: DiskFormat | None) -> Header:
-        """Our own check first, then the inspector's, before anything else reads the file."""
-        head, size = await asyncio.to_thread(_head, path)
-        header = examine(head, size, declared, to_bytes(self._config.max_virtual_size))
-        await inspect_disk(path, header.format)
-        return header
-
-
-def _head(path: Path) -> tuple[bytes, int]:
-    with path.open("rb") as file:
-        return file.read(HEAD_BYTES), path.stat().st_size
 
 
 async def _no_check(_: Path) -> None:

@@ -27,32 +27,40 @@ class Location:
     host: str
     port: int
     private_allowed: bool
+    shown: str
+    """How messages name it: without its query, which may hold a signature."""
+
+    @property
+    def encoded(self) -> bool:
+        """Whether it can be sent as it is; a signed one must be."""
+        return all("!" <= character <= "~" for character in self.url)
 
 
-def vetted(url: str, *, checksum: bool, allowed_private_hosts: Collection[str]) -> Location:
+def vetted(url: str, *, checksum: bool, allowed_private_hosts: Collection[str], shown: str = "") -> Location:
     """The location of a URL; ImageError when the URL is none that an image may come from."""
+    shown = shown or url.partition("?")[0].partition("#")[0]
     try:
         parts = urlsplit(url)
         # As it is for the resolver: no label of a name is empty or over 63 characters (RFC 1035, 2.3.4).
         (parts.hostname or "").encode("idna")
     except ValueError as error:
-        raise _forbidden(f"url {url} is none: its host is malformed") from error
+        raise _forbidden(f"{shown} is none: its host is malformed") from error
     if parts.scheme not in _PORTS:
-        raise _forbidden(f"url {url} must start with https:// or http://")
+        raise _forbidden(f"{shown} must start with https:// or http://")
     if parts.scheme == "http" and not checksum:
-        raise _forbidden(f"url {url} is plain http, which needs a checksum")
+        raise _forbidden(f"{shown} is plain http, which needs a checksum")
     if not parts.hostname or parts.username is not None or parts.password is not None:
         raise _forbidden("url must name a host and hold no credentials")
     try:
         port = parts.port or _PORTS[parts.scheme]
     except ValueError as error:
-        raise _forbidden(f"url {url} has no valid port") from error
+        raise _forbidden(f"{shown} has no valid port") from error
     allowed = f"{parts.hostname}:{port}" in allowed_private_hosts
     if not allowed and port != _PORTS[parts.scheme]:
         raise _forbidden(
             f"port {port} is not {_PORTS[parts.scheme]}, and orlop-config does not allow the host"
         )
-    return Location(url, parts.scheme, parts.hostname, port, allowed)
+    return Location(url, parts.scheme, parts.hostname, port, allowed, shown)
 
 
 def redirected(
@@ -62,7 +70,7 @@ def redirected(
     try:
         url = urljoin(origin.url, target)
     except ValueError as error:
-        raise _forbidden(f"{origin.host} redirects to {target}, which is no URL") from error
+        raise _forbidden(f"{origin.host} redirects to what is no URL") from error
     location = vetted(url, checksum=checksum, allowed_private_hosts=allowed_private_hosts)
     if origin.scheme == "https" and location.scheme == "http":
         raise _forbidden(f"{origin.host} redirects from https to http")

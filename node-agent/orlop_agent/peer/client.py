@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 import aiohttp
 import structlog
 
-from orlop_agent.image.fetch import Expect, Progress
+from orlop_agent.image.fetch import Progress
+from orlop_agent.image.transfer import Expect
 from orlop_api.config import ImageConfig
 from orlop_api.peer import ImagePeer, server_name
 from orlop_api.quantity import to_bytes

@@ -11,7 +11,8 @@ from pathlib import Path
 import structlog
 
 from orlop_agent.api import backoff
-from orlop_agent.image.fetch import Expect, Progress
+from orlop_agent.image.fetch import Progress
+from orlop_agent.image.transfer import Expect
 from orlop_agent.metrics import CacheMetrics
 from orlop_agent.peer.client import take
 from orlop_agent.peer.identity import Identity

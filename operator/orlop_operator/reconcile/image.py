@@ -176,6 +176,7 @@ def _told(facts: ImageFacts, ready: Condition, report: ImportReport | None, *, s
 def _pins(report: ImportReport) -> Body:
     pinned = {
         "digest": report.digest,
+        "contentDigest": report.content_digest,
         "kernelDigest": report.kernel_digest,
         "initrdDigest": report.initrd_digest,
         "format": report.format.value if report.format else None,

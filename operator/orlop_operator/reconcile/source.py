@@ -8,4 +8,4 @@ from orlop_api.source import FileSource, WebLocation
 
 def located(source: ImageSource | KernelFile) -> FileSource:
     """The source as a node is told."""
-    return FileSource(http=WebLocation(url=source.http.url))
+    return FileSource(http=WebLocation(url=source.http.url, mirrors=source.http.mirrors))

@@ -70,6 +70,7 @@ def _assigned(image: Image) -> AssignedImage | Blocker:
     return AssignedImage(
         source=located(spec.source),
         digest=status.digest,
+        content_digest=status.content_digest,
         checksum=spec.checksum,
         format=status.format,
         virtual_size_bytes=status.virtual_size_bytes or 0,

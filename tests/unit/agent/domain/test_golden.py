@@ -34,6 +34,7 @@ DATA = Disk(
     volume_uid=VOLUME,
 )
 EXPORT = Disk(NbdExport("192.0.2.7", 10809, "7e7e <&>"), "raw", serial="7e7e7e7e-0000-4000-9", cache="none")
+DISC = Disk(DiskFile(Path("/var/lib/orlop/images/cd34")), "raw", readonly=True, disc=True)
 SEED = Disk(DiskFile(Path(OWN / "seed.iso")), "raw", readonly=True)
 
 
@@ -57,6 +58,7 @@ CASES = {
     "emulated": spec(),
     "kvm": spec(virtualization_type="kvm", vcpus=4, memory_bytes=2 << 30),
     "volumes": spec(disks=(ROOT, DATA, SEED), disk_cache="writeback"),
+    "disc": spec(disks=(Disk(ROOT.source, "qcow2"), SEED, DISC)),
     "network-disks": spec(disks=(ROOT, EXPORT, SEED), disk_cache="writeback"),
     "kernel": spec(
         kernel=KernelBoot(

@@ -6,7 +6,8 @@ import pytest
 
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.header import examine
-from orlop_api.image import DiskFormat
+from orlop_agent.image.window import Bytes
+from orlop_api.image import ImageFormat
 
 MIB = 1 << 20
 
@@ -35,14 +36,14 @@ def raw(size=MIB):
     return (b"\0" * 510 + b"\x55\xaa").ljust(size, b"\0")
 
 
-def look(head, size=None, declared=None, limit=1 << 40):
-    return examine(head, size or len(head), declared, limit)
+def look(head, size=None, declared=None, limit=1 << 40, accepted=tuple(ImageFormat)):
+    return examine(Bytes(head, size or len(head)), declared, accepted, limit)
 
 
 def test_sound_disks():
     assert look(qcow2()).virtual_size == 64 * MIB
-    assert look(qcow2(incompatible=8)).format is DiskFormat.QCOW2
-    assert look(raw(), declared=DiskFormat.RAW).virtual_size == MIB
+    assert look(qcow2(incompatible=8)).format is ImageFormat.QCOW2
+    assert look(raw(), declared=ImageFormat.RAW).virtual_size == MIB
 
 
 @pytest.mark.parametrize(
@@ -66,15 +67,10 @@ def test_sound_disks():
         (qcow2(extension=(0x44415441, b"/etc/passwd\0\0\0\0\0")), "ExternalDataFile"),
         (qcow2(extension=(0xE2792ACA, b"qcow2\0\0\0")), "BackingFile"),
         (b"QFI\xfb" + b"\0" * 56, "CorruptImage"),
-        (b"KDMV".ljust(MIB, b"\0"), "UnsupportedFormat"),
-        (b"# Disk DescriptorFile\n".ljust(MIB, b"\0"), "UnsupportedFormat"),
-        (b"conectix".ljust(MIB, b"\0"), "UnsupportedFormat"),
-        (b"vhdxfile".ljust(MIB, b"\0"), "UnsupportedFormat"),
         (b"LUKS\xba\xbe".ljust(MIB, b"\0"), "UnsupportedFormat"),
         (b"\x7fELF".ljust(MIB, b"\0"), "UnsupportedFormat"),
         (b"\x1f\x8b\x08".ljust(MIB, b"\0"), "UnsupportedFormat"),
         (b"<html>".ljust(MIB, b"\0"), "UnsupportedFormat"),
-        ((b"\0" * 0x40 + b"\x7f\x10\xda\xbe").ljust(MIB, b"\0"), "UnsupportedFormat"),
         (b"\0" * MIB, "NotADisk"),
         (b"\0" * 60, "NotADisk"),
         (raw(MIB + 1), "NotADisk"),
@@ -89,12 +85,39 @@ def test_refused(head, reason):
 
 def test_declared_and_found_must_agree():
     with pytest.raises(ImageError, match="the Image says raw, the file is qcow2"):
-        look(qcow2(), declared=DiskFormat.RAW)
+        look(qcow2(), declared=ImageFormat.RAW)
     with pytest.raises(ImageError, match="the Image says qcow2, the file is raw"):
-        look(raw(), declared=DiskFormat.QCOW2)
+        look(raw(), declared=ImageFormat.QCOW2)
 
 
 def test_a_small_file_may_not_unfold_to_a_huge_disk():
     with pytest.raises(ImageError, match="at most 1048576") as caught:
         look(qcow2(), limit=MIB)
     assert caught.value.reason == "ImageTooLarge"
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        (b"KDMV", "vmdk"),
+        (b"# Disk DescriptorFile\n", "vmdk"),
+        (b"conectix", "vhd"),
+        (b"vhdxfile", "vhdx"),
+        (b"\0" * 0x40 + b"\x7f\x10\xda\xbe", "vdi"),
+    ],
+)
+def test_formats_that_the_configuration_does_not_name_are_refused_before_anything_reads_them(head, found):
+    with pytest.raises(ImageError, match=f"the file is {found}; this cloud accepts qcow2, raw") as caught:
+        look(head.ljust(MIB, b"\0"), accepted=(ImageFormat.QCOW2, ImageFormat.RAW))
+    assert caught.value.reason == "UnsupportedFormat"
+
+
+def test_a_disc_is_no_disk_unless_it_is_both():
+    disc = bytearray(MIB)
+    disc[0x8001:0x8006] = b"CD001"
+    hybrid = bytes(disc[:510] + b"\x55\xaa" + disc[512:])
+    assert look(bytes(disc)).format is ImageFormat.ISO
+    assert look(hybrid).format is ImageFormat.ISO
+    assert look(hybrid, declared=ImageFormat.RAW).format is ImageFormat.RAW
+    with pytest.raises(ImageError, match="the Image says raw, the file is iso"):
+        look(bytes(disc), declared=ImageFormat.RAW)

@@ -3,7 +3,7 @@
 import io
 
 from orlop_agent.image.inspect import examine
-from orlop_api.image import DiskFormat
+from orlop_api.image import ImageFormat
 
 MIB = 1 << 20
 
@@ -22,5 +22,5 @@ class Counted(io.BytesIO):
 def test_a_large_disk_is_not_read_to_its_end():
     partition = bytes.fromhex("80000000830000000008000000f00100")
     disk = Counted((b"\0" * 446 + partition.ljust(64, b"\0") + b"\x55\xaa").ljust(32 * MIB, b"\0"))
-    assert examine(disk, DiskFormat.RAW) == 0
+    assert examine(disk, ImageFormat.RAW) == 0
     assert disk.total <= 2 * MIB

@@ -16,8 +16,10 @@ PAGE = (ROOT / "docs/reference/configuration.md").read_text()
 @pytest.mark.parametrize("section", [ImageConfig, NodeConfig])
 def test_every_field_and_its_default_is_on_the_page(section: type[BaseModel]) -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", PAGE, re.MULTILINE))
-    defaults = section.model_validate({}).model_dump(by_alias=True)
-    assert {name: str(value) for name, value in defaults.items()} == {n: rows[n] for n in defaults}
+    defaults = section.model_validate({}).model_dump(mode="json", by_alias=True)
+    assert {name: str(value).replace("'", "") for name, value in defaults.items()} == {
+        n: rows[n] for n in defaults
+    }
 
 
 @pytest.mark.parametrize("path", ["manifests/base/config.yaml", "manifests/overlays/dev/config.yaml"])

@@ -1,0 +1,125 @@
+"""A foreign disk from its source into one file that guests may have: resolve, fetch, look, inspect, convert."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orlop_agent.image.convert import convert
+from orlop_agent.image.credentials import NONE, Credentials
+from orlop_agent.image.fetch import Progress, Wanted, fetch
+from orlop_agent.image.header import CONVERTED, Header, examine
+from orlop_agent.image.inspect import inspect_disk
+from orlop_agent.image.origin import AS_SERVED, resolve
+from orlop_agent.image.sink import digest_of
+from orlop_agent.image.transfer import Fetched, Part
+from orlop_agent.image.web import Web
+from orlop_agent.image.window import OpenFile
+from orlop_api.config import ImageConfig
+from orlop_api.image import DiskFormat, ImageFormat
+from orlop_api.quantity import to_bytes
+from orlop_api.source import FileSource
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A disk that was taken in."""
+
+    digest: str
+    """sha256 of the bytes as served."""
+    size: int
+    """Bytes as served."""
+    content_digest: str
+    """sha256 of the file that was made of them."""
+    format: ImageFormat
+    """As served."""
+    virtual_size: int
+    reference: str | None
+    """The registry reference by digest, for a source in a registry."""
+
+
+class Intake:
+    """Takes files in as orlop-config allows."""
+
+    def __init__(self, config: ImageConfig) -> None:
+        self._config = config
+
+    async def disk(
+        self,
+        source: FileSource,
+        checksums: Sequence[str],
+        declared: ImageFormat | None,
+        part: Part,
+        progress: Progress,
+        credentials: Credentials = NONE,
+    ) -> Taken:
+        """Make `part` the disk; ImageError when there is none to be had. Whatever is left then is rubbish."""
+        fetched, reference = await self._fetch(source, checksums, part, progress, credentials)
+        header = await self.look_at(part.path, declared)
+        content, size = fetched.content_digest, header.virtual_size
+        if header.format in CONVERTED:
+            size = await self._convert(part, header)
+            content = await asyncio.to_thread(digest_of, part.path)
+        return Taken(fetched.digest, fetched.size, content, header.format, size, reference)
+
+    async def file(
+        self, source: FileSource, checksums: Sequence[str], part: Part, credentials: Credentials = NONE
+    ) -> Fetched:
+        """Make `part` a kernel or an initial RAM disk, kept as served."""
+        web = Web(self._config, await asyncio.to_thread(credentials.trust))
+        resolved = await resolve(source, web, credentials)
+        wanted = Wanted(tuple(checksums), part, AS_SERVED)
+        return await fetch(web, resolved.origins, wanted, self._config, _no_progress)
+
+    async def look_at(self, path: Path, declared: ImageFormat | None) -> Header:
+        """Our own check first, then the inspector's, before anything else reads the file."""
+        return await self._look_at(path, declared, self._config.formats)
+
+    async def look_at_stored(self, path: Path, stored: DiskFormat) -> None:
+        """The same for what another node made of a source, in the format that nodes keep."""
+        declared = ImageFormat(stored)
+        await self._look_at(path, declared, (declared,))
+
+    async def _look_at(
+        self, path: Path, declared: ImageFormat | None, accepted: Collection[ImageFormat]
+    ) -> Header:
+        most = to_bytes(self._config.max_virtual_size)
+        header = await asyncio.to_thread(examine, OpenFile(path), declared, accepted, most)
+        await inspect_disk(path, header.format)
+        return header
+
+    async def _fetch(
+        self,
+        source: FileSource,
+        checksums: Sequence[str],
+        part: Part,
+        progress: Progress,
+        credentials: Credentials,
+    ) -> tuple[Fetched, str | None]:
+        web = Web(self._config, await asyncio.to_thread(credentials.trust))
+        resolved = await resolve(source, web, credentials)
+        known = {*checksums, *([resolved.digest] if resolved.digest else [])}
+        wanted = Wanted(tuple(sorted(known)), part, resolved.packing)
+        fetched = await fetch(web, resolved.origins, wanted, self._config, progress)
+        return fetched, resolved.reference
+
+    async def _convert(self, part: Part, header: Header) -> int:
+        """Put qcow2 in the place of what was served; the virtual size that it came to."""
+        made = part.path.with_name(f"{part.path.name}.qcow2")
+        await part.expect((await asyncio.to_thread(part.path.stat)).st_size)
+        try:
+            await convert(part.path, header, made, self._config.max_expansion)
+            await asyncio.to_thread(made.rename, part.path)
+        finally:
+            await asyncio.to_thread(made.unlink, missing_ok=True)
+        most = to_bytes(self._config.max_virtual_size)
+        own = await asyncio.to_thread(
+            examine, OpenFile(part.path), ImageFormat.QCOW2, (ImageFormat.QCOW2,), most
+        )
+        return own.virtual_size
+
+
+def _no_progress(_received: int, _expected: int | None) -> None:
+    """Nobody listens."""

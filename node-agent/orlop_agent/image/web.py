@@ -1,0 +1,154 @@
+"""Requests to servers that users name: each hop vetted, the connection made to the address that was vetted."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from orlop_agent.image.errors import ImageError
+from orlop_agent.image.url import MAX_REDIRECTS, Location, check_address, redirected, vetted
+from orlop_api.config import ImageConfig
+
+READ_AHEAD = 4 << 20
+"""Bytes that may wait while those before them are hashed and written."""
+SILENCE_SECONDS = 30
+_MAY_COME = frozenset({401, 403, 404, 408, 429})
+"""Of 4xx those that time may heal. S3 answers 403 for what is not there, unless one may list the bucket."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request."""
+
+    url: str = field(repr=False)
+    """May be signed, so it is shown to nobody."""
+    shown: str
+    """How messages name it."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """For this host only: no redirect to another one takes Authorization along."""
+
+
+class _VettedResolver(AbstractResolver):
+    """Looks a host up once and lets no address through that an image may not come from."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        infos = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, family=family
+        )
+        results: list[ResolveResult] = []
+        for found, _, proto, _, address in infos:
+            check_address(self._location, str(address[0]))
+            results.append(
+                ResolveResult(
+                    hostname=host, host=str(address[0]), port=port, family=found, proto=proto, flags=0
+                )
+            )
+        return results
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class Web:
+    """Makes requests as orlop-config allows them."""
+
+    def __init__(self, config: ImageConfig, trust: ssl.SSLContext) -> None:
+        self._hosts = config.allowed_private_hosts
+        self._trust = trust
+
+    @asynccontextmanager
+    async def get(
+        self, ask: Ask, *, checked: bool, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The first answer that is no redirect; ImageError for what happens while it is read, too.
+
+        `checked`: the bytes are known by a checksum, so plain http is allowed.
+        """
+        location = vetted(ask.url, checksum=checked, allowed_private_hosts=self._hosts, shown=ask.shown)
+        home = (location.scheme, location.host, location.port)
+        for _ in range(MAX_REDIRECTS + 1):
+            here = (location.scheme, location.host, location.port) == home
+            sent = {"Accept-Encoding": "identity", **(ask.headers if here else {}), **(headers or {})}
+            async with self._hop(location, sent) as response:
+                if response.status not in _REDIRECTS:
+                    yield response
+                    return
+                target = response.headers.get("Location", "")
+            location = redirected(location, target, checksum=checked, allowed_private_hosts=self._hosts)
+        raise ImageError(
+            "TooManyRedirects", f"{ask.shown} redirects more than {MAX_REDIRECTS} times", permanent=True
+        )
+
+    @asynccontextmanager
+    async def _hop(
+        self, location: Location, headers: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if _is_literal(location.host):
+            check_address(location, location.host)
+        connector = aiohttp.TCPConnector(
+            resolver=_VettedResolver(location), use_dns_cache=False, ssl=self._trust
+        )
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_SECONDS, sock_read=SILENCE_SECONDS)
+        try:
+            async with (
+                aiohttp.ClientSession(
+                    connector=connector, timeout=timeout, auto_decompress=False, read_bufsize=READ_AHEAD
+                ) as session,
+                session.get(
+                    URL(location.url, encoded=location.encoded), allow_redirects=False, headers=headers
+                ) as response,
+            ):
+                yield response
+        except aiohttp.ClientError as error:
+            raise _transport_error(location, error) from error
+        except TimeoutError as error:
+            raise ImageError(
+                "Timeout", f"{location.host} sent nothing for {SILENCE_SECONDS} s", permanent=False
+            ) from error
+
+
+def refused(response: aiohttp.ClientResponse, ask: Ask) -> ImageError:
+    """What an answer that is no success means."""
+    denied = 400 <= response.status < 500
+    return ImageError(
+        "NotFound" if response.status == 404 else "ServerError",
+        f"{response.url.host} answered {response.status} for {ask.shown}",
+        permanent=denied and response.status not in _MAY_COME,
+    )
+
+
+def _is_literal(host: str) -> bool:
+    """Whether the host is an address already, which no resolver is asked about."""
+    try:
+        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return False
+    return True
+
+
+def _transport_error(location: Location, error: aiohttp.ClientError) -> ImageError:
+    if isinstance(error, aiohttp.InvalidURL):
+        return ImageError("ForbiddenURL", f"{location.shown} cannot be asked for", permanent=True)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return ImageError(
+            "BadCertificate", f"the certificate of {location.host} does not verify", permanent=False
+        )
+    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
+        return ImageError("Truncated", f"{location.host} ended the transfer early", permanent=False)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return ImageError("ServerError", f"{location.host} answered no sound HTTP", permanent=False)
+    return ImageError("Unreachable", f"cannot reach {location.host}:{location.port}", permanent=False)
