@@ -18,6 +18,7 @@ from orlop_api.resource import (
     ByteCount,
     Checksum,
     Digest,
+    DnsLabel,
     Ipv4,
     Message,
     Metadata,
@@ -137,6 +138,15 @@ class Orphan(ApiModel):
     """What was found."""
 
 
+class SharedPool(ApiModel):
+    """A directory that several nodes have mounted, as this node sees it."""
+
+    name: DnsLabel
+    """Its name: that of the directory below /var/lib/orlop/shared."""
+    pool_id: ObjectUid
+    """What its file pool-id holds: nodes that say the same have the same data."""
+
+
 class HypervisorStatus(ApiModel):
     """The node as its agent sees it; conditions are the operator's."""
 
@@ -150,6 +160,8 @@ class HypervisorStatus(ApiModel):
     """The kernel's boot id, new with each boot of the node."""
     pool_id: ObjectUid | None = None
     """The data pool, by the random name it got when it was made."""
+    shared_pools: Annotated[list[SharedPool], Field(max_length=16, json_schema_extra=list_map("name"))] = []
+    """Shared pools that are mounted and answer."""
     host_address: Ipv4 | None = None
     """The node's underlay address."""
     underlay_mtu: Annotated[int, Field(ge=576, le=65535)] | None = None

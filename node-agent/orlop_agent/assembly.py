@@ -37,6 +37,9 @@ from orlop_agent.storage import StorageWork
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.file import cache_mode, sweep
 from orlop_agent.volume.local import LocalVolumes
+from orlop_agent.volume.nbd import NbdVolumes
+from orlop_agent.volume.pools import SharedPools
+from orlop_agent.volume.shared import SharedVolumes
 from orlop_agent.wiring import Networks, Wiring
 from orlop_api.assignment import Assignment
 from orlop_api.config import OrlopConfig
@@ -84,7 +87,14 @@ async def assembled(
             metrics=metrics,
         )
         sweep(layout.volumes)
-        volumes = Drivers({Driver.LOCAL: LocalVolumes(layout.volumes)})
+        pools = SharedPools(layout.shared)
+        volumes = Drivers(
+            {
+                Driver.LOCAL: LocalVolumes(layout.volumes),
+                Driver.SHARED: SharedVolumes(pools),
+                Driver.NBD: NbdVolumes(),
+            }
+        )
         wiring = Wiring(networks, client)
         cache = Cache()
         facts = await _facts(settings, me, kind, hypervisor, version)
@@ -122,6 +132,7 @@ async def assembled(
             images,
             storage,
             peering,
+            pools,
         )
         agents.append(Agent(me, kind, client, cache, services, volumes, inventory, storage))
         counts = asyncio.create_task(

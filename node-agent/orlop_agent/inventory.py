@@ -18,6 +18,7 @@ from orlop_agent.image.fetch import Progress
 from orlop_agent.imports import Imports
 from orlop_agent.peer.peering import Peering
 from orlop_agent.storage import StorageWork
+from orlop_agent.volume.pools import SharedPools
 from orlop_api.hypervisor import (
     Hypervisor,
     HypervisorStatus,
@@ -25,6 +26,7 @@ from orlop_api.hypervisor import (
     ImportOrder,
     ImportReport,
     Orphan,
+    SharedPool,
 )
 
 LEASE_SECONDS = 40
@@ -71,6 +73,7 @@ class Inventory:
         images: ImageCache,
         storage: StorageWork,
         peering: Peering,
+        pools: SharedPools,
     ) -> None:
         self._node = node
         self._client = client
@@ -81,6 +84,7 @@ class Inventory:
         self._imports = Imports(node, images, self.look)
         self._peering = peering
         self._storage = storage
+        self._pools = pools
         storage.listen(self.look)
 
     def look(self) -> None:
@@ -105,6 +109,7 @@ class Inventory:
                 tasks.create_task(self._renew(), name="lease")
                 tasks.create_task(self._tidy(), name="images")
                 tasks.create_task(self._peering.run(self.look), name="peers")
+                tasks.create_task(self._pools.run(self.look), name="pools")
         finally:
             await self._imports.close()
             await self._storage.close()
@@ -152,6 +157,9 @@ class Inventory:
             update={
                 **holdings(await asyncio.to_thread(self._images.cached), self._images.capacity()),
                 "image_peer": self._peering.offer(),
+                "shared_pools": [
+                    SharedPool(name=name, pool_id=pool_id) for name, pool_id in self._pools.found.items()
+                ],
                 "imports": self._imports.reports(),
                 "storage": self._storage.reports(),
                 "orphans": orphans[:_MAX_ORPHANS],

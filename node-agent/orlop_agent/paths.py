@@ -38,6 +38,11 @@ class Layout:
         return self.data / "volumes"
 
     @property
+    def shared(self) -> Path:
+        """The class `shared`: one mount point for each pool."""
+        return self.data / "shared"
+
+    @property
     def instances(self) -> Path:
         """One directory for each Instance that has disks here."""
         return self.data / "instances"
@@ -80,5 +85,13 @@ class Layout:
 
     def prepare(self) -> None:
         """Make the directories; QEMU's user must be able to pass through those with disks."""
-        for directory in (self.data, self.instances, self.volumes, self.journal, self.console, self.run):
+        for directory in (
+            self.data,
+            self.instances,
+            self.volumes,
+            self.shared,
+            self.journal,
+            self.console,
+            self.run,
+        ):
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)

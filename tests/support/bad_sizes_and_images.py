@@ -14,6 +14,22 @@ CHECKSUM = "must be sha256: and 64 hex digits, or sha512: and 128, in lower case
 PLAIN_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
 HOST_NAME = "metadata.name must be a host name: at most 63 of a-z, 0-9 and -, without - at either end"
 
+EACH = (
+    "must hold {uid}, or {namespace} and then {name} with one of / _ : + between them: else two Volumes could get"
+    " the same export"
+)
+FIELDS = "may hold {namespace}, {name} and {uid}, and no other braces"
+_NEEDS = {name: f"driver {name} needs its parameters in {name}" for name in ("shared", "nbd")}
+
+
+def _shared(pool: str) -> dict[str, object]:
+    return {"driver": "shared", "shared": {"pool": pool}}
+
+
+def _nbd(export: str) -> dict[str, object]:
+    return {"driver": "nbd", "nbd": {"host": "nbd.example.org", "exportName": export}}
+
+
 _HTTP = {"http": {"url": "https://mirror.example.org/vmlinuz"}}
 
 SIZES_AND_IMAGES = [
@@ -45,6 +61,42 @@ SIZES_AND_IMAGES = [
     Bad("root disk too large", "Flavor", {"spec.rootDisk": "65Ti"}, "spec.rootDisk", ROOT_DISK),
     # VolumeClass and Volume
     Bad("unknown driver", "VolumeClass", {"spec.driver": "rbd"}, "spec.driver"),
+    *(
+        Bad(f"driver {name} without parameters", "VolumeClass", {"spec": {"driver": name}}, "spec", needs)
+        for name, needs in _NEEDS.items()
+    ),
+    Bad(
+        "parameters of another driver",
+        "VolumeClass",
+        {"spec": {"driver": "local", "shared": {"pool": "nfs-a"}}},
+        "spec",
+        "shared is for driver shared only",
+    ),
+    Bad(
+        "tables of a raw file",
+        "VolumeClass",
+        {"spec.local": {"format": "raw", "preallocation": "Metadata"}},
+        "spec.local",
+        "preallocation Metadata needs format qcow2; raw takes Off, Falloc or Full",
+    ),
+    Bad("a pool as a path", "VolumeClass", {"spec": _shared("../etc")}, "spec.shared.pool"),
+    Bad("an export for all", "VolumeClass", {"spec": _nbd("vol")}, "spec.nbd.exportName", EACH),
+    Bad("exports by name", "VolumeClass", {"spec": _nbd("{name}")}, "spec.nbd.exportName", EACH),
+    Bad(
+        "exports that two names share",
+        "VolumeClass",
+        {"spec": _nbd("{namespace}-{name}")},
+        "spec.nbd.exportName",
+        EACH,
+    ),
+    Bad("an unknown field", "VolumeClass", {"spec": _nbd("{uid}{x}")}, "spec.nbd.exportName", FIELDS),
+    Bad("an attribute", "VolumeClass", {"spec": _nbd("{uid.__class__}{uid}")}, "spec.nbd.exportName", FIELDS),
+    Bad(
+        "a host with a path",
+        "VolumeClass",
+        {"spec": {"driver": "nbd", "nbd": {"host": "a/b"}}},
+        "spec.nbd.host",
+    ),
     Bad("size of 0", "Volume", {"spec.size": "0"}, "spec.size", SIZE),
     Bad("negative size", "Volume", {"spec.size": "-10Gi"}, "spec.size", SIZE),
     Bad("size too large", "Volume", {"spec.size": "1000Ti"}, "spec.size", SIZE),

@@ -41,6 +41,11 @@ def volume(namespace: str, name: str = "data", reclaim: str = "Delete") -> Body:
     return thing("Volume", namespace, name, {"size": "1Gi", "className": "local", "reclaimPolicy": reclaim})
 
 
+def shared_class(pool: str) -> Body:
+    spec = {"driver": "shared", "shared": {"pool": pool}}
+    return thing("VolumeClass", "", pool, spec, finalizer=False)
+
+
 def volume_class(name: str = "local") -> Body:
     return thing("VolumeClass", "", name, {"driver": "local"}, finalizer=False)
 

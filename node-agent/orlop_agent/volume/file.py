@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from orlop_agent import durable
 from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.volume import qemu_img
 
+T = TypeVar("T")
 
-async def make_once(path: Path, make: Callable[[Path], Awaitable[None]]) -> None:
+
+class InThread(Protocol):
+    """Makes a call in a thread, and waits for it, as asyncio.to_thread does."""
+
+    def __call__(self, call: Callable[..., T], /, *arguments: Any, **options: Any) -> Awaitable[T]:
+        """What the call returns."""
+
+
+async def make_once(
+    path: Path, make: Callable[[Path], Awaitable[None]], in_thread: InThread = asyncio.to_thread
+) -> None:
     """Have the file made aside unless it is there; what it holds is never touched again. Raises StepError.
 
-    It gets its name once it is whole and on the disk.
+    It gets its name once it is whole and on the disk. Should two nodes make the same, the first one's counts.
     """
-    if await asyncio.to_thread(os.path.lexists, path):
+    if await in_thread(os.path.lexists, path):
         return
-    aside = path.with_name(f".{path.name}.new")
-    await asyncio.to_thread(aside.unlink, missing_ok=True)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         await make(aside)
-        await asyncio.to_thread(_publish, aside, path)
-    except BaseException:
+        await in_thread(_publish, aside, path)
+    finally:
         # Not to be left on a disk that is full, perhaps because of it.
-        await asyncio.shield(asyncio.to_thread(aside.unlink, missing_ok=True))
-        raise
+        await asyncio.shield(asyncio.ensure_future(in_thread(aside.unlink, missing_ok=True)))
 
 
 async def make_overlay(path: Path, size: int, base: Path, base_format: str) -> None:
@@ -45,6 +57,13 @@ def sweep(directory: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Take the file away for good, and what is left of makings that were broken off."""
+    for aside in path.parent.glob(f".{path.name}.*.new"):
+        aside.unlink(missing_ok=True)
+    durable.remove(path)
+
+
 def _publish(aside: Path, path: Path) -> None:
     descriptor = os.open(aside, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -52,7 +71,9 @@ def _publish(aside: Path, path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    aside.rename(path)
+    with suppress(FileExistsError):
+        # A rename would put it in place of what another made meanwhile, and a guest may have written to.
+        path.hardlink_to(aside)
     durable.sync_directory(path.parent)
 
 

@@ -8,11 +8,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from orlop_agent import durable
 from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
-from orlop_agent.volume.file import make_once
+from orlop_agent.volume.file import InThread, make_once, remove
 from orlop_agent.volume.reflink import reflink
 from orlop_api.image import DiskFormat
 from orlop_api.volume import Preallocation
@@ -29,6 +28,9 @@ class FileDisk:
     format: DiskFormat
     preallocation: Preallocation = Preallocation.OFF
     cache: str | None = None
+    """How QEMU shall cache it, where that is another way than in the node's data pool."""
+    in_thread: InThread = asyncio.to_thread
+    """Where calls are made that the file system may keep waiting."""
 
     @property
     def disk(self) -> Disk:
@@ -38,7 +40,7 @@ class FileDisk:
     async def exists(self) -> bool:
         """Whether it is there; what is no regular file is never opened."""
         try:
-            found = await asyncio.to_thread(os.lstat, self.path)
+            found = await self.in_thread(os.lstat, self.path)
         except FileNotFoundError:
             return False
         if not stat.S_ISREG(found.st_mode):
@@ -53,7 +55,7 @@ class FileDisk:
             await qemu_img.create(aside, size, form=self.format.value, preallocation=preallocation)
 
         if not await self.exists():
-            await make_once(self.path, make)
+            await make_once(self.path, make, self.in_thread)
 
     async def copy_from(self, origin: Disk, size: int) -> None:
         """Make it as a copy that stands alone, unless it is there."""
@@ -73,7 +75,7 @@ class FileDisk:
                 await qemu_img.resize(Disk(DiskFile(aside), self.format.value), size)
 
         if not await self.exists():
-            await make_once(self.path, make)
+            await make_once(self.path, make, self.in_thread)
 
     async def _share(self, origin: Disk, aside: Path) -> bool:
         """Copy without copying, where that gives what the class promises."""
@@ -81,7 +83,7 @@ class FileDisk:
             return False
         match origin.source:
             case DiskFile(path):
-                return await asyncio.to_thread(reflink, path, aside)
+                return await self.in_thread(reflink, path, aside)
             case _:
                 return False
 
@@ -96,5 +98,4 @@ class FileDisk:
 
     async def delete(self) -> None:
         """Delete it, and what is left of a making that was broken off."""
-        await asyncio.to_thread(self.path.with_name(f".{self.path.name}.new").unlink, missing_ok=True)
-        await asyncio.to_thread(durable.remove, self.path)
+        await self.in_thread(remove, self.path)

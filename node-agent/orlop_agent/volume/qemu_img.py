@@ -68,7 +68,8 @@ def operand(source: DiskSource) -> str:
 
 
 def _json(options: dict[str, Any]) -> str:
-    return f"json:{json.dumps(options)}"
+    """The protocol alone: the format on top of it is -f's."""
+    return f"json:{json.dumps({'file': options})}"
 
 
 async def _run(*arguments: str, patience: int = 0) -> bytes:

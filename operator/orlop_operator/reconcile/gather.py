@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE
 from orlop_api.claim import ClaimType
+from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import Instance, NetworkInterface
 from orlop_api.peer import ImagePeer, NodeCertificate
 from orlop_api.requester import from_annotations
+from orlop_api.volume import Volume
 from orlop_operator.kinds import (
     ASSIGNMENT,
     CLAIM,
@@ -31,6 +33,7 @@ from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.image import ImageFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
+from orlop_operator.reconcile.location import carrier
 from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
@@ -199,8 +202,15 @@ def volume_facts(context: Context, key: Key, *, holder_is_gone: bool) -> VolumeF
         store.get(VOLUME_CLASS, "", volume.spec.class_name),
         created=volume.metadata.uid in made,
         holder_is_gone=holder_is_gone,
-        hypervisor=store.get(HYPERVISOR, "", status.node_name) if status and status.node_name else None,
+        hypervisor=_carrier(store, volume),
     )
+
+
+def _carrier(store: Store, volume: Volume) -> Hypervisor | None:
+    """The node that works on its data; only data that all reach is looked for among all."""
+    if volume.status is not None and volume.status.node_name is not None:
+        return store.get(HYPERVISOR, "", volume.status.node_name)
+    return carrier(volume, store.all(HYPERVISOR)) if volume.metadata.deleting else None
 
 
 def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:

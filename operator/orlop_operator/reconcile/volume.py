@@ -75,21 +75,25 @@ def _end(facts: VolumeFacts) -> Plan:
         holder = named("Instance", volume.metadata.namespace, status.attachment.instance_name)
         message = f"being deleted; waits until {holder} does not list it any more, or is gone"
         return _say(facts, _keep_truth(volume, "InUse", message))
-    if status is None or status.node_name is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN:
+    if status is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN or not created(volume):
         return Plan((DropFinalizer(VOLUME, volume),))
-    if not created(volume):
+    where = status.location or VolumeLocation(local=LocalParameters())
+    if where.nbd is not None:
+        # The export is its server's: Orlop made nothing there.
         return Plan((DropFinalizer(VOLUME, volume),))
-    return _destroy(facts, status.node_name)
+    return _destroy(facts, where, status.node_name)
 
 
-def _destroy(facts: VolumeFacts, node: str) -> Plan:
-    """Have the node delete the file, and let go when it says so; the order goes with the object."""
+def _destroy(facts: VolumeFacts, where: VolumeLocation, node: str | None) -> Plan:
+    """Have a node delete the file, and let go when it says so; the order goes with the object."""
     volume, host, uid = facts.volume, facts.hypervisor, facts.volume.metadata.uid
+    if host is None and where.shared is not None:
+        message = f"being deleted; no hypervisor that is ready has shared pool {where.shared.pool} now"
+        said = _say(facts, _keep_truth(volume, "PoolNotFound", message))
+        return Plan(said.effects, again_after=FULL_AGAIN)
     if host is None:
         message = f"being deleted; Hypervisor {node}, which has the data, does not exist"
         return _say(facts, _keep_truth(volume, "NodeNotFound", message))
-    status = volume.status
-    where = (status.location if status else None) or VolumeLocation(local=LocalParameters())
     order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=where)
     if storage_order(host, uid) != order:
         asked = with_order(host, order)
@@ -98,7 +102,7 @@ def _destroy(facts: VolumeFacts, node: str) -> Plan:
     if report is not None and report.state is StorageState.DONE:
         return Plan((DropFinalizer(VOLUME, volume),))
     why = f": {report.message}" if report is not None and report.message else ""
-    message = f"being deleted; waits for {node} to delete the data{why}"
+    message = f"being deleted; waits for {host.metadata.name} to delete the data{why}"
     return _say(facts, _keep_truth(volume, "Deleting", message))
 
 

@@ -54,6 +54,8 @@ class Host:
     """Digests in its image cache."""
     pool_id: str | None = None
     """Its data pool."""
+    shared_pools: Mapping[str, str] = field(default_factory=dict)
+    """Shared pools that it has mounted: name to pool id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,15 @@ class Pin:
     node: str
     pool_id: str | None = None
     """The data pool that has it; a node with another pool has lost it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolNeed:
+    """Data in a shared pool: the node must have it mounted."""
+
+    name: str
+    pool_id: str | None = None
+    """What the pool must be, where data is in it already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,7 @@ class Request:
     image: str | None = None
     """Digest of the boot image, for the locality weight."""
     pins: tuple[Pin, ...] = ()
+    pools: tuple[PoolNeed, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Node to why not: nodes that refused this Instance at its present spec."""
 

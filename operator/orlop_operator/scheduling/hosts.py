@@ -38,4 +38,5 @@ def host_from(
         architecture=status.architecture,
         images=frozenset(status.images),
         pool_id=status.pool_id,
+        shared_pools={pool.name: pool.pool_id for pool in status.shared_pools},
     )

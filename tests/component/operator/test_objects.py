@@ -101,6 +101,45 @@ async def test_volume_data_lives_and_dies_with_the_volume(user: Api, agents: Age
     assert uid not in agents["node-2"].volumes
 
 
+async def test_a_shared_volume_goes_where_its_pool_is(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "shares")
+    await user.call("POST", f"{ORLOP}/volumeclasses", wishes.shared_class("nfs-a"))
+    await it.make("volumes", wishes.volume("shares") | {"spec": {"size": "1Gi", "className": "nfs-a"}})
+    mount = {"name": "data", "volumeRef": {"name": "data"}}
+    await it.make("instances", wishes.instance("shares", "one", volumes=[mount]))
+    message = await it.because("one", "Unschedulable")
+    assert message == "0/2 hypervisors: 2 have no shared pool nfs-a"
+    await agents["node-2"].report(sharedPools=[{"name": "nfs-a", "poolID": "p-1"}])
+    first = await it.ready("one")
+    assert first["status"]["nodeName"] == "node-2"
+    data = await it.ready("data", "volumes")
+    uid = data["metadata"]["uid"]
+    kept = {"pool": "nfs-a", "poolID": "p-1", "format": "qcow2", "preallocation": "Off"}
+    assert data["status"]["location"] == {"shared": kept}
+    assert "nodeName" not in data["status"], "every node with the pool may have it"
+    await it.delete("one")
+    await agents["node-2"].report(sharedPools=[{"name": "nfs-a", "poolID": "p-2"}])
+    await it.make("instances", wishes.instance("shares", "two", volumes=[mount]))
+    message = await it.because("two", "Unschedulable")
+    one, other = "1 have no shared pool nfs-a", "1 have another shared pool nfs-a than the data is in"
+    assert message == f"0/2 hypervisors: {one}, {other}"
+    await agents["node-1"].report(sharedPools=[{"name": "nfs-a", "poolID": "p-1"}])
+    second = await it.ready("two")
+    assert second["status"]["nodeName"] == "node-1"
+    order = await it.assignment(second["metadata"]["uid"])
+    assert order["spec"]["volumes"][0]["location"] == {"shared": kept}
+    assert order["spec"]["volumes"][0]["created"] == "Created"
+    await it.delete("two")
+    await agents["node-1"].report(sharedPools=[])
+    agents["node-1"].volumes |= {uid}
+    await user.call("DELETE", it.path("volumes") + "/data")
+    message = await it.because("data", "PoolNotFound", "volumes")
+    assert message == "being deleted; no hypervisor that is ready has shared pool nfs-a now"
+    await agents["node-1"].report(sharedPools=[{"name": "nfs-a", "poolID": "p-1"}])
+    await user.until(it.path("volumes"), "data", lambda thing: thing is None)
+    assert uid not in agents["node-1"].volumes
+
+
 async def test_user_data_passes_through_the_nodes_secret(user: Api, agents: Agents) -> None:
     it = await tenant(user, "seeds")
     reference = {"secretRef": {"name": "seed", "key": "script"}}

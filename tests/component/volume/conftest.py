@@ -2,14 +2,37 @@
 
 import os
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from orlop_agent.volume.driver import VolumeData, VolumeDriver
 from orlop_agent.volume.local import LocalVolumes
+from orlop_agent.volume.nbd import NbdVolumes
+from orlop_agent.volume.pools import SharedPools
+from orlop_agent.volume.shared import SharedVolumes
 from orlop_api.image import DiskFormat
-from orlop_api.volume import LocalParameters, Preallocation, VolumeLocation
+from orlop_api.volume import (
+    LocalParameters,
+    NbdLocation,
+    Preallocation,
+    SharedLocation,
+    VolumeLocation,
+)
+from support.disks import MIB
+from support.exports import Exports
+
+SIZE = 4 * MIB
+
+
+def mount(server, pool):
+    subprocess.run(["mount", "--bind", server, pool], check=True)
+
+
+def unmount(pool):
+    subprocess.run(["umount", pool], check=True)
 
 
 @dataclass
@@ -18,15 +41,73 @@ class Rig:
 
     driver: VolumeDriver
     location: VolumeLocation
+    makes: bool = True
+    """Whether it makes, copies, grows and deletes data, or takes what is there."""
 
     def data(self, uid: str) -> VolumeData:
         """A Volume's data."""
         return VolumeData(uid, self.location)
 
 
-def local(tmp_path, form, preallocation=Preallocation.OFF):
-    kept = LocalParameters(format=form, preallocation=preallocation)
-    return Rig(LocalVolumes(tmp_path), VolumeLocation(local=kept))
+def local(form, preallocation=Preallocation.OFF):
+    @asynccontextmanager
+    async def ready(tmp_path) -> AsyncIterator[Rig]:
+        kept = LocalParameters(format=form, preallocation=preallocation)
+        yield Rig(LocalVolumes(tmp_path), VolumeLocation(local=kept))
+
+    return ready
+
+
+def shared(form):
+    @asynccontextmanager
+    async def ready(tmp_path) -> AsyncIterator[Rig]:
+        if os.geteuid() != 0:
+            pytest.skip("only root can mount a pool")
+        pool = tmp_path / "shared/nfs-a"
+        server = tmp_path / "server"
+        for directory in (pool, server):
+            directory.mkdir(parents=True)
+        (server / "pool-id").write_text("p-1\n")
+        mount(server, pool)
+        try:
+            kept = SharedLocation(pool="nfs-a", pool_id="p-1", format=form)
+            yield Rig(SharedVolumes(SharedPools(tmp_path / "shared")), VolumeLocation(shared=kept))
+        finally:
+            unmount(pool)
+
+    return ready
+
+
+@asynccontextmanager
+async def nbd(tmp_path) -> AsyncIterator[Rig]:
+    async with Exports(tmp_path) as server:
+        await server.export("vol-1", SIZE)
+        where = NbdLocation(host="127.0.0.1", port=server.port, export="vol-1")
+        yield Rig(NbdVolumes(), VolumeLocation(nbd=where), makes=False)
+
+
+RIGS = {
+    "local-qcow2": local(DiskFormat.QCOW2),
+    "local-raw": local(DiskFormat.RAW),
+    "local-raw-falloc": local(DiskFormat.RAW, Preallocation.FALLOC),
+    "shared-qcow2": shared(DiskFormat.QCOW2),
+    "shared-raw": shared(DiskFormat.RAW),
+    "nbd": nbd,
+}
+
+
+@pytest.fixture(params=RIGS)
+async def rig(request, tmp_path):
+    """One of each."""
+    async with RIGS[request.param](tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=[name for name in RIGS if name != "nbd"])
+async def maker(request, tmp_path):
+    """One of those that make their data; what the others refuse is in test_exports.py."""
+    async with RIGS[request.param](tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="session", params=["xfs", "btrfs"])
@@ -43,18 +124,3 @@ def sharing(request, tmp_path_factory):
     subprocess.run(["mount", "-o", "loop", image, mounted], check=True)
     yield mounted
     subprocess.run(["umount", mounted], check=True)
-
-
-RIGS = {
-    "local-qcow2": lambda tmp_path: local(tmp_path, DiskFormat.QCOW2),
-    "local-raw": lambda tmp_path: local(tmp_path, DiskFormat.RAW),
-    "local-qcow2-metadata": lambda tmp_path: local(tmp_path, DiskFormat.QCOW2, Preallocation.METADATA),
-    "local-raw-full": lambda tmp_path: local(tmp_path, DiskFormat.RAW, Preallocation.FULL),
-    "local-raw-falloc": lambda tmp_path: local(tmp_path, DiskFormat.RAW, Preallocation.FALLOC),
-}
-
-
-@pytest.fixture(params=RIGS)
-def rig(request, tmp_path):
-    """One of each."""
-    return RIGS[request.param](tmp_path)

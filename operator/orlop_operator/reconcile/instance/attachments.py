@@ -17,7 +17,8 @@ from orlop_operator.protocol import answer
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Patch
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
-from orlop_operator.reconcile.instance.volumes import TYPE, blocked, claim, detach, holds, location, resolved
+from orlop_operator.reconcile.instance.volumes import TYPE, blocked, claim, detach, holds, resolved
+from orlop_operator.reconcile.location import locate, needed_pool, pinned
 from orlop_operator.reconcile.volume import created, record
 
 
@@ -74,8 +75,14 @@ def _come(
         return stop
     if volume is None or disk.volume_class is None or spec.node_name is None:
         raise AssertionError
-    where = location(volume, disk.volume_class)
-    if holds(facts.instance, volume, spec.node_name):
+    meta = volume.metadata
+    where = locate(volume, disk.volume_class, facts.node)
+    if where is None:
+        pool, what = needed_pool(volume, disk.volume_class), named("Volume", meta.namespace, meta.name)
+        name = pool.name if pool is not None else ""
+        message = f"the data of {what} is in shared pool {name}, which {spec.node_name} does not have"
+        return Blocker("VolumeElsewhere", message)
+    if holds(facts.instance, volume, spec.node_name) and pinned(volume) is not None:
         return resolved(disk.mount, volume, where)
     return claim(facts.instance, volume, where, spec.node_name, spec.pool_id)
 

@@ -34,6 +34,7 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage, disks: Disk
         architecture=requirements.architecture if requirements else None,
         image=image.digest,
         pins=pins,
+        pools=disks.pools,
         excluded=excluded,
     )
 

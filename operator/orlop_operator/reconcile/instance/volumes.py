@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from orlop_api.assignment import AssignedVolume
 from orlop_api.instance import Instance, VolumeMount
 from orlop_api.quantity import to_bytes
-from orlop_api.volume import LocalParameters, Volume, VolumeClass, VolumeLocation
+from orlop_api.volume import Driver, Volume, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.effects import Body, Patch
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
+from orlop_operator.reconcile.location import driver, locate, needed_pool, pinned
 from orlop_operator.reconcile.volume import created
-from orlop_operator.scheduling import Pin
+from orlop_operator.scheduling import Pin, PoolNeed
 
 TYPE = "VolumesReady"
 
@@ -23,6 +24,7 @@ class Disks:
 
     assigned: tuple[AssignedVolume, ...] = ()
     pins: tuple[Pin, ...] = ()
+    pools: tuple[PoolNeed, ...] = ()
     fresh_bytes: int = 0
     """Bytes that Volumes without data will take of the node's pool."""
 
@@ -32,6 +34,7 @@ def resolve(facts: Facts) -> Disks | Blocker:
     instance = facts.instance
     assigned: list[AssignedVolume] = []
     pins: list[Pin] = []
+    pools: list[PoolNeed] = []
     fresh = 0
     for disk in facts.disks:
         volume = disk.volume
@@ -40,14 +43,18 @@ def resolve(facts: Facts) -> Disks | Blocker:
             return blocker
         if volume is None or disk.volume_class is None:
             raise AssertionError
-        exists = created(volume)
-        if exists and volume.status is not None and volume.status.node_name is not None:
+        pool = needed_pool(volume, disk.volume_class)
+        if pool is not None:
+            pools.append(pool)
+        elif created(volume) and volume.status is not None and volume.status.node_name is not None:
             what = named("Volume", volume.metadata.namespace, volume.metadata.name)
             pins.append(Pin(what, volume.status.node_name, volume.status.pool_id))
-        else:
+        elif driver(volume, disk.volume_class) is Driver.LOCAL:
             fresh += to_bytes(volume.spec.size)
-        assigned.append(resolved(disk.mount, volume, location(volume, disk.volume_class)))
-    return Disks(tuple(assigned), tuple(pins), fresh)
+        where = pinned(volume)
+        if where is not None:  # claiming writes it, and comes before binding
+            assigned.append(resolved(disk.mount, volume, where))
+    return Disks(tuple(assigned), tuple(pins), tuple(pools), fresh)
 
 
 def resolved(mount: VolumeMount, volume: Volume, where: VolumeLocation) -> AssignedVolume:
@@ -82,19 +89,14 @@ def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
     return None
 
 
-def location(volume: Volume, volume_class: VolumeClass) -> VolumeLocation:
-    """Where its data is or shall be: what the class said when the Volume was first attached holds for ever."""
-    if volume.status is not None and volume.status.location is not None:
-        return volume.status.location
-    return VolumeLocation(local=volume_class.spec.local or LocalParameters())
-
-
 def attach(facts: Facts, node: str, pool_id: str | None) -> tuple[Patch[Volume], ...]:
     """Claim every Volume for this Instance on this node, where that was not done yet."""
     claims = (
-        claim(facts.instance, disk.volume, location(disk.volume, disk.volume_class), node, pool_id)
+        claim(facts.instance, disk.volume, where, node, pool_id)
         for disk in facts.disks
-        if disk.volume is not None and disk.volume_class is not None
+        if disk.volume is not None
+        and disk.volume_class is not None
+        and (where := locate(disk.volume, disk.volume_class, facts.hypervisor(node))) is not None
     )
     return tuple(patch for patch in claims if patch is not None)
 
@@ -116,7 +118,11 @@ def claim(
             "nodeName": node,
             "generation": number,
         }
-    if not created(volume) and (status is None or status.node_name != node or status.pool_id != pool_id):
+    if (
+        where.local is not None
+        and not created(volume)
+        and (status is None or status.node_name != node or status.pool_id != pool_id)
+    ):
         change |= {"nodeName": node, "poolID": pool_id}
     return Patch(VOLUME, volume, {"status": change}, "status") if change else None
 

@@ -15,6 +15,7 @@ from orlop_operator.scheduling.filters import (
     memory,
     pinned,
     selector,
+    shared_pool,
     taints,
     vcpu,
 )
@@ -35,6 +36,7 @@ FILTERS: tuple[Filter, ...] = (
     alive,
     cordoned,
     pinned,
+    shared_pool,
     selector,
     taints,
     architecture,

@@ -3,7 +3,18 @@
 import pytest
 
 from orlop_api.placement import Toleration
-from orlop_operator.scheduling import Host, Pin, Placement, Request, Taint, Unplaceable, Usage, World, place
+from orlop_operator.scheduling import (
+    Host,
+    Pin,
+    Placement,
+    PoolNeed,
+    Request,
+    Taint,
+    Unplaceable,
+    Usage,
+    World,
+    place,
+)
 
 GI = 2**30
 ROOM = Usage(vcpus=8, memory=16 * GI, disk=100 * GI)
@@ -162,3 +173,21 @@ def test_soft_taints_only_when_nothing_else_will_do() -> None:
 def test_tolerations(toleration: Toleration, *, tolerated: bool) -> None:
     answer = place(request(tolerations=(toleration,)), World([host("a", taints=(TAINT,))]))
     assert isinstance(answer, Placement) == tolerated
+
+
+def test_a_shared_pool_takes_the_instance_where_it_is_mounted() -> None:
+    world = World(
+        [
+            host("a"),
+            host("b", shared_pools={"nfs-a": "p-2"}),
+            host("c", shared_pools={"nfs-a": "p-1", "nfs-b": "p-9"}),
+            host("d"),
+        ]
+    )
+    assert chosen(request(pools=(PoolNeed("nfs-a", "p-1"),)), world) == "c"
+    assert chosen(request(pools=(PoolNeed("nfs-a"), PoolNeed("nfs-b"))), world) == "c"
+    answer = place(request(pools=(PoolNeed("nfs-a", "p-3"),)), world)
+    assert isinstance(answer, Unplaceable)
+    assert answer.message == (
+        "0/4 hypervisors: 2 have no shared pool nfs-a, 2 have another shared pool nfs-a than the data is in"
+    )

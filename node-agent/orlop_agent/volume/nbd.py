@@ -1,0 +1,65 @@
+"""Class `nbd`: an export of a Network Block Device server, which others made and care for."""
+
+from __future__ import annotations
+
+from orlop_agent.domain.spec import Disk, NbdExport
+from orlop_agent.failure import StepError
+from orlop_agent.volume import qemu_img
+from orlop_agent.volume.driver import VolumeData
+
+
+class NbdVolumes:
+    """Opened by QEMU itself: nothing of the node's kernel has a part in it."""
+
+    def disk(self, data: VolumeData) -> Disk:
+        where = data.location.nbd
+        if where is None:
+            raise StepError("BadOrder", "the volume is on no NBD server", permanent=True)
+        # The server has its own cache; none has no page cache of this node to keep what another has changed.
+        return Disk(NbdExport(where.host, where.port, where.export), "raw", cache="none")
+
+    async def exists(self, data: VolumeData) -> bool:
+        try:
+            await self.size(data)
+        except StepError as error:
+            if error.reason == "ExportNotFound":
+                return False
+            raise
+        return True
+
+    async def create(self, data: VolumeData, size: int) -> None:
+        """The export is there, and large enough: it is nobody's to make here."""
+        had = await self.size(data)
+        if had < size:
+            raise StepError(
+                "VolumeTooSmall",
+                f"the export has {had} bytes, the volume {size}: give the volume the size of its export",
+                permanent=True,
+            )
+
+    async def copy_from(self, data: VolumeData, origin: Disk, size: int) -> None:  # noqa: ARG002 - the Protocol's
+        """Not repeatable after a guest wrote: the export is there before the copy is, so nothing tells."""
+        raise StepError("NotSupported", "a volume of driver nbd cannot be made as a copy", permanent=True)
+
+    async def size(self, data: VolumeData) -> int:
+        try:
+            return await qemu_img.virtual_size(self.disk(data))
+        except StepError as error:
+            raise _told(error) from error
+
+    async def grow(self, data: VolumeData, size: int) -> None:
+        if await self.size(data) < size:
+            raise StepError(
+                "NotSupported", "an export's size is its server's: grow it there first", permanent=False
+            )
+
+    async def delete(self, data: VolumeData) -> None:
+        """The export stays: nothing was made here."""
+        self.disk(data)
+
+
+def _told(error: StepError) -> StepError:
+    said = error.message
+    if "export" in said and ("not present" in said or "not available" in said or "not found" in said):
+        return StepError("ExportNotFound", "the NBD server has no such export")
+    return StepError("ServerUnreachable", f"the NBD server cannot be asked: {said.rpartition(': ')[2]}")

@@ -1,0 +1,88 @@
+"""Where the data of a Volume is, or shall be, and which nodes reach it. Pure.
+
+What the class said when the Volume was first attached is written on the Volume, and holds as long as there is data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orlop_api.condition import is_true
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.volume import (
+    Driver,
+    LocalParameters,
+    NbdLocation,
+    SharedLocation,
+    Volume,
+    VolumeClass,
+    VolumeLocation,
+)
+from orlop_operator.scheduling import PoolNeed
+
+
+def pinned(volume: Volume) -> VolumeLocation | None:
+    """What is written on the Volume."""
+    return volume.status.location if volume.status is not None else None
+
+
+def driver(volume: Volume, volume_class: VolumeClass) -> Driver:
+    """Who keeps its data."""
+    where = pinned(volume)
+    return where.driver if where is not None else volume_class.spec.driver
+
+
+def needed_pool(volume: Volume, volume_class: VolumeClass) -> PoolNeed | None:
+    """The shared pool that a node must have."""
+    where, spec = pinned(volume), volume_class.spec
+    if where is not None:
+        return None if where.shared is None else PoolNeed(where.shared.pool, where.shared.pool_id)
+    return None if spec.shared is None else PoolNeed(spec.shared.pool)
+
+
+def locate(volume: Volume, volume_class: VolumeClass, host: Hypervisor | None) -> VolumeLocation | None:
+    """Where an Instance on this node finds the data; None where the node does not have the pool."""
+    where, spec = pinned(volume), volume_class.spec
+    if where is not None:
+        return where if reaches(host, where) else None
+    if spec.shared is not None:
+        pool_id = pools(host).get(spec.shared.pool)
+        if pool_id is None:
+            return None
+        return VolumeLocation(shared=SharedLocation(pool_id=pool_id, **spec.shared.model_dump()))
+    if spec.nbd is not None:
+        meta = volume.metadata
+        export = spec.nbd.export_name.format(namespace=meta.namespace, name=meta.name, uid=meta.uid)
+        return VolumeLocation(nbd=NbdLocation(host=spec.nbd.host, port=spec.nbd.port, export=export))
+    return VolumeLocation(local=spec.local or LocalParameters())
+
+
+def reaches(host: Hypervisor | None, where: VolumeLocation) -> bool:
+    """Whether the node has the pool that the data is in. A node's own data pool is the scheduler's pin."""
+    return where.shared is None or pools(host).get(where.shared.pool) == where.shared.pool_id
+
+
+def pools(host: Hypervisor | None) -> dict[str, str]:
+    """The shared pools of a node, by name."""
+    if host is None or host.status is None:
+        return {}
+    return {pool.name: pool.pool_id for pool in host.status.shared_pools}
+
+
+def carrier(volume: Volume, hosts: Iterable[Hypervisor]) -> Hypervisor | None:
+    """The node that works on the data while no Instance has it; one that is at it already goes on.
+
+    Data on one node has that node; data in a shared pool any that is alive and has the pool.
+    """
+    status, where = volume.status, pinned(volume)
+    if status is not None and status.node_name is not None:
+        return next((host for host in hosts if host.metadata.name == status.node_name), None)
+    if where is None or where.shared is None:
+        return None
+    able = [host for host in hosts if reaches(host, where) and _alive(host)]
+    busy = (host for host in able if any(o.uid == volume.metadata.uid for o in host.spec.storage))
+    return next(busy, min(able, key=lambda host: host.metadata.name, default=None))
+
+
+def _alive(host: Hypervisor) -> bool:
+    return host.status is not None and is_true(host.status.conditions, "Ready")
