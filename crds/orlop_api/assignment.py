@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orlop_api.attachment import AssignedLimits, AttachedVolume, VolumeSize
 from orlop_api.condition import Conditions
 from orlop_api.image import ImageFormat
 from orlop_api.instance import RestartPolicy, StopPolicy
@@ -147,11 +148,13 @@ class AssignedVolume(ApiModel):
     location: VolumeLocation
     """Where the data is; never a secret."""
     size_bytes: ByteCount
-    """Size of the device."""
+    """Size that the device shall have at least."""
     access: Access = Access.READ_WRITE
     """What the guest may do with it."""
     attachment: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """The generation of the attachment that this is: of Volume.status."""
+    limits: AssignedLimits = AssignedLimits()
+    """What the guest may do with it in a second."""
     created: Literal["Unknown", "Created"] = "Unknown"
     """Created: the data exists, and a missing file is lost data, never to be made anew."""
 
@@ -225,13 +228,6 @@ class State(StrEnum):
 FINAL = frozenset({State.RELEASED, State.REFUSED})
 
 
-class AttachedVolume(ApiModel):
-    """One Volume that the domain has."""
-
-    volume_uid: ObjectUid
-    """The Volume's uid."""
-
-
 class AssignmentStatus(ApiModel):
     """The node's answer; that node's agent only."""
 
@@ -249,6 +245,10 @@ class AssignmentStatus(ApiModel):
     """Whether the root disk was ever made on this node; then the Instance is pinned to it."""
     created_volumes: Annotated[list[ObjectUid], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
     """Uids of the Volumes whose data exists on this node."""
+    volume_sizes: Annotated[
+        list[VolumeSize], Field(max_length=32, json_schema_extra=list_map("volumeUID"))
+    ] = []
+    """Sizes of Volumes of this order, where they are known: they follow sizeBytes."""
     attached_volumes: Annotated[
         list[AttachedVolume], Field(max_length=32, json_schema_extra=list_map("volumeUID"))
     ] = []

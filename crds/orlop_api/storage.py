@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from orlop_api.resource import ApiModel, Message, ObjectUid, Reason, list_map
+from orlop_api.resource import ApiModel, ByteCount, Message, ObjectUid, Reason, list_map
 from orlop_api.volume import VolumeLocation
 
 STORAGE_ORDERS = 256
@@ -24,6 +24,9 @@ class StorageAction(StrEnum):
     DELETE = "Delete"
     """Delete the data, if it is there, once no Assignment of the node has it."""
 
+    EXPAND = "Expand"
+    """Give the data sizeBytes, unless it has as many, once no Assignment of the node has it."""
+
 
 class StorageOrder(ApiModel):
     """One thing to do with the data of one object."""
@@ -34,6 +37,8 @@ class StorageOrder(ApiModel):
     """What to do."""
     location: VolumeLocation
     """Where the data is."""
+    size_bytes: ByteCount | None = None
+    """For Expand: the size that it shall have at least."""
 
 
 class StorageState(StrEnum):
@@ -59,6 +64,8 @@ class StorageReport(ApiModel):
     """What it waits for, or why it failed, in one word."""
     message: Message = ""
     """The same in one sentence."""
+    size_bytes: ByteCount | None = None
+    """After Expand: the size that it has."""
 
 
 StorageOrders = Annotated[

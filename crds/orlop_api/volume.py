@@ -9,8 +9,19 @@ from pydantic import Field
 
 from orlop_api.condition import Conditions
 from orlop_api.image import DiskFormat
+from orlop_api.qos import LIMITS, QualityOfService
 from orlop_api.quantity import Quantity, between
-from orlop_api.resource import API_VERSION, ApiModel, DnsLabel, DnsSubdomain, Metadata, ObjectUid, rule, rules
+from orlop_api.resource import (
+    API_VERSION,
+    ApiModel,
+    ByteCount,
+    DnsLabel,
+    DnsSubdomain,
+    Metadata,
+    ObjectUid,
+    rule,
+    rules,
+)
 
 
 class Driver(StrEnum):
@@ -191,12 +202,16 @@ class VolumeSpec(ApiModel):
         Quantity,
         Field(
             json_schema_extra=rules(
-                rule("self == oldSelf", "size is fixed at creation: create another Volume"),
+                rule(
+                    "quantity(self).compareTo(quantity(oldSelf)) >= 0",
+                    "size can only grow",
+                    "'size can only grow (' + oldSelf + ' -> ' + self + '): create a smaller Volume and copy the data'",
+                ),
                 between("1Mi", "64Ti", "10Gi"),
             )
         ),
     ]
-    """Size of the device, from 1Mi to 64Ti."""
+    """Size of the device, from 1Mi to 64Ti. It may grow, while a guest uses it too, and never shrinks."""
     class_name: Annotated[
         DnsSubdomain,
         Field(
@@ -204,6 +219,8 @@ class VolumeSpec(ApiModel):
         ),
     ]
     """The VolumeClass."""
+    qos: Annotated[QualityOfService, Field(json_schema_extra=LIMITS)] | None = None
+    """Limits on what a guest may do with the disk; a change holds at once."""
     reclaim_policy: ReclaimPolicy = ReclaimPolicy.DELETE
     """Delete: the data goes with the Volume. Retain: the file stays on its node."""
 
@@ -234,10 +251,13 @@ class VolumeStatus(ApiModel):
     """How the data is kept: from the class, fixed when the Volume is first attached."""
     attachment: Attachment | None = None
     """The one Instance that may write; it stays until its node says that no guest has the Volume any more."""
+    capacity_bytes: ByteCount | None = None
+    """Size of the device as it is; it follows spec.size."""
     attachments: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """How often the Volume was attached: the generation of the last attachment."""
     conditions: Conditions = []
-    """Ready: the data exists. Before that the Volume waits for its first Instance."""
+    """Ready: the data exists. Before that the Volume waits for its first Instance. Resizing: only while the device is
+    smaller than spec.size."""
 
 
 class Volume(ApiModel):

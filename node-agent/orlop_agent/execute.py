@@ -16,6 +16,7 @@ from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError, ConflictError, ForbiddenError, InvalidError
 from orlop_agent.domain.build import domain_xml
 from orlop_agent.domain.disk import added_disk
+from orlop_agent.domain.limits import limits_of
 from orlop_agent.domain.spec import DomainSpec, Nic
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import Hypervisor, HypervisorError, Mark
@@ -27,7 +28,7 @@ from orlop_agent.paths import Layout
 from orlop_agent.preparation import Attempt, Preparation, Prepared
 from orlop_agent.report import all_ready, timed
 from orlop_agent.wiring import Wiring
-from orlop_api.assignment import Assignment, AssignmentStatus, State
+from orlop_api.assignment import AssignedVolume, Assignment, AssignmentStatus, State
 
 _PRESS_SECONDS = 5.0
 """Between two presses of the power button."""
@@ -114,12 +115,22 @@ class Executor:
             case steps.Destroy():
                 await on.hypervisor.destroy(self._uid)
                 return replace(memory, mine=None, orphan=None)
-            case steps.AttachDisk(volume_uid=volume):
-                await self._attach(observed, volume)
-                return outcome.untroubled(memory, volume)
-            case steps.DetachDisk(volume_uid=volume):
-                await on.hypervisor.detach_disk(self._uid, volume)
-                return outcome.asked(memory, volume, observed.now)
+            case steps.AttachDisk(volume_uid=uid):
+                await self._attach(observed, uid)
+                return outcome.untroubled(memory, uid)
+            case steps.LimitDisk(volume_uid=uid):
+                target, volume = _disk(observed, uid)
+                await on.hypervisor.limit_disk(self._uid, target, limits_of(volume))
+                return memory
+            case steps.FitDisk(volume_uid=uid):
+                target, volume = _disk(observed, uid)
+                size = await on.hypervisor.fit_disk(self._uid, target, volume.size_bytes)
+                return outcome.sized(memory, uid, size)
+            case steps.GrowData(volume_uid=uid):
+                return outcome.sized(memory, uid, await on.preparation.grow(_volume(observed, uid)))
+            case steps.DetachDisk(volume_uid=uid):
+                await on.hypervisor.detach_disk(self._uid, uid)
+                return outcome.asked(memory, uid, observed.now)
             case steps.NoteRunning():
                 return await self._note_running(observed)
             case steps.NoteEnd(reason=None):
@@ -213,7 +224,7 @@ class Executor:
         return outcome.not_asked(await self._note_running(observed))
 
     async def _attach(self, observed: Observed, volume_uid: str) -> None:
-        volume = next(v for v in _order(observed).spec.volumes if v.volume_uid == volume_uid)
+        volume = _volume(observed, volume_uid)
         made = await self._on.preparation.volume(volume)
         has = observed.domain.disks if observed.domain is not None else ()
         await self._on.hypervisor.attach_disk(self._uid, added_disk(made, self._on.disk_cache, has))
@@ -271,6 +282,16 @@ def _order(observed: Observed) -> Assignment:
     if observed.assignment is None:
         raise AssertionError("a step that needs an order was planned without one")
     return observed.assignment
+
+
+def _volume(observed: Observed, uid: str) -> AssignedVolume:
+    return next(volume for volume in _order(observed).spec.volumes if volume.volume_uid == uid)
+
+
+def _disk(observed: Observed, uid: str) -> tuple[str, AssignedVolume]:
+    """The name of a Volume's disk in the domain, and the order about it."""
+    disks = observed.domain.disks if observed.domain is not None else ()
+    return next(disk.target for disk in disks if disk.volume_uid == uid), _volume(observed, uid)
 
 
 def _record(observed: Observed) -> Record:

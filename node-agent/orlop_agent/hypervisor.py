@@ -34,6 +34,23 @@ class Power(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a guest may do with a disk in a second, reads and writes together; 0 is no limit."""
+
+    iops: int = 0
+    bandwidth: int = 0
+    """Bytes."""
+    burst_iops: int = 0
+    burst_bandwidth: int = 0
+    """Bytes."""
+    burst_seconds: int = 0
+    """How long a burst may last; 0 where there is none."""
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class DomainDisk:
     """One disk that a domain has now."""
 
@@ -42,6 +59,7 @@ class DomainDisk:
     volume_uid: str | None = None
     """The Volume that it is; None for the root disk and the seed."""
     readonly: bool = False
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +137,12 @@ class Hypervisor(Protocol):
 
     async def detach_disk(self, instance_uid: str, volume_uid: str) -> None:
         """Ask the guest to let go of a Volume's disk. Once it has, that is told as `Moved`; it may never."""
+
+    async def limit_disk(self, instance_uid: str, target: str, limits: Limits) -> None:
+        """Hold a disk to these limits from now on."""
+
+    async def fit_disk(self, instance_uid: str, target: str, size: int) -> int | None:
+        """Make a disk as large as this, and tell its guest, unless it is at least as large; returns its size."""
 
     async def lookup(self, instance_uid: str) -> Domain | None:
         """The Instance's domain, if there is one."""

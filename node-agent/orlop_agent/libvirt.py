@@ -20,6 +20,7 @@ import structlog
 from orlop_agent.api import backoff
 from orlop_agent.domain.build import NAME_PREFIX
 from orlop_agent.domain.disk import alias_of
+from orlop_agent.domain.limits import parameters
 from orlop_agent.domain.live import read_domain
 from orlop_agent.hypervisor import (
     ConnectionLostError,
@@ -29,6 +30,7 @@ from orlop_agent.hypervisor import (
     Ended,
     EndReason,
     HypervisorError,
+    Limits,
     Moved,
     Power,
     Reconnected,
@@ -118,6 +120,23 @@ class LibvirtHypervisor:
                     raise
 
         await self._on_domain(instance_uid, ask)
+
+    async def limit_disk(self, instance_uid: str, target: str, limits: Limits) -> None:
+        wanted = parameters(limits)
+        await self._on_domain(
+            instance_uid,
+            lambda domain: domain.setBlockIoTune(target, wanted, libvirt.VIR_DOMAIN_AFFECT_LIVE),
+        )
+
+    async def fit_disk(self, instance_uid: str, target: str, size: int) -> int | None:
+        def fit(domain: Any) -> int:
+            has: int = domain.blockInfo(target)[0]
+            if has >= size:  # a smaller size would cut data off
+                return has
+            domain.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+            return size
+
+        return await self._on_domain(instance_uid, fit)
 
     async def lookup(self, instance_uid: str) -> Domain | None:
         def look(domain: Any) -> Domain:

@@ -26,10 +26,12 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class DiskMemory:
-    """What this agent process knows of one Volume of a guest that runs."""
+    """What this agent process knows of one Volume."""
 
     asked_at: float | None = None
     """When the guest was first asked to let go of it."""
+    size: int | None = None
+    """Bytes that a guest sees; None where nobody looked yet."""
     due_at: float = 0.0
     """Not before then is the step that it needs taken again."""
     failures: int = 0
@@ -74,7 +76,7 @@ class Memory:
     """Why the domain counts as an orphan."""
     trouble: Trouble | None = None
     disks: Mapping[str, DiskMemory] = field(default_factory=dict)
-    """By the Volume's uid, those of the guest that runs."""
+    """By the Volume's uid."""
 
     @property
     def starting(self) -> bool:

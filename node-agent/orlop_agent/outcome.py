@@ -40,13 +40,18 @@ def asked(memory: Memory, volume_uid: str, now: float) -> Memory:
     """The guest was asked to let go of a Volume."""
     known = memory.disks.get(volume_uid, DiskMemory())
     since = now if known.asked_at is None else known.asked_at
-    noted = DiskMemory(asked_at=since, due_at=now + ASK_AGAIN)
+    noted = DiskMemory(asked_at=since, size=known.size, due_at=now + ASK_AGAIN)
     return replace(memory, disks={**memory.disks, volume_uid: noted})
 
 
 def untroubled(memory: Memory, volume_uid: str) -> Memory:
     """What was asked or went wrong with a Volume counts no more."""
     return replace(memory, disks={uid: known for uid, known in memory.disks.items() if uid != volume_uid})
+
+
+def sized(memory: Memory, volume_uid: str, size: int | None) -> Memory:
+    """How large a Volume is was found out; None where its domain is gone."""
+    return replace(memory, disks={**memory.disks, volume_uid: DiskMemory(size=size)})
 
 
 def disk_failed(step: steps.DiskStep, error: StepError, memory: Memory, now: float) -> Memory:

@@ -257,10 +257,13 @@ def _stopped(observed: Observed, assignment: Assignment, reason: str = "", messa
         return NoteEnd(None)
     if not observed.memory.unwired:
         return Unwire()
-    last = assignment.status
-    kept = last.conditions if last is not None and last.epoch == assignment.spec.epoch else []
+    step = volumes.at_rest(observed, assignment)
+    if step is not None:
+        return step
+    kept = volumes.conditions_at_rest(observed, assignment)
     return Report(
-        status(observed, assignment, State.STOPPED, reason=reason, message=message, conditions=kept)
+        status(observed, assignment, State.STOPPED, reason=reason, message=message, conditions=kept),
+        volumes.due_at_rest(observed, assignment),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from orlop_agent import durable
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError, NotFoundError
+from orlop_agent.domain.limits import limits_of
 from orlop_agent.domain.spec import BaseImage, Disk, DiskFile, KernelBoot
 from orlop_agent.failure import StepError
 from orlop_agent.image.errors import ImageError
@@ -27,6 +28,7 @@ from orlop_agent.report import not_ready
 from orlop_agent.seed.content import files
 from orlop_agent.seed.iso import image
 from orlop_agent.volume import qemu_img
+from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.file import make_once, make_overlay
 from orlop_agent.wiring import Wiring
@@ -173,7 +175,17 @@ class Preparation:
         uid = volume.volume_uid
         disk = await self._volumes.ensure(volume)
         readonly = volume.access is Access.READ_ONLY
-        return replace(disk, serial=uid[:_SERIAL_LENGTH], volume_uid=uid, readonly=readonly)
+        return replace(
+            disk,
+            serial=uid[:_SERIAL_LENGTH],
+            volume_uid=uid,
+            readonly=readonly,
+            limits=limits_of(volume),
+        )
+
+    async def grow(self, volume: AssignedVolume) -> int:
+        """Make a Volume that no guest has as large as the order says; returns its size. StepError."""
+        return await self._volumes.grow(VolumeData.of(volume), volume.size_bytes)
 
     async def _seed(self, assignment: Assignment) -> Disk:
         spec = assignment.spec

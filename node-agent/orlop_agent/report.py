@@ -8,7 +8,8 @@ from typing import Literal
 
 from orlop_agent.observed import Observed
 from orlop_agent.protocol import has_data
-from orlop_api.assignment import Assignment, AssignmentStatus, AttachedVolume, State
+from orlop_api.assignment import Assignment, AssignmentStatus, State
+from orlop_api.attachment import AttachedVolume, VolumeSize
 from orlop_api.condition import Condition, Truth, merged
 
 PARTS = ("ImageReady", "NetworkReady", "VolumesReady")
@@ -41,6 +42,10 @@ def status(
         start_id=kept.start_id if kept else None,
         root_disk=root_disk,
         created_volumes=list(observed.created_volumes),
+        volume_sizes=[
+            VolumeSize(volume_uid=uid, size_bytes=size)
+            for uid, size in sorted(sizes(observed, assignment).items())
+        ],
         attached_volumes=[AttachedVolume(volume_uid=uid) for uid in attached(observed)],
         restarted_at=kept.restarted_at if kept else None,
         domain_uuid=observed.domain.mark.instance_uid if running and observed.domain else None,
@@ -49,6 +54,16 @@ def status(
         message=message[:_MESSAGE_LIMIT],
         conditions=list(conditions),
     )
+
+
+def sizes(observed: Observed, assignment: Assignment) -> dict[str, int]:
+    """Bytes of the Volumes of the order, as far as they are known: they only grow, so what was said once holds."""
+    listed = {volume.volume_uid for volume in assignment.spec.volumes}
+    last = assignment.status
+    said = last.volume_sizes if last is not None and last.epoch == assignment.spec.epoch else []
+    known = {volume.volume_uid: volume.size_bytes for volume in said}
+    known |= {uid: disk.size for uid, disk in observed.memory.disks.items() if disk.size is not None}
+    return {uid: size for uid, size in known.items() if uid in listed}
 
 
 def attached(observed: Observed) -> list[str]:

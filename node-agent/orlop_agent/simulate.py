@@ -18,6 +18,7 @@ from orlop_agent.hypervisor import (
     Ended,
     EndReason,
     HypervisorError,
+    Limits,
     Moved,
     Power,
 )
@@ -39,6 +40,8 @@ class SimulatedHypervisor:
     """Uids of guests that do not heed the power button."""
     clinging: set[str] = field(default_factory=set)
     """Uids of Volumes that their guests do not let go of."""
+    sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Bytes by the uid of the Instance and the disk's name."""
     taps: set[str] | None = None
     """Names of the taps that are there; a domain needs its own, and they end with it. None: nobody looks."""
     _listeners: list[Callable[[DomainEvent], None]] = field(default_factory=list)
@@ -96,6 +99,23 @@ class SimulatedHypervisor:
             left = tuple(disk for disk in domain.disks if disk.volume_uid != volume_uid)
             self.domains[instance_uid] = replace(domain, disks=left)
             self._tell(Moved(instance_uid))
+
+    async def limit_disk(self, instance_uid: str, target: str, limits: Limits) -> None:
+        self._enter("limit_disk", instance_uid)
+        domain = self.domains.get(instance_uid)
+        if domain is not None:
+            disks = (replace(disk, limits=limits) if disk.target == target else disk for disk in domain.disks)
+            self.domains[instance_uid] = replace(domain, disks=tuple(disks))
+        self._leave("limit_disk")
+
+    async def fit_disk(self, instance_uid: str, target: str, size: int) -> int | None:
+        self._enter("fit_disk", instance_uid)
+        if instance_uid not in self.domains:
+            return None
+        sizes = self.sizes.setdefault(instance_uid, {})
+        sizes[target] = max(size, sizes.get(target, 0))
+        self._leave("fit_disk")
+        return sizes[target]
 
     async def lookup(self, instance_uid: str) -> Domain | None:
         self._enter("lookup", instance_uid)

@@ -68,6 +68,27 @@ class DetachDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitDisk:
+    """Hold a Volume of the guest that runs to the limits of the order."""
+
+    volume_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class FitDisk:
+    """Learn how large a Volume of the guest that runs is, and make it as large as the order says."""
+
+    volume_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrowData:
+    """Make a Volume of an Instance that is stopped as large as the order says."""
+
+    volume_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoteRunning:
     """Journal that the guest runs, where the Resume that began it could not."""
 
@@ -133,8 +154,10 @@ class Wait:
     until: float | None = None
 
 
-DiskStep = AttachDisk | DetachDisk
-"""A step for one Volume of a guest that runs: what goes wrong with it holds up nothing else."""
+DiskStep = AttachDisk | DetachDisk | LimitDisk | FitDisk | GrowData
+"""A step for one Volume: what goes wrong with it holds up nothing else."""
+TouchesDomain = Create | Resume | PressPower | Destroy | DiskStep
+"""Steps after which the domain may be another than it was."""
 
 Step = (
     Read
@@ -148,6 +171,9 @@ Step = (
     | Destroy
     | AttachDisk
     | DetachDisk
+    | LimitDisk
+    | FitDisk
+    | GrowData
     | NoteRunning
     | NoteEnd
     | Unwire

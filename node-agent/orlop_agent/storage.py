@@ -89,7 +89,7 @@ class StorageWork:
     async def _once(self, order: StorageOrder) -> StorageReport:
         """One try; a failure is part of the report."""
         try:
-            await self._carry_out(order)
+            size = await self._carry_out(order)
         except StepError as error:
             state = StorageState.FAILED if error.permanent else StorageState.PENDING
             return _report(order, state, error.reason, error.message)
@@ -100,15 +100,24 @@ class StorageWork:
             _log.exception("storage.bug", uid=order.uid)
             message = "the node's agent has a bug: its log tells more"
             return _report(order, StorageState.PENDING, "InternalError", message)
-        return _report(order, StorageState.DONE)
+        return _report(order, StorageState.DONE, size=size)
 
-    async def _carry_out(self, order: StorageOrder) -> None:
+    async def _carry_out(self, order: StorageOrder) -> int | None:
+        """The size of the data, where that was asked for."""
+        if order.uid in self._in_use():
+            raise StepError("InUse", "an Instance on this node still has it")
+        data = VolumeData(order.uid, order.location)
         match order.action:
             case StorageAction.DELETE:
-                if order.uid in self._in_use():
-                    raise StepError("InUse", "an Instance on this node still has it")
-                await self._volumes.delete(VolumeData(order.uid, order.location))
+                await self._volumes.delete(data)
+                return None
+            case StorageAction.EXPAND:
+                return await self._volumes.grow(data, order.size_bytes or 0)
 
 
-def _report(order: StorageOrder, state: StorageState, reason: str = "", message: str = "") -> StorageReport:
-    return StorageReport(uid=order.uid, action=order.action, state=state, reason=reason, message=message)
+def _report(
+    order: StorageOrder, state: StorageState, reason: str = "", message: str = "", size: int | None = None
+) -> StorageReport:
+    return StorageReport(
+        uid=order.uid, action=order.action, state=state, reason=reason, message=message, size_bytes=size
+    )

@@ -6,10 +6,13 @@ asked back from the guest first; nothing is taken from a guest by force while it
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from orlop_agent.domain.limits import limits_of
 from orlop_agent.hypervisor import DomainDisk
 from orlop_agent.observed import DiskMemory, Observed
-from orlop_agent.report import PARTS, all_ready, not_ready
-from orlop_agent.steps import AttachDisk, DetachDisk, DiskStep, Read
+from orlop_agent.report import PARTS, all_ready, not_ready, sizes
+from orlop_agent.steps import AttachDisk, DetachDisk, DiskStep, FitDisk, GrowData, LimitDisk, Read
 from orlop_api.assignment import AssignedVolume, Assignment
 from orlop_api.condition import Condition
 from orlop_api.volume import Access
@@ -27,10 +30,59 @@ def next_step(observed: Observed, assignment: Assignment) -> DiskStep | Read | N
     if due:
         # Nothing is taken away on the word of a cache.
         return DetachDisk(due[0]) if observed.fresh else Read()
-    if len(_attached(observed)) >= MOST:
-        return None
-    missing = [v.volume_uid for v in _missing(observed, assignment)]
-    return next((AttachDisk(uid) for uid in missing if _memory(observed, uid).due_at <= observed.now), None)
+    steps: list[DiskStep] = []
+    if len(_attached(observed)) < MOST:
+        steps += [AttachDisk(volume.volume_uid) for volume in _missing(observed, assignment)]
+    steps += _changes(observed, assignment)
+    return next((step for step in steps if _is_due(observed, step)), None)
+
+
+def _changes(observed: Observed, assignment: Assignment) -> Iterator[DiskStep]:
+    """What is to change of disks that stay."""
+    attached, known = _attached(observed), sizes(observed, assignment)
+    for volume in assignment.spec.volumes:
+        disk, size = attached.get(volume.volume_uid), known.get(volume.volume_uid)
+        if disk is None or not _matches(disk, volume):
+            continue
+        if disk.limits != limits_of(volume):
+            yield LimitDisk(volume.volume_uid)
+        if size is None or size < volume.size_bytes:
+            yield FitDisk(volume.volume_uid)
+
+
+def at_rest(observed: Observed, assignment: Assignment) -> GrowData | None:
+    """What is to be done for the Volumes of an Instance that is stopped: they grow as the order says."""
+    return next((step for step in _small(observed, assignment) if _is_due(observed, step)), None)
+
+
+def conditions_at_rest(observed: Observed, assignment: Assignment) -> list[Condition]:
+    """What was said last, and that a Volume does not grow."""
+    last = assignment.status
+    kept = last.conditions if last is not None and last.epoch == assignment.spec.epoch else []
+    for step in _small(observed, assignment):
+        known = _memory(observed, step.volume_uid)
+        told = not_ready(_PART, known.reason, known.message, assignment.metadata.generation)
+        return [*(c for c in kept if c.type != _PART), told]
+    return list(kept)
+
+
+def due_at_rest(observed: Observed, assignment: Assignment) -> float | None:
+    """When the next try is due."""
+    moments = [_memory(observed, step.volume_uid).due_at for step in _small(observed, assignment)]
+    return min((moment for moment in moments if moment > observed.now), default=None)
+
+
+def _small(observed: Observed, assignment: Assignment) -> Iterator[GrowData]:
+    """Volumes with data that are smaller than the order says; what is not known of is measured at the next start."""
+    known = sizes(observed, assignment)
+    for volume in assignment.spec.volumes:
+        size = known.get(volume.volume_uid)
+        if volume.volume_uid in observed.created_volumes and size is not None and size < volume.size_bytes:
+            yield GrowData(volume.volume_uid)
+
+
+def _is_due(observed: Observed, step: DiskStep) -> bool:
+    return _memory(observed, step.volume_uid).due_at <= observed.now
 
 
 def conditions(observed: Observed, assignment: Assignment) -> tuple[Condition, ...]:
@@ -44,7 +96,9 @@ def conditions(observed: Observed, assignment: Assignment) -> tuple[Condition, .
 
 def due_at(observed: Observed, assignment: Assignment) -> float | None:
     """When the next step is due, or something is to be told, if nothing happens before."""
-    moments = [_memory(observed, v.volume_uid).due_at for v in _missing(observed, assignment)]
+    waiting = {volume.volume_uid for volume in _missing(observed, assignment)}
+    waiting |= {step.volume_uid for step in _changes(observed, assignment)}
+    moments = [_memory(observed, uid).due_at for uid in waiting]
     for uid in _unwanted(observed, assignment):
         known = _memory(observed, uid)
         moments += [known.due_at] if known.asked_at is None else [known.due_at, known.asked_at + PATIENCE]
@@ -68,6 +122,13 @@ def _blocker(observed: Observed, assignment: Assignment) -> tuple[str, str] | No
         if known.reason:
             return known.reason, f"disk {volume.name}: {known.message}"
         return "Attaching", ""
+    names = {volume.volume_uid: volume.name for volume in assignment.spec.volumes}
+    for step in _changes(observed, assignment):
+        known = _memory(observed, step.volume_uid)
+        return (
+            known.reason or "Changing",
+            f"disk {names[step.volume_uid]}: {known.message}" if known.reason else "",
+        )
     return None
 
 

@@ -31,14 +31,6 @@ _PROGRESS = 10.0
 """Seconds between words on how far it is."""
 _STEPS_AT_ONCE = 64
 """More steps than any way through the plan has: a round that takes more is broken off and tried later."""
-_TOUCH_DOMAIN = (
-    steps.Create,
-    steps.Resume,
-    steps.PressPower,
-    steps.Destroy,
-    steps.AttachDisk,
-    steps.DetachDisk,
-)
 
 _log = structlog.get_logger()
 
@@ -140,7 +132,7 @@ class Worker:
                     return retry_at
             if isinstance(step, steps.Read):
                 fresh = True
-            if isinstance(step, _TOUCH_DOMAIN):
+            if isinstance(step, steps.TouchesDomain):
                 try:
                     self.domain = await self._on.hypervisor.lookup(self._uid)
                 except HypervisorError as error:

@@ -68,7 +68,7 @@ def _of_assignment(change: Change, thing: Assignment, store: Store) -> Iterator[
     identity = thing.spec.instance
     instance = store.by_uid(identity.uid)
     yield instance if instance is not None else change.key
-    for uid in _made_volumes(change.new) - _made_volumes(change.old):
+    for uid in {uid for uid, _ in _made_volumes(change.new) ^ _made_volumes(change.old)}:
         volume = store.by_uid(uid)
         if volume is not None:
             yield volume
@@ -76,9 +76,11 @@ def _of_assignment(change: Change, thing: Assignment, store: Store) -> Iterator[
         yield Key(HYPERVISOR.name, "", thing.spec.node_name)
 
 
-def _made_volumes(thing: Object | None) -> frozenset[str]:
+def _made_volumes(thing: Object | None) -> frozenset[tuple[str, int | None]]:
+    """Volumes that have data, and how large they are."""
     if isinstance(thing, Assignment) and thing.status is not None:
-        return frozenset(thing.status.created_volumes)
+        sizes = {volume.volume_uid: volume.size_bytes for volume in thing.status.volume_sizes}
+        return frozenset((uid, sizes.get(uid)) for uid in thing.status.created_volumes)
     return frozenset()
 
 

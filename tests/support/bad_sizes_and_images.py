@@ -32,6 +32,8 @@ def _nbd(export: str) -> dict[str, object]:
 
 _HTTP = {"http": {"url": "https://mirror.example.org/vmlinuz"}}
 
+LIMIT = "at least one of iopsPerSecond and bytesPerSecond must be set"
+RATE = "must be a quantity from 1Ki to 1Ti, for example 50Mi"
 SIZES_AND_IMAGES = [
     # Names
     Bad("upper case and _", "Instance", {"metadata.name": "VM_1"}, "metadata.name"),
@@ -101,6 +103,30 @@ SIZES_AND_IMAGES = [
     Bad("negative size", "Volume", {"spec.size": "-10Gi"}, "spec.size", SIZE),
     Bad("size too large", "Volume", {"spec.size": "1000Ti"}, "spec.size", SIZE),
     Bad("an endless size", "Volume", {"spec.size": "1" * 21}, "spec.size"),
+    Bad("limits on nothing", "Volume", {"spec.qos": {}}, "spec.qos", LIMIT),
+    Bad("limit of 0", "Volume", {"spec.qos": {"iopsPerSecond": 0}}, "spec.qos.iopsPerSecond"),
+    Bad("half a byte", "Volume", {"spec.qos": {"bytesPerSecond": "500m"}}, "spec.qos.bytesPerSecond", RATE),
+    Bad(
+        "a burst of nothing",
+        "Volume",
+        {"spec.qos": {"iopsPerSecond": 10, "burst": {"seconds": 5}}},
+        "spec.qos",
+        "at least one of burst.iopsPerSecond and burst.bytesPerSecond must be set",
+    ),
+    Bad(
+        "a burst below its limit",
+        "Volume",
+        {"spec.qos": {"iopsPerSecond": 10, "burst": {"iopsPerSecond": 9}}},
+        "spec.qos",
+        "burst.iopsPerSecond needs iopsPerSecond, and must be at least as much",
+    ),
+    Bad(
+        "a burst without its limit",
+        "Volume",
+        {"spec.qos": {"iopsPerSecond": 10, "burst": {"bytesPerSecond": "1Mi"}}},
+        "spec.qos",
+        "burst.bytesPerSecond needs bytesPerSecond, and must be at least as much",
+    ),
     Bad("no class", "Volume", {"spec.className": ABSENT}, "spec.className"),
     Bad("class with a slash", "Volume", {"spec.className": "a/b"}, "spec.className"),
     Bad("unknown reclaim policy", "Volume", {"spec.reclaimPolicy": "Recycle"}, "spec.reclaimPolicy"),

@@ -30,18 +30,18 @@ CHANGED = [
     Bad("network", "Network", {"spec.egress": "None"}, "spec", "spec is immutable: create another Network"),
     Bad("port", "Port", {"spec.address": "10.10.0.9"}, "spec", "spec is immutable: create another Port"),
     Bad(
-        "grow",
-        "Volume",
-        {"spec.size": "20Gi"},
-        "spec.size",
-        "size is fixed at creation: create another Volume",
-    ),
-    Bad(
         "shrink",
         "Volume",
         {"spec.size": "5Gi"},
         "spec.size",
-        "size is fixed at creation: create another Volume",
+        "size can only grow (10Gi -> 5Gi): create a smaller Volume and copy the data",
+    ),
+    Bad(
+        "shrink by another unit",
+        "Volume",
+        {"spec.size": "10G"},
+        "spec.size",
+        "size can only grow (10Gi -> 10G): create a smaller Volume and copy the data",
     ),
     Bad(
         "class",

@@ -143,8 +143,7 @@ class ScriptedAgent:
         """Uids of Instances whose guests run."""
         self.volumes: set[str] = set()
         """Uids of Volumes whose files exist."""
-        self.clinging: set[str] = set()
-        """Uids of Volumes that guests hold on to."""
+        self.clinging: set[str] = set()  # uids of Volumes that guests hold on to, and that do not grow
         self.address = f"192.0.2.{1 + sum(node.encode()) % 250}"
         self.beating = True
 
@@ -191,7 +190,7 @@ class ScriptedAgent:
     async def _obey(self, thing: Body) -> None:
         reports = [self._imported(order) for order in thing["spec"].get("imports", [])]
         done = [order | {"state": "Done"} for order in thing["spec"].get("storage", [])]
-        self.volumes -= {order["uid"] for order in done}
+        self.volumes -= {order["uid"] for order in done if order["action"] == "Delete"}
         status = thing.get("status", {})
         if status.get("imports", []) != reports or status.get("storage", []) != done:
             await self.report(imports=reports, storage=done)
@@ -247,14 +246,17 @@ class ScriptedAgent:
         await self._run(begun, uid)
 
     async def _run(self, order: Body, uid: str) -> None:
-        listed = [volume["volumeUID"] for volume in order["spec"].get("volumes", [])]
-        self.volumes |= set(listed)
+        sizes = {v["volumeUID"]: v["sizeBytes"] for v in order["spec"].get("volumes", [])}
+        self.volumes |= sizes.keys()
         await self._answer(
             order,
             "Running",
             rootDisk="Created",
-            createdVolumes=listed,
-            attachedVolumes=[{"volumeUID": volume} for volume in {*listed, *self.clinging}],
+            createdVolumes=list(sizes),
+            volumeSizes=[
+                {"volumeUID": uid, "sizeBytes": n} for uid, n in sizes.items() if uid not in self.clinging
+            ],
+            attachedVolumes=[{"volumeUID": volume} for volume in {*sizes, *self.clinging}],
             restartedAt=order["spec"].get("restartedAt"),
             domainUUID=uid,
             virtualizationType="qemu",

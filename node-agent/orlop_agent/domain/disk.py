@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from xml.etree import ElementTree as ET
 
+from orlop_agent.domain import limits
 from orlop_agent.domain.element import Node, element
 from orlop_agent.domain.spec import Disk, DiskFile, NbdExport
 from orlop_agent.hypervisor import DomainDisk
@@ -34,6 +35,7 @@ def disk(index: int, made_of: Disk, cache: str, *, boot: int | None) -> Node:
         else element("target", dev=f"vd{_LETTERS[index]}", bus="virtio"),
         element("readonly") if made_of.readonly else None,
         element("serial", text=made_of.serial) if made_of.serial else None,
+        limits.iotune(made_of.limits),
         element("alias", name=alias_of(made_of.volume_uid)) if made_of.volume_uid else None,
         element("boot", order=str(boot)) if boot is not None else None,
         type="file" if isinstance(made_of.source, DiskFile) else "network",
@@ -56,6 +58,7 @@ def read_disk(found: Node) -> DomainDisk:
         target.get("dev", "") if target is not None else "",
         name.removeprefix(_ALIAS) if name.startswith(_ALIAS) else None,
         found.find("readonly") is not None,
+        limits.read(found.find("iotune")),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from orlop_agent.hypervisor import Mark
+from orlop_agent.hypervisor import NO_LIMITS, Limits, Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Disk:
     readonly: bool = False
     disc: bool = False
     """A CD-ROM: booted from while the disk before it boots nothing."""
+    limits: Limits = NO_LIMITS
     cache: str | None = None
     """QEMU's cache mode, where it is another than that of the node's data pool."""
 

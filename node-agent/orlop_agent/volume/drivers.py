@@ -47,6 +47,12 @@ class Drivers:
         await self.of(data.location).delete(data)
         self._there.discard(data.uid)
 
+    async def grow(self, data: VolumeData, size: int) -> int:
+        """Give data that no guest has `size` bytes, unless it has as many; returns how many it has."""
+        driver = self.of(data.location)
+        await driver.grow(data, size)
+        return await driver.size(data)
+
     async def look(self, volumes: Iterable[AssignedVolume]) -> None:
         """Find out whose data is there, where that is not known yet."""
         for data in (VolumeData.of(volume) for volume in volumes if volume.volume_uid not in self._there):

@@ -195,12 +195,14 @@ def volume_facts(context: Context, key: Key, *, holder_is_gone: bool) -> VolumeF
     status = volume.status
     holder = status.attachment.instance_uid if status and status.attachment else None
     assignment = store.assignment_of(holder) if holder else None
-    made = assignment.status.created_volumes if assignment is not None and assignment.status else []
+    said = assignment.status if assignment is not None else None
+    uid = volume.metadata.uid
     return VolumeFacts(
         volume,
         context.now(),
         store.get(VOLUME_CLASS, "", volume.spec.class_name),
-        created=volume.metadata.uid in made,
+        created=said is not None and uid in said.created_volumes,
+        size=next((v.size_bytes for v in said.volume_sizes if v.volume_uid == uid), None) if said else None,
         holder_is_gone=holder_is_gone,
         hypervisor=_carrier(store, volume),
     )

@@ -12,13 +12,24 @@ from typing import Any
 from orlop_api.condition import Condition, is_true
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER
+from orlop_api.quantity import rounded, to_bytes
 from orlop_api.storage import StorageAction, StorageOrder, StorageState
 from orlop_api.volume import LocalParameters, ReclaimPolicy, Volume, VolumeClass, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
 from orlop_operator.reconcile.instance.facts import named
-from orlop_operator.reconcile.storage import FULL_AGAIN, storage_order, storage_report, with_order
+from orlop_operator.reconcile.storage import (
+    FULL_AGAIN,
+    storage_order,
+    storage_report,
+    with_order,
+    without_order,
+)
+
+RESIZING = "Resizing"
+"""Condition that is there while the device is smaller than spec.size."""
+_CREATED = true("Ready", "Created", "the data exists")
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,8 @@ class VolumeFacts:
     volume_class: VolumeClass | None = None
     created: bool = False
     """The Assignment of the Instance that uses it says that the data exists."""
+    size: int | None = None
+    """Bytes of the device, as the same Assignment says."""
     holder_is_gone: bool = False
     """The Instance that it is attached to does not exist, by an uncached read."""
     hypervisor: Hypervisor | None = None
@@ -43,9 +56,7 @@ def created(volume: Volume) -> bool:
 
 def record(volume: Volume, now: datetime) -> Body | None:
     """The status fields that say that the data exists; None where they are there."""
-    return (
-        None if created(volume) else _conditions(volume, [true("Ready", "Created", "the data exists")], now)
-    )
+    return None if created(volume) else _conditions(volume, [_CREATED], now)
 
 
 def plan_volume(facts: VolumeFacts) -> Plan:
@@ -56,14 +67,75 @@ def plan_volume(facts: VolumeFacts) -> Plan:
         return Plan((Patch(VOLUME, volume, {"status": {"attachment": None}}, "status"),))
     if volume.metadata.deleting:
         return _end(facts)
-    if facts.created and not created(volume):
-        return _say(facts, true("Ready", "Created", "the data exists"))
-    if created(volume):
-        return Plan()
+    if facts.created or created(volume):
+        return _kept(facts)
     if facts.volume_class is None:
         name = named("VolumeClass", "", volume.spec.class_name)
         return _say(facts, false("Ready", "VolumeClassNotFound", f"{name} does not exist"))
     return _say(facts, false("Ready", "WaitForFirstInstance", "the data is made with the first Instance"))
+
+
+def _kept(facts: VolumeFacts) -> Plan:
+    """The data exists; its size follows spec.size."""
+    volume = facts.volume
+    known = volume.status.capacity_bytes if volume.status else None
+    size = facts.size if facts.size is not None else known
+    capacity: Body = {"capacityBytes": size} if size is not None else {}
+    free = volume.status is not None and volume.status.attachment is None
+    if size is not None and size >= to_bytes(volume.spec.size):
+        return _with_taken_back(facts, _say(facts, _CREATED, capacity))
+    if not free:
+        # Whoever has it makes it grow, running or not.
+        told = None if size is None else true(RESIZING, *_growth(facts, size))
+        return _with_taken_back(facts, _say(facts, _CREATED, capacity, told))
+    return _expand(facts, size)
+
+
+def _growth(facts: VolumeFacts, size: int) -> tuple[str, str]:
+    """Reason and message while a device that is attached is smaller than it shall be."""
+    volume = facts.volume
+    holder = volume.status.attachment if volume.status is not None else None
+    if holder is None:
+        raise AssertionError
+    what = named("Instance", volume.metadata.namespace, holder.instance_name)
+    message = f"{rounded(size)} grow to {volume.spec.size} on {holder.node_name}, by {what}"
+    return "Growing", f"{message}; its VolumesReady says more"
+
+
+def _expand(facts: VolumeFacts, size: int | None) -> Plan:
+    """Have the node make the data of a Volume grow that nobody has."""
+    volume, host, status = facts.volume, facts.hypervisor, facts.volume.status
+    grows = f"{rounded(size) if size is not None else 'the data'} grow to {volume.spec.size}"
+    if host is None or status is None or status.location is None:
+        return _say(
+            facts, _CREATED, None, true(RESIZING, "WaitsForInstance", f"{grows} with the next Instance")
+        )
+    order = StorageOrder(
+        uid=volume.metadata.uid,
+        action=StorageAction.EXPAND,
+        location=status.location,
+        size_bytes=to_bytes(volume.spec.size),
+    )
+    if storage_order(host, volume.metadata.uid) != order:
+        asked = with_order(host, order)
+        return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+    report = storage_report(host, order)
+    if report is not None and report.state is StorageState.DONE and (report.size_bytes or 0) >= (size or 0):
+        done: Body = {"capacityBytes": report.size_bytes}
+        if report.size_bytes is not None and report.size_bytes >= to_bytes(volume.spec.size):
+            return _say(facts, _CREATED, done)
+    why = f": {report.message}" if report is not None and report.message else ""
+    reason = report.reason if report is not None and report.reason else "Growing"
+    message = f"{grows} on {host.metadata.name}{why}"
+    return _say(facts, _CREATED, None, true(RESIZING, reason, message))
+
+
+def _with_taken_back(facts: VolumeFacts, plan: Plan) -> Plan:
+    """And nothing is asked of the node for it any more."""
+    host, uid = facts.hypervisor, facts.volume.metadata.uid
+    if host is None or storage_order(host, uid) is None:
+        return plan
+    return Plan((*plan.effects, without_order(host, uid)), plan.again_after)
 
 
 def _end(facts: VolumeFacts) -> Plan:
@@ -111,9 +183,14 @@ def _keep_truth(volume: Volume, reason: str, message: str) -> Condition:
     return (true if created(volume) else false)("Ready", reason, message)
 
 
-def _say(facts: VolumeFacts, ready: Condition) -> Plan:
+def _say(
+    facts: VolumeFacts, ready: Condition, fields: Body | None = None, resizing: Condition | None = None
+) -> Plan:
     volume = facts.volume
-    change = _conditions(volume, kstatus(ready), facts.now)
+    conditions = kstatus(ready)
+    if resizing is not None:
+        conditions += [resizing, true("Reconciling", resizing.reason, resizing.message)]
+    change = _conditions(volume, conditions, facts.now) | (fields or {})
     old: dict[str, Any] = volume.status.wire() if volume.status else {}
     if not differs(old, old | change):
         return Plan()

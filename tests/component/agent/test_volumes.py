@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.local import LocalVolumes
+from orlop_api.volume import LocalParameters, VolumeLocation
 from support.scripted import Api, Body
 from support.simnode import SimNode, Story
 
@@ -96,6 +99,43 @@ async def test_another_access_is_another_disk(operator: Api, node: SimNode):
         assert disk.readonly
 
 
+async def test_size_and_limits_follow_the_order_while_the_guest_runs(operator: Api, node: SimNode):
+    (one,) = new(1)
+    story = Story(operator, node, volumes=[volume(one)])
+
+    def sizes(count: int) -> list[Body]:
+        return [{"volumeUID": one, "sizeBytes": count}]
+
+    async with node.agent():
+        await story.bind()
+        first = await story.until("Running", volumeSizes=sizes(1 << 20))
+        limits = {"iopsPerSecond": 50, "bytesPerSecond": 1 << 20}
+        await story.change(volumes=[volume(one, sizeBytes=3 << 20, limits=limits)])
+        await story.until("Running", volumeSizes=sizes(3 << 20))
+        (disk,) = [d for d in node.hypervisor.domains[story.uid].disks if d.volume_uid == one]
+        assert (disk.limits.iops, disk.limits.bandwidth) == (50, 1 << 20)
+    async with node.agent():
+        await story.change(volumes=[volume(one, sizeBytes=2 << 20)])
+        status = await story.until("Running", volumeSizes=sizes(3 << 20))
+        assert status["startID"] == first["startID"]
+        (disk,) = [d for d in node.hypervisor.domains[story.uid].disks if d.volume_uid == one]
+        assert disk.limits.iops == 0
+
+
+async def test_a_stopped_instance_has_its_volumes_grow(operator: Api, node: SimNode):
+    (one,) = new(1)
+    story = Story(operator, node, volumes=[volume(one)])
+    async with node.agent():
+        await story.bind()
+        await story.until("Running")
+        await story.change(desired="Stopped")
+        await story.until("Stopped")
+        await story.change(volumes=[volume(one, sizeBytes=3 << 20)])
+        await story.until("Stopped", volumeSizes=[{"volumeUID": one, "sizeBytes": 3 << 20}])
+        data = VolumeData(one, VolumeLocation(local=LocalParameters()))
+        assert await LocalVolumes(node.layout.volumes).size(data) == 3 << 20
+
+
 @pytest.mark.parametrize("when", ["fail_before", "fail_after"])
 @pytest.mark.parametrize("call", ["attach_disk", "detach_disk"])
 async def test_a_call_that_fails_once(operator: Api, node: SimNode, call: str, when: str):
@@ -133,14 +173,16 @@ async def test_an_agent_killed_at_any_moment_converges(operator: Api, node: SimN
         await story.bind()
         first = await story.until("Running")
     wanted: list[str] = []
+    size = 0
     for _ in range(25):
         async with node.agent():
             for _ in range(dice.randrange(1, 3)):
                 wanted = dice.sample(uids, dice.randrange(len(uids) + 1))
                 if dice.random() < 0.3:
-                    call = dice.choice(["attach_disk", "detach_disk", "lookup"])
+                    call = dice.choice(["attach_disk", "detach_disk", "fit_disk", "lookup"])
                     getattr(node.hypervisor, dice.choice(["fail_before", "fail_after"])).add(call)
-                await story.change(volumes=[volume(uid) for uid in wanted])
+                size = dice.randrange(1, 4) << 20
+                await story.change(volumes=[volume(uid, sizeBytes=size) for uid in wanted])
                 await asyncio.sleep(dice.random() * 0.15)
     node.hypervisor.fail_before.clear()
     node.hypervisor.fail_after.clear()
@@ -148,5 +190,6 @@ async def test_an_agent_killed_at_any_moment_converges(operator: Api, node: SimN
         status = await story.until("Running", attachedVolumes=attached(*wanted))
         assert status["startID"] == first["startID"], "the guest never ended"
         assert set(has(node, story)) == set(wanted)
+        assert all(known["sizeBytes"] >= size for known in status["volumeSizes"])
         assert pool(node) <= {f"{uid}.qcow2" for uid in uids}, "nothing half made is left"
         assert pool(node) >= {f"{uid}.qcow2" for uid in wanted}

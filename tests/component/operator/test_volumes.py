@@ -1,17 +1,28 @@
 """Volumes that come and go while their Instances are there: who has one, and in which order that is written."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from support import wishes
 from support.prepared import Tenant, tenant
-from support.scripted import Api, Body, ScriptedAgent
+from support.scripted import ORLOP, Api, Body, ScriptedAgent
 
 pytestmark = pytest.mark.component
 
 Agents = dict[str, ScriptedAgent]
+
+
+@pytest.fixture(autouse=True)
+async def no_instance_left(user: Api, agents: Agents) -> AsyncIterator[None]:
+    """The nodes are small, and other tests count what is on them."""
+    yield
+    path = f"{ORLOP}/instances"
+    for thing in (await user.call("GET", path))["items"]:
+        meta = thing["metadata"]
+        await Tenant(user, meta["namespace"]).delete(meta["name"])
 
 
 def mounts(*names: str) -> list[Body]:
@@ -72,8 +83,6 @@ async def test_a_volume_is_claimed_listed_let_go_and_free(user: Api, agents: Age
     other = await it.boot("other", volumes=mounts("a"))
     assert other["status"]["nodeName"] == node.node, "where the data is"
     assert (await attachment(it, "a"))["generation"] == 2
-    await it.delete("web")
-    await it.delete("other")
 
 
 async def test_a_volume_moves_on_when_it_is_let_go(user: Api, agents: Agents) -> None:
@@ -195,3 +204,50 @@ async def test_a_list_that_changes_all_the_time_ends_where_the_user_left_it(
 
 async def _get(it: Tenant, name: str) -> dict[str, Any]:
     return await it.api.call("GET", f"{it.path('instances')}/{name}")
+
+
+async def test_a_volume_grows_with_its_guest_and_says_how_far_it_is(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "grow", "data")
+    ready = await it.boot("web", volumes=mounts("data"))
+
+    def capacity(size: int) -> Callable[[Body | None], bool]:
+        return lambda thing: (thing or {})["status"].get("capacityBytes") == size
+
+    data = await it.api.until(it.path("volumes"), "data", capacity(1 << 30))
+    assert data is not None
+    assert wishes.condition(data, "Ready")["reason"] == "Created"
+    node = agents[ready["status"]["nodeName"]]
+    node.clinging.add(data["metadata"]["uid"])
+    await it.change("data", "volumes", size="2Gi", qos={"iopsPerSecond": 100, "bytesPerSecond": "10Mi"})
+    message = await it.because("data", "Growing", "volumes", "Resizing")
+    assert message == f"1Gi grow to 2Gi on {node.node}, by Instance grow/web; its VolumesReady says more"
+    assert wishes.condition(await it.ready("data", "volumes"), "Ready")["reason"] == "Created"
+    (order,) = (await it.assignment(ready["metadata"]["uid"]))["spec"]["volumes"]
+    assert order["sizeBytes"] == 2 << 30
+    assert (order["limits"]["iopsPerSecond"], order["limits"]["bytesPerSecond"]) == (100, 10 << 20)
+    node.clinging.clear()
+    await it.change("data", "volumes", qos=None)
+    data = await it.api.until(it.path("volumes"), "data", capacity(2 << 30))
+    assert wishes.condition(data, "Resizing") == {}
+    (order,) = (await it.assignment(ready["metadata"]["uid"]))["spec"]["volumes"]
+    assert order["limits"]["iopsPerSecond"] == 0
+
+
+async def test_a_volume_that_nobody_has_grows_on_its_node(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "alone", "data")
+    ready = await it.boot("web", volumes=mounts("data"))
+    data = await it.ready("data", "volumes")
+    await it.delete("web")
+    await it.change("data", "volumes", size="3Gi")
+    data = await it.api.until(
+        it.path("volumes"), "data", lambda thing: (thing or {})["status"].get("capacityBytes") == 3 << 30
+    )
+    assert data is not None
+    assert wishes.condition(data, "Resizing") == {}
+    node = ready["status"]["nodeName"]
+
+    def through(thing: Body | None) -> bool:
+        return not (thing or {})["spec"].get("storage")
+
+    await it.api.until(f"{ORLOP}/hypervisors", node, through)
+    assert data["metadata"]["uid"] in agents[node].volumes

@@ -10,6 +10,7 @@ import pytest
 from orlop_agent.api import backoff
 from orlop_agent.failure import StepError
 from orlop_agent.storage import StorageWork
+from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.storage import StorageAction, StorageOrder, StorageState
@@ -96,3 +97,15 @@ async def test_an_order_that_is_taken_back_ends(pool: Path, monkeypatch: pytest.
         work.follow([])
         await ended.wait()
     assert work.reports() == []
+
+
+async def test_data_grows_and_its_size_is_told(tmp_path: Path):
+    drivers = Drivers({Driver.LOCAL: LocalVolumes(tmp_path)})
+    data = VolumeData("v-1", ORDER.location)
+    await drivers.of(data.location).create(data, 1 << 20)
+    work = StorageWork(drivers, set)
+    for wanted, has in ((3 << 20, 3 << 20), (2 << 20, 3 << 20)):
+        work.follow([ORDER.model_copy(update={"action": StorageAction.EXPAND, "size_bytes": wanted})])
+        await settled(work, StorageState.DONE)
+        assert work.reports()[0].size_bytes == has
+    await work.close()

@@ -5,11 +5,12 @@ from typing import Any
 
 from orlop_agent import outcome, steps
 from orlop_agent.failure import StepError
-from orlop_agent.hypervisor import DomainDisk, Power
+from orlop_agent.hypervisor import DomainDisk, Limits, Power
+from orlop_agent.journal import Record
 from orlop_agent.observed import DiskMemory, Memory, order_key
 from orlop_agent.plan import plan
 from orlop_api.assignment import State
-from unit.agent.test_plan import GUEST, RAN, order, running
+from unit.agent.test_plan import GUEST, RAN, STARTED, order, running, stopped
 
 ROOT, SEED = DomainDisk("vda"), DomainDisk("vdz", readonly=True)
 
@@ -23,7 +24,10 @@ def guest(*disks: DomainDisk) -> Any:
 
 
 def look(wanted: list[dict[str, Any]], *disks: DomainDisk, **changes: Any) -> Any:
-    return running(assignment=order(RAN, volumes=wanted), domain=guest(*disks), **changes)
+    """A guest with these disks, all of them measured already."""
+    known = {disk.volume_uid: DiskMemory(size=1 << 20) for disk in disks if disk.volume_uid}
+    fields = {"memory": Memory(disks=known), **changes}
+    return running(assignment=order(RAN, volumes=wanted), domain=guest(*disks), **fields)
 
 
 def told(found: Any) -> tuple[str, str, str]:
@@ -90,7 +94,11 @@ def test_a_disk_in_trouble_holds_up_no_other_and_not_the_guest():
     memory = outcome.disk_failed(steps.AttachDisk("a"), error, found.memory, found.now)
     found = replace(found, memory=memory)
     assert plan(found) == steps.AttachDisk("b")
-    found = replace(found, domain=guest(DomainDisk("vdb", "b")))
+    found = replace(
+        found,
+        domain=guest(DomainDisk("vdb", "b")),
+        memory=replace(memory, disks={**memory.disks, "b": DiskMemory(size=1 << 20)}),
+    )
     assert told(found) == ("False", "HypervisorError", "disk a: no place is free")
     step = plan(found)
     assert isinstance(step, steps.Report)
@@ -99,6 +107,33 @@ def test_a_disk_in_trouble_holds_up_no_other_and_not_the_guest():
     memory = outcome.disk_failed(steps.AttachDisk("a"), error, memory, found.now)
     assert memory.disks["a"].due_at == found.now + 2
     assert not outcome.untroubled(memory, "a").disks
+
+
+def test_a_size_is_learned_once_and_follows_the_order():
+    disk = DomainDisk("vdb", "a")
+    found = look([volume("a")], disk, memory=Memory())
+    assert plan(found) == steps.FitDisk("a")
+    found = replace(found, memory=outcome.sized(Memory(), "a", 1 << 20))
+    step = plan(found)
+    assert isinstance(step, steps.Report)
+    assert [(v.volume_uid, v.size_bytes) for v in step.status.volume_sizes] == [("a", 1 << 20)]
+    grown = replace(found, assignment=order(RAN, volumes=[volume("a", sizeBytes=2 << 20)]))
+    assert plan(grown) == steps.FitDisk("a")
+    failed = outcome.disk_failed(
+        steps.FitDisk("a"), StepError("HypervisorError", "no"), found.memory, found.now
+    )
+    assert told(replace(grown, memory=failed)) == ("False", "HypervisorError", "disk a: no")
+    larger = replace(found, memory=outcome.sized(Memory(), "a", 4 << 20))
+    assert isinstance(plan(larger), steps.Report), "a disk never shrinks"
+
+
+def test_limits_are_set_where_they_are_others():
+    limits = {"iopsPerSecond": 100, "burstIopsPerSecond": 300, "burstSeconds": 5}
+    wanted = [volume("a", limits=limits)]
+    assert plan(look(wanted, DomainDisk("vdb", "a"))) == steps.LimitDisk("a")
+    held = DomainDisk("vdb", "a", limits=Limits(iops=100, burst_iops=300, burst_seconds=5))
+    assert isinstance(plan(look(wanted, held)), steps.Report)
+    assert plan(look([volume("a")], held)) == steps.LimitDisk("a"), "a limit that was taken away"
 
 
 def test_a_domain_holds_no_more_than_an_order_may_list():
@@ -122,3 +157,26 @@ def test_only_a_start_is_prepared_anew_for_its_volumes():
     assert order_key(before) != order_key(after)
     assert order_key(before) == order_key(order(RAN, instanceGeneration=7))
     assert isinstance(plan(running(assignment=after)), steps.AttachDisk)
+
+
+def test_a_stopped_instance_has_its_volumes_grow():
+    wanted = [volume("a", sizeBytes=2 << 20)]
+    said = {**RAN, "state": "Stopped", "volumeSizes": [{"volumeUID": "a", "sizeBytes": 1 << 20}]}
+    found = stopped(
+        assignment=order(said, desired="Stopped", volumes=wanted),
+        record=Record(STARTED),
+        memory=Memory(unwired=True),
+        created_volumes=("a",),
+    )
+    assert plan(found) == steps.GrowData("a")
+    error = StepError("DiskNotMade", "no space left on device")
+    failed = outcome.disk_failed(steps.GrowData("a"), error, found.memory, found.now)
+    step = plan(replace(found, memory=failed))
+    assert isinstance(step, steps.Report)
+    assert step.until == found.now + 1
+    assert [(c.reason, c.message) for c in step.status.conditions] == [(error.reason, error.message)]
+    step = plan(replace(found, memory=outcome.sized(found.memory, "a", 2 << 20)))
+    assert isinstance(step, steps.Report)
+    assert [v.size_bytes for v in step.status.volume_sizes] == [2 << 20]
+    unknown = order({**RAN, "state": "Stopped"}, desired="Stopped", volumes=wanted)
+    assert isinstance(plan(replace(found, assignment=unknown)), steps.Report), "it is measured when it starts"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orlop_api.assignment import AssignedVolume
+from orlop_api.attachment import AssignedLimits
 from orlop_api.instance import Instance, VolumeMount
+from orlop_api.qos import QualityOfService
 from orlop_api.quantity import to_bytes
 from orlop_api.volume import Driver, Volume, VolumeLocation
 from orlop_operator.kinds import VOLUME
@@ -66,8 +68,26 @@ def resolved(mount: VolumeMount, volume: Volume, where: VolumeLocation) -> Assig
         size_bytes=to_bytes(volume.spec.size),
         access=mount.access,
         attachment=volume.status.attachments if volume.status else 0,
+        limits=_limits(volume.spec.qos),
         created="Created" if created(volume) else "Unknown",
     )
+
+
+def _limits(qos: QualityOfService | None) -> AssignedLimits:
+    if qos is None:
+        return AssignedLimits()
+    burst = qos.burst
+    return AssignedLimits(
+        iops_per_second=qos.iops_per_second or 0,
+        bytes_per_second=_bytes(qos.bytes_per_second),
+        burst_iops_per_second=(burst.iops_per_second or 0) if burst else 0,
+        burst_bytes_per_second=_bytes(burst.bytes_per_second) if burst else 0,
+        burst_seconds=burst.seconds if burst else 0,
+    )
+
+
+def _bytes(quantity: str | None) -> int:
+    return to_bytes(quantity) if quantity is not None else 0
 
 
 def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:

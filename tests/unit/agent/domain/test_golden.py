@@ -1,6 +1,7 @@
 """The XML of domains, as files to review; `ORLOP_GOLDEN=write pytest …` writes them anew."""
 
 import os
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -10,7 +11,7 @@ from orlop_agent.domain.build import domain_xml
 from orlop_agent.domain.disk import added_disk
 from orlop_agent.domain.live import read_domain
 from orlop_agent.domain.spec import BaseImage, Disk, DiskFile, DomainSpec, KernelBoot, NbdExport, Nic
-from orlop_agent.hypervisor import DomainDisk, Mark, Power
+from orlop_agent.hypervisor import DomainDisk, Limits, Mark, Power
 
 GOLDEN = Path(__file__).parents[3] / "golden/domain"
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
@@ -60,6 +61,14 @@ CASES = {
     "volumes": spec(disks=(ROOT, DATA, SEED), disk_cache="writeback"),
     "disc": spec(disks=(Disk(ROOT.source, "qcow2"), SEED, DISC)),
     "network-disks": spec(disks=(ROOT, EXPORT, SEED), disk_cache="writeback"),
+    "limited": spec(
+        disks=(
+            ROOT,
+            replace(DATA, limits=Limits(500, 50 << 20, 2000, 200 << 20, 30)),
+            replace(DATA, limits=Limits(iops=100), serial="other", volume_uid="other"),
+            SEED,
+        )
+    ),
     "kernel": spec(
         kernel=KernelBoot(
             Path("/var/lib/orlop/images/k"), Path("/var/lib/orlop/images/i"), "console=ttyS0 a=<&>"
@@ -101,6 +110,12 @@ def test_mark_and_disks_are_read_back():
         DomainDisk("vdb", VOLUME),
         DomainDisk("vdc", readonly=True),
     )
+
+
+def test_limits_are_read_back():
+    seen = read_domain(domain_xml(CASES["limited"]), Power.RUNNING)
+    assert seen is not None
+    assert [disk.limits for disk in seen.disks] == [disk.limits for disk in CASES["limited"].disks]
 
 
 @pytest.mark.parametrize("xml", ["<domain/>", '<instance uid="x"/>', "<domain><metadata/></domain>"])
