@@ -7,10 +7,21 @@ from typing import Annotated
 
 from pydantic import Field
 
+from orlop_api.resource import rule
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _PATTERN = r"^[0-9]{1,6}(s|m|h)$"
 
 Duration = Annotated[str, Field(max_length=7, pattern=_PATTERN)]
+
+
+def lasting(least: str, most: str, example: str) -> dict[str, str]:
+    """The rule of a field that takes durations in these bounds, both included."""
+    return rule(
+        f"self.matches('{_PATTERN}') && duration(self) >= duration('{least}')"
+        f" && duration(self) <= duration('{most}')",
+        f"must be a duration from {least} to {most}, for example {example}",
+    )
 
 
 def to_seconds(duration: str) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orlop_api.assignment import AssignedImage
 from orlop_api.condition import Conditions
 from orlop_api.image import ImageFormat, ImageProgress
 from orlop_api.peer import NodeCertificate, PeerOffer
@@ -53,11 +54,24 @@ class ImportOrder(ApiModel):
     """The initial RAM disk, for direct kernel boot."""
 
 
+class PrePullOrder(ApiModel):
+    """One Image that this node shall have, before an Instance needs it."""
+
+    image_uid: ObjectUid
+    """The Image's uid."""
+    image: AssignedImage
+    """The image, pinned."""
+
+
 class HypervisorSpec(ApiModel):
     """What the operator asks of the node beside its Assignments."""
 
     imports: Annotated[list[ImportOrder], Field(max_length=64, json_schema_extra=list_map("imageUID"))] = []
     """Images to fetch and describe."""
+    pre_pulls: Annotated[
+        list[PrePullOrder], Field(max_length=64, json_schema_extra=list_map("imageUID"))
+    ] = []
+    """Images to fetch and keep."""
     storage: StorageOrders = []
     """What to do with the data of Volumes."""
     certificate: NodeCertificate | None = None
@@ -103,6 +117,21 @@ class ImportReport(ApiModel):
     """Bytes of the disk that a guest sees."""
     progress: ImageProgress | None = None
     """How far it is."""
+
+
+class PrePullReport(ApiModel):
+    """What became of a pre-pull order."""
+
+    image_uid: ObjectUid
+    """The Image's uid."""
+    digest: Digest
+    """The order's digest."""
+    state: ImportState
+    """Pulling, Ready or Failed; what failed is tried again."""
+    reason: Reason = ""
+    """The cause of a failure in one word."""
+    message: Message = ""
+    """The cause in one sentence."""
 
 
 class Capacity(ApiModel):
@@ -180,6 +209,10 @@ class HypervisorStatus(ApiModel):
     """How the node gives images to others; absent where orlop-config has that off."""
     imports: Annotated[list[ImportReport], Field(max_length=64, json_schema_extra=list_map("imageUID"))] = []
     """What became of spec.imports."""
+    pre_pulls: Annotated[
+        list[PrePullReport], Field(max_length=64, json_schema_extra=list_map("imageUID"))
+    ] = []
+    """What became of spec.prePulls."""
     storage: StorageReports = []
     """What became of spec.storage."""
     orphans: Annotated[list[Orphan], Field(max_length=256, json_schema_extra=list_map("instanceUID"))] = []

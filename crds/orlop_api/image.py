@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.condition import Conditions
+from orlop_api.duration import Duration, lasting
+from orlop_api.placement import NodeSelector
 from orlop_api.quantity import Quantity, between
 from orlop_api.resource import (
     API_VERSION,
@@ -22,6 +24,7 @@ from orlop_api.resource import (
     Metadata,
     rule,
     rules,
+    unchanged,
 )
 
 _CHECKSUM_FOR_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
@@ -126,6 +129,20 @@ class Requirements(ApiModel):
     """The least root disk a Flavor must give."""
 
 
+class PrePull(ApiModel):
+    """Nodes that shall have the Image before an Instance needs it."""
+
+    node_selector: NodeSelector = {}
+    """Labels of those nodes; every hypervisor when empty."""
+
+
+class Refresh(ApiModel):
+    """The Image follows its source."""
+
+    interval: Annotated[Duration, Field(json_schema_extra=rules(lasting("1m", "8760h", "24h")))]
+    """How often the source is looked at: a whole number with s, m or h, from 1m to 8760h."""
+
+
 class ImageSpec(ApiModel):
     """The disk that is wanted."""
 
@@ -140,6 +157,11 @@ class ImageSpec(ApiModel):
     """What a machine must have to run this Image."""
     kernel_boot: KernelBoot | None = None
     """Boot this kernel directly; the disk is still the root disk."""
+    pre_pull: PrePull | None = None
+    """Nodes that fetch the Image before an Instance needs it, and keep it. May be changed."""
+    refresh: Refresh | None = None
+    """Look at the source again and again, and give new Instances what is there then; those that exist keep what they
+    have. May be changed. Not together with a checksum."""
 
 
 class ImageProgress(ApiModel):
@@ -153,13 +175,43 @@ class ImageProgress(ApiModel):
     """Bytes expected, when the server said."""
 
 
+class PrePullStatus(ApiModel):
+    """How far the nodes of spec.prePull are."""
+
+    selected: Annotated[int, Field(ge=0)] = 0
+    """Nodes that shall have the Image."""
+    present: Annotated[int, Field(ge=0)] = 0
+    """Those of them that have it."""
+    message: Message = ""
+    """What the others wait for."""
+
+
+class RefreshStatus(ApiModel):
+    """When the source was looked at."""
+
+    attempted_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """The last look, however it ended."""
+    succeeded_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """The last look that brought the whole file."""
+
+
+class PastDigest(ApiModel):
+    """What the Image was."""
+
+    digest: Digest
+    """sha256 of the bytes as served."""
+    since: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When the Image became this."""
+
+
 class ImageStatus(ApiModel):
     """What was found, pinned at the first import."""
 
     observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """The metadata.generation that this status is about."""
     digest: Digest | None = None
-    """sha256 of the bytes as served: from now on this is the Image, whatever the server sends later."""
+    """sha256 of the bytes as served: this is the Image, whatever the server sends later. With spec.refresh it is what
+    new Instances get."""
     content_digest: Digest | None = None
     """sha256 of the file that nodes keep, where it is another one: unfolded, or converted to qcow2."""
     kernel_digest: Digest | None = None
@@ -176,8 +228,15 @@ class ImageStatus(ApiModel):
     """The running import."""
     message: Message | None = None
     """One sentence on what the Image waits for; the same as Ready's."""
+    pre_pull: PrePullStatus | None = None
+    """How far the nodes of spec.prePull are."""
+    refresh: RefreshStatus | None = None
+    """When the source was looked at, with spec.refresh."""
+    history: Annotated[list[PastDigest], Field(max_length=10, json_schema_extra=LIST_ATOMIC)] | None = None
+    """What the Image was and is, with spec.refresh: the newest first, at most ten."""
     conditions: Conditions = []
-    """Ready: imported, verified, and usable by Instances."""
+    """Ready: imported, verified, and usable by Instances. Refreshed, with spec.refresh: the last look at the source
+    brought the whole file."""
 
 
 class Image(ApiModel):
@@ -190,7 +249,14 @@ class Image(ApiModel):
         ImageSpec,
         Field(
             json_schema_extra=rules(
-                rule("self == oldSelf", "spec is immutable: create another Image for another disk"),
+                rule(
+                    unchanged(ImageSpec, but={"pre_pull", "refresh"}),
+                    "spec is immutable but for prePull and refresh: create another Image for another disk",
+                ),
+                rule(
+                    "!has(self.refresh) || !has(self.checksum)",
+                    "an Image with a checksum never changes: leave out either refresh or checksum",
+                ),
                 rule(
                     f"!{_PLAIN_HTTP.replace('self', 'self.source')} || has(self.checksum)", _CHECKSUM_FOR_HTTP
                 ),

@@ -36,13 +36,16 @@ _LABELS = rule(
 )
 
 
+NodeSelector = Annotated[
+    dict[str, Annotated[str, Field(max_length=63)]],
+    Field(max_length=32, json_schema_extra=rules(_LABELS)),
+]
+
+
 class Placement(ApiModel):
     """Where the machine may run."""
 
-    node_selector: Annotated[
-        dict[str, Annotated[str, Field(max_length=63)]],
-        Field(max_length=32, json_schema_extra=rules(_LABELS)),
-    ] = {}
+    node_selector: NodeSelector = {}
     """Labels that the node must have."""
     tolerations: Annotated[
         list[Annotated[Toleration, Field(json_schema_extra=rules(*_TOLERATION))]],

@@ -65,6 +65,20 @@ class ApiModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+def unchanged(model: type[ApiModel], but: set[str]) -> str:
+    """CEL for a spec: true while no field of it but these has changed."""
+    checks = []
+    for name, field in model.model_fields.items():
+        wire = to_wire_name(name)
+        if name in but:
+            continue
+        same = f"self.{wire} == oldSelf.{wire}"
+        if not field.is_required():
+            same = f"(has(self.{wire}) ? has(oldSelf.{wire}) && {same} : !has(oldSelf.{wire}))"
+        checks.append(same)
+    return " && ".join(checks)
+
+
 class Metadata(ApiModel):
     """The part of ObjectMeta that Orlop reads."""
 

@@ -15,10 +15,13 @@ from orlop_agent.api.errors import ApiError
 from orlop_agent.api.watch import Changed, Gone, Listed
 from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
+from orlop_agent.image.store import ImageFiles
 from orlop_agent.imports import Imports
 from orlop_agent.peer.peering import Peering
+from orlop_agent.prepulls import PrePulls
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.pools import SharedPools
+from orlop_api.assignment import AssignedImage
 from orlop_api.hypervisor import (
     Hypervisor,
     HypervisorStatus,
@@ -58,6 +61,9 @@ class ImageCache(Protocol):
     async def tidy(self) -> int:
         """Remove what its limits want gone; bytes that were freed."""
 
+    async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles:
+        """The files of a pinned image, fetched where they are missing; ImageError."""
+
     async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:
         """Fetch and describe."""
 
@@ -82,6 +88,7 @@ class Inventory:
         self._seen: Hypervisor | None = None
         self._dirty = asyncio.Event()
         self._imports = Imports(node, images, self.look)
+        self._prepulls = PrePulls(images, self.look)
         self._peering = peering
         self._storage = storage
         self._pools = pools
@@ -98,7 +105,8 @@ class Inventory:
             for report in self._imports.reports()
             for digest in (report.digest, report.kernel_digest, report.initrd_digest)
         )
-        return {digest for digest in reported if digest is not None} | self._images.busy()
+        imported = {digest for digest in reported if digest is not None}
+        return imported | self._prepulls.digests() | self._images.busy()
 
     async def run(self, orphans: Callable[[], list[Orphan]]) -> None:
         """Watch, publish, renew, until cancelled."""
@@ -112,6 +120,7 @@ class Inventory:
                 tasks.create_task(self._pools.run(self.look), name="pools")
         finally:
             await self._imports.close()
+            await self._prepulls.close()
             await self._storage.close()
 
     async def _follow(self) -> None:
@@ -128,6 +137,7 @@ class Inventory:
         self._seen = hypervisor
         if hypervisor is not None:
             self._peering.follow(hypervisor.spec.certificate)
+            self._prepulls.follow(hypervisor.spec.pre_pulls)
             self._imports.follow(
                 hypervisor.spec.imports, hypervisor.status.imports if hypervisor.status else []
             )
@@ -161,6 +171,7 @@ class Inventory:
                     SharedPool(name=name, pool_id=pool_id) for name, pool_id in self._pools.found.items()
                 ],
                 "imports": self._imports.reports(),
+                "pre_pulls": self._prepulls.reports(),
                 "storage": self._storage.reports(),
                 "orphans": orphans[:_MAX_ORPHANS],
             }

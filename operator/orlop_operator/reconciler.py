@@ -138,7 +138,7 @@ class Reconciler:
             identity = assignment.spec.instance
             self._queue.add(Key(INSTANCE.name, identity.namespace, identity.name))
         for image in self._store.all(IMAGE):
-            if image.status is None or image.status.digest is None:
+            if image.status is None or image.status.digest is None or image.spec.pre_pull is not None:
                 self._queue.add(Key(IMAGE.name, image.metadata.namespace, image.metadata.name))
 
     async def _run(self, key: Key, plan: Callable[[Learned], Plan | None]) -> None:

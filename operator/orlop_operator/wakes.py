@@ -11,7 +11,7 @@ from orlop_api.image import Image
 from orlop_api.instance import Instance
 from orlop_api.port import Port
 from orlop_api.volume import Volume
-from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, Lease, Node, Object, OwnedPort
+from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, IMAGE, Lease, Node, Object, OwnedPort
 from orlop_operator.references import references
 from orlop_operator.store import Change, Key, Store
 
@@ -53,11 +53,15 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
                 yield from _of_claim(thing, store)
         case Node():
             yield Key(HYPERVISOR.name, "", thing.metadata.name)
+            if change.old is None or change.new is None or _labels(change.old) != _labels(change.new):
+                yield from _prepulled(store)
         case Lease():
             if thing.metadata.namespace == NODE_ACCOUNTS_NAMESPACE and _revives(change):
                 yield Key(HYPERVISOR.name, "", thing.metadata.name)
         case Hypervisor():
             yield from _of_hypervisor(thing, store)
+            if change.old is None or change.new is None:
+                yield from _prepulled(store)
         case Port() | Volume() | Image():
             yield from _of_referred(change, thing, store)
         case _:
@@ -99,9 +103,22 @@ def _revives(change: Change) -> bool:
     return change.old is None or change.new is None
 
 
+def _labels(thing: Object) -> object:
+    return thing.metadata.labels
+
+
+def _prepulled(store: Store) -> Iterator[Key]:
+    """Images that some nodes shall have early: another node may be one of those."""
+    for image in store.all(IMAGE):
+        if image.spec.pre_pull is not None:
+            yield Key(IMAGE.name, image.metadata.namespace, image.metadata.name)
+
+
 def _of_hypervisor(thing: Hypervisor, store: Store) -> Iterator[Key]:
-    for order in thing.spec.imports:
-        key = store.by_uid(order.image_uid)
+    images = [order.image_uid for order in thing.spec.imports]
+    images += [order.image_uid for order in thing.spec.pre_pulls]
+    for uid in images:
+        key = store.by_uid(uid)
         if key is not None:
             yield key
     for asked in thing.spec.storage:

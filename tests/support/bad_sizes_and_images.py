@@ -31,6 +31,12 @@ def _nbd(export: str) -> dict[str, object]:
 
 
 _HTTP = {"http": {"url": "https://mirror.example.org/vmlinuz"}}
+REFRESH = "must be a duration from 1m to 8760h, for example 24h"
+
+
+def _following(interval: str) -> dict[str, object]:
+    return {"source": _HTTP, "refresh": {"interval": interval}}
+
 
 LIMIT = "at least one of iopsPerSecond and bytesPerSecond must be set"
 RATE = "must be a quantity from 1Ki to 1Ti, for example 50Mi"
@@ -131,6 +137,23 @@ SIZES_AND_IMAGES = [
     Bad("class with a slash", "Volume", {"spec.className": "a/b"}, "spec.className"),
     Bad("unknown reclaim policy", "Volume", {"spec.reclaimPolicy": "Recycle"}, "spec.reclaimPolicy"),
     # Image
+    *(
+        Bad(f"refresh every {said!r}", "Image", {"spec": _following(said)}, "spec.refresh.interval", REFRESH)
+        for said in ("", "5", "30s", "1d", "-1h", "9999h", "1h30m", "0.5h")
+    ),
+    Bad(
+        "to follow a checksum",
+        "Image",
+        {"spec": {**_following("1h"), "checksum": "sha256:" + "a" * 64}},
+        "spec",
+        "an Image with a checksum never changes: leave out either refresh or checksum",
+    ),
+    Bad(
+        "labels of nowhere",
+        "Image",
+        {"spec.prePull": {"nodeSelector": {"a b": "c"}}},
+        "spec.prePull.nodeSelector",
+    ),
     Bad("no source", "Image", {"spec.source": ABSENT}, "spec.source"),
     Bad("empty source", "Image", {"spec.source": {}}, "spec.source.http"),
     Bad("a file", "Image", {"spec.source.http.url": "file:///etc/shadow"}, "spec.source.http.url", URL),

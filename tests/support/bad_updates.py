@@ -25,7 +25,7 @@ CHANGED = [
         "Image",
         {"spec.source.http.url": "https://mirror.example.org/other.qcow2"},
         "spec",
-        "spec is immutable: create another Image for another disk",
+        "spec is immutable but for prePull and refresh: create another Image for another disk",
     ),
     Bad("network", "Network", {"spec.egress": "None"}, "spec", "spec is immutable: create another Network"),
     Bad("port", "Port", {"spec.address": "10.10.0.9"}, "spec", "spec is immutable: create another Port"),

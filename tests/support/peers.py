@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -15,7 +17,7 @@ from orlop_agent.metrics import CacheMetrics
 from orlop_agent.peer.peering import Peering
 from orlop_api.assignment import AssignedImage
 from orlop_api.config import ImageConfig
-from orlop_api.peer import ImagePeer
+from orlop_api.peer import ImagePeer, server_name
 from orlop_operator.node_certificate import NodeAuthority, certified, renewed
 from support.smallpool import raw_disk
 
@@ -105,3 +107,20 @@ class Source:
     async def disk(self, _: web.Request) -> web.Response:
         self.served += 1
         return web.Response(body=DISK)
+
+
+class Asked:
+    """Plain requests to a node, as somebody with or without a certificate."""
+
+    def __init__(self, node: Node, context: ssl.SSLContext | bool) -> None:
+        self.node, self.context = node, context
+
+    async def get(self, path: str, **headers: str) -> tuple[int, bytes]:
+        url = f"https://127.0.0.1:{self.node.peer.port}{path}"
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
+            session.get(
+                url, ssl=self.context, server_hostname=server_name(self.node.name), headers=headers
+            ) as response,
+        ):
+            return response.status, await response.read()

@@ -12,13 +12,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import aiohttp
 import structlog
 
 from orlop_agent.image.fetch import Progress
+from orlop_agent.image.sparse import SparseWriter
 from orlop_agent.image.transfer import Expect
+from orlop_agent.peer.server import ALLOCATED
 from orlop_api.config import ImageConfig
 from orlop_api.peer import ImagePeer, server_name
 from orlop_api.quantity import to_bytes
@@ -27,6 +29,8 @@ _CHUNK = 1 << 20
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 10.0
 _RATE_WINDOW_SECONDS = 20.0
+_LOOK_BYTES = 64 << 20
+"""Bytes between looks at the room that is left."""
 _CUTS = 3
 """How often one peer may end a transfer early and be asked for the rest."""
 
@@ -41,7 +45,7 @@ class _PeerError(Exception):
 class _Transfer:
     """One file from one peer, perhaps in several answers."""
 
-    file: BinaryIO
+    writer: SparseWriter
     limit: int
     least_rate: int
     progress: Progress
@@ -54,11 +58,16 @@ class _Transfer:
         rest = response.content_length
         if rest is None or self.received + rest > self.limit:
             raise _PeerError(f"offers {rest} bytes")
-        await self.expect(rest)
+        # Holes are sent as zeros and become holes again, so less than the length may be needed.
+        await self.expect(_allocated(response, rest))
+        looked = self.received
         since, before = time.monotonic(), self.received
         async for chunk in response.content.iter_chunked(_CHUNK):
             self.received += len(chunk)
             rest -= len(chunk)
+            if self.received - looked >= _LOOK_BYTES:
+                looked = self.received
+                await self.expect(0)
             await asyncio.to_thread(self._keep, chunk)
             self.progress(self.received, self.received + rest)
             now = time.monotonic()
@@ -75,7 +84,7 @@ class _Transfer:
             raise _PeerError("sent other bytes")
 
     def _keep(self, chunk: bytes) -> None:
-        self.file.write(chunk)
+        self.writer.write(chunk)
         self.hash.update(chunk)
 
 
@@ -99,12 +108,14 @@ async def take(
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
         for peer in peers:
             with target.open("wb") as file:
+                writer = SparseWriter(file)
                 transfer = _Transfer(
-                    file, to_bytes(config.max_size), config.min_bytes_per_second, progress, expect
+                    writer, to_bytes(config.max_virtual_size), config.min_bytes_per_second, progress, expect
                 )
                 try:
                     await _from_one(session, peer, name, transfer)
                     transfer.verify(digest)
+                    await asyncio.to_thread(writer.finish)
                 except (_PeerError, aiohttp.ClientError, ssl.SSLError, TimeoutError) as error:
                     _log.warning(
                         "peer.useless", peer=peer.node_name, digest=name, error=str(error) or repr(error)
@@ -113,6 +124,12 @@ async def take(
                     _log.info("peer.gave", peer=peer.node_name, digest=name, bytes=transfer.received)
                     return transfer.received
     return None
+
+
+def _allocated(response: aiohttp.ClientResponse, rest: int) -> int:
+    """Bytes of disk that the file takes on the peer, as it says: no more than a hint."""
+    said = response.headers.get(ALLOCATED, "")
+    return min(rest, int(said)) if said.isdecimal() and len(said) < 20 else rest
 
 
 async def _from_one(session: aiohttp.ClientSession, peer: ImagePeer, name: str, transfer: _Transfer) -> None:

@@ -12,6 +12,8 @@ from aiohttp.abc import AbstractStreamWriter
 
 _AT_ONCE = 8
 """Transfers to other nodes; who comes then is told to come back, and asks the next peer or the source."""
+ALLOCATED = "Orlop-Allocated"
+"""Header: bytes of disk that the whole file takes here."""
 _IDLE_SECONDS = 15.0
 _CHUNK = 1 << 20
 
@@ -78,7 +80,8 @@ class _Transfer(web.FileResponse):
     """A file that is sent; aiohttp does all of it in `prepare`."""
 
     def __init__(self, path: Path, server: Server) -> None:
-        super().__init__(path, chunk_size=_CHUNK)
+        allocated = path.stat().st_blocks * 512
+        super().__init__(path, chunk_size=_CHUNK, headers={ALLOCATED: str(allocated)})
         self._server = server
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:

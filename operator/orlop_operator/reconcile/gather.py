@@ -29,7 +29,7 @@ from orlop_operator.kinds import (
     OwnedPort,
 )
 from orlop_operator.placements import Placements
-from orlop_operator.reconcile.hypervisor import HypervisorFacts
+from orlop_operator.reconcile.hypervisor import HypervisorFacts, wanted
 from orlop_operator.reconcile.image import ImageFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
@@ -37,6 +37,7 @@ from orlop_operator.reconcile.location import carrier
 from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
+from orlop_operator.reconcile.prepull import Nodes
 from orlop_operator.reconcile.volume import VolumeFacts
 from orlop_operator.references import made_port
 from orlop_operator.reviews import Reviews
@@ -153,7 +154,13 @@ def image_facts(context: Context, key: Key, failed_for: Mapping[int, float]) -> 
     if image is None:
         return None
     hosts = tuple(context.store.all(HYPERVISOR))
-    return ImageFacts(image, context.now(), hosts, failed_for)
+    found = (context.store.get(NODE, "", host.metadata.name) for host in hosts)
+    nodes = Nodes(
+        hosts,
+        {node.metadata.name: node.metadata.labels for node in found if wanted(node) and node is not None},
+        lambda digest, node: _peers(context, digest, node, f"{image.metadata.uid}/{node}"),
+    )
+    return ImageFacts(image, context.now(), hosts, nodes, failed_for)
 
 
 def network_facts(context: Context, key: Key) -> NetworkFacts | None:

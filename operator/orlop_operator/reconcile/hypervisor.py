@@ -114,7 +114,10 @@ def _prune(facts: HypervisorFacts, host: Hypervisor) -> Patch[Hypervisor] | None
     """Orders for objects that are gone."""
     imports = [order.wire() for order in host.spec.imports if order.image_uid in facts.images]
     storage = [order for order in host.spec.storage if order.uid in facts.volumes or not over(host, order)]
+    pulls = [order.wire() for order in host.spec.pre_pulls if order.image_uid in facts.images]
     change: Body = {}
+    if len(pulls) != len(host.spec.pre_pulls):
+        change["prePulls"] = pulls
     if len(imports) != len(host.spec.imports):
         change["imports"] = imports
     if len(storage) != len(host.spec.storage):

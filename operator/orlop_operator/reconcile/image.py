@@ -6,19 +6,29 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orlop_api.condition import Condition, is_true
+from orlop_api.assignment import AssignedImage
+from orlop_api.condition import Condition, find, is_true
 from orlop_api.hypervisor import Hypervisor, ImportOrder, ImportReport, ImportState
-from orlop_api.image import Image, KernelFile
+from orlop_api.image import Image, ImageStatus, KernelFile
 from orlop_api.source import OrderedFile
 from orlop_operator.kinds import HYPERVISOR, IMAGE
+from orlop_operator.reconcile import refresh
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, Effect, Patch, Plan, Report
+from orlop_operator.reconcile.instance.image import assigned
+from orlop_operator.reconcile.prepull import Nodes, plan_prepull
 from orlop_operator.reconcile.source import located
 
 LONGEST = 64
 """Length of Hypervisor.spec.imports."""
 FIRST_RETRY = 10.0
 LONGEST_RETRY = 300.0
+_PINS = frozenset(
+    {"digest", "contentDigest", "kernelDigest", "initrdDigest", "format", "sizeBytes", "virtualSizeBytes"}
+)
+"""Fields of the status that say what the Image is."""
+NOBODY_AGAIN = 60.0
+"""Seconds after which a node is looked for again that could look at the source."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,8 @@ class ImageFacts:
     image: Image
     now: datetime
     hypervisors: Collection[Hypervisor] = ()
+    nodes: Nodes = field(default_factory=Nodes)
+    """What pre-pulls depend on."""
     failed_for: Mapping[int, float] = field(default_factory=dict)
     """Seconds since the failure of each generation of the order was first seen."""
 
@@ -38,9 +50,11 @@ def plan_image(facts: ImageFacts) -> Plan:
     if image.metadata.deleting:
         return Plan()
     ordered = _ordered(facts)
-    if image.status is not None and (image.status.digest is not None or _stalled(image)):
+    if image.status is not None and image.status.digest is not None:
+        return _pinned(facts, image.status, ordered)
+    if image.status is not None and _stalled(image):
         # The Image says what the import said, so the order has served.
-        return Plan((_withdraw(ordered[0], image),)) if ordered else Plan()
+        return Plan((_withdraw(ordered[0], image),)) if ordered else _restated(facts, image.status, {}, None)
     if not ordered:
         return _order(facts)
     host = ordered[0]
@@ -56,6 +70,54 @@ def plan_image(facts: ImageFacts) -> Plan:
         message = f"{report.message or report.reason}; not tried again: create another Image for another file"
         return _told(facts, false("Ready", report.reason or "ImportFailed", message), report, stalled=True)
     return _retry(facts, host, order, report)
+
+
+def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -> Plan:
+    """It stays Ready, whatever its source does. Nodes may have it early, and it may follow its source."""
+    image = facts.image
+    pinned = assigned(image)
+    effects: list[Effect] = []
+    fields: Body = {}
+    if isinstance(pinned, AssignedImage):
+        pulled = plan_prepull(image, pinned, facts.nodes)
+        effects += pulled.effects
+        fields |= {"prePull": pulled.status.wire()} if pulled.status is not None else {}
+    condition: Condition | None = find(status.conditions, refresh.TYPE)
+    again = refresh.due_in(image, facts.now)
+    if ordered:
+        again = None
+        host = ordered[0]
+        order = next(o for o in host.spec.imports if o.image_uid == image.metadata.uid)
+        report = _report(host, order)
+        under_way = report is None or report.state is ImportState.PULLING
+        if refresh.told(image, order) or (under_way and not _usable(host)):
+            effects.append(_withdraw(host, image))
+        elif report is not None and not under_way:
+            changed, condition = refresh.outcome(status, report, _pins(report), facts.now)
+            fields |= changed
+    elif again is not None and again <= 0:
+        chosen, again = _choose(facts), NOBODY_AGAIN
+        if chosen is not None:
+            asked = _new_order(image).model_copy(update={"generation": refresh.generation(facts.now)})
+            effects.append(_imports(chosen, [*chosen.spec.imports, asked]))
+    said = _restated(facts, status, fields, condition if image.spec.refresh is not None else None)
+    return Plan((*effects, *said.effects), again_after=again)
+
+
+def _restated(facts: ImageFacts, status: ImageStatus, fields: Body, refreshed: Condition | None) -> Plan:
+    """The status as it is but for these fields, about the spec as it is now."""
+    image = facts.image
+    conditions = [c for c in status.conditions if c.type != refresh.TYPE]
+    if refreshed is not None:
+        conditions.append(refreshed)
+    generation, old = image.metadata.generation, status.wire()
+    dropped = {"prePull", "progress"} | ({"refresh"} if image.spec.refresh is None else set())
+    if "digest" in fields:
+        dropped |= _PINS  # what is new may lack what was there before
+    made = settled(status.conditions, conditions, generation, facts.now)
+    new = {name: value for name, value in old.items() if name not in dropped} | fields
+    new |= {"observedGeneration": generation, "conditions": [c.wire() for c in made]}
+    return Plan((Report(IMAGE, image, new),)) if differs(old, new) else Plan()
 
 
 def retry_delay(generation: int) -> float:
@@ -166,6 +228,10 @@ def _told(facts: ImageFacts, ready: Condition, report: ImportReport | None, *, s
         status["message"] = ready.message
     if report is not None and report.state is ImportState.READY:
         status |= _pins(report)
+        if image.spec.refresh is not None:
+            changed, condition = refresh.outcome(ImageStatus(), report, _pins(report), facts.now)
+            status |= changed
+            status["conditions"] += [c.wire() for c in settled((), (condition,), generation, facts.now)]
     elif report is not None and report.progress is not None and report.state is ImportState.PULLING:
         status["progress"] = report.progress.wire()
     if not differs(old.wire() if old else None, status):

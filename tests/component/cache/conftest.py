@@ -21,6 +21,6 @@ def slots(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def source() -> AsyncIterator[Source]:
     made = Source()
-    await made.server.start_server()
+    await made.start()
     yield made
-    await made.server.close()
+    await made.close()

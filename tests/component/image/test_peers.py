@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -14,9 +15,9 @@ from aiohttp.test_utils import TestServer
 
 from orlop_agent.peer import client, server
 from orlop_agent.peer.identity import Identity
-from orlop_api.peer import ImagePeer, server_name
+from orlop_api.peer import ImagePeer
 from orlop_operator.node_certificate import NodeAuthority, certified
-from support.peers import DISK, HEX, MIB, NOW, Node, Source, authority
+from support.peers import DIGEST, DISK, HEX, MIB, NOW, Asked, Node, Source, authority, nothing
 
 pytestmark = [
     pytest.mark.component,
@@ -62,6 +63,26 @@ async def test_a_peer_saves_the_source(nodes: tuple[Node, Node], source: Source)
     assert taker.count("hits_total") == 1
     assert taker.count("bytes") == len(DISK)
     assert (await taker.ensure()) == DISK
+
+
+async def test_holes_stay_holes(nodes: tuple[Node, Node], source: Source) -> None:
+    giver, taker = nodes
+    path = giver.store._root / HEX
+    with path.open("wb") as file:
+        file.write(DISK[: MIB // 2])
+        file.truncate(64 * MIB)
+    content = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    target = taker.store._root / ".part-holes"
+    booked = []
+
+    async def expect(size: int) -> None:
+        booked.append(size)
+
+    assert await taker.peering.take([giver.peer], DIGEST, content, target, nothing, expect)
+    assert target.stat().st_size == 64 * MIB
+    assert target.stat().st_blocks * 512 <= MIB
+    assert booked[0] <= MIB
+    target.unlink()
 
 
 async def test_a_peer_that_is_switched_off_is_not_asked(
@@ -180,23 +201,6 @@ async def test_the_slow_and_the_silent_are_left(
         assert await nodes[1].ensure(address) == DISK
     assert source.served == 1
     await peer.server.close()
-
-
-class Asked:
-    """Plain requests to a node, as somebody with or without a certificate."""
-
-    def __init__(self, node: Node, context: ssl.SSLContext | bool) -> None:
-        self.node, self.context = node, context
-
-    async def get(self, path: str, **headers: str) -> tuple[int, bytes]:
-        url = f"https://127.0.0.1:{self.node.peer.port}{path}"
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
-            session.get(
-                url, ssl=self.context, server_hostname=server_name(self.node.name), headers=headers
-            ) as response,
-        ):
-            return response.status, await response.read()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def resolve(facts: Facts) -> AssignedImage | Blocker:
         # A checksum that is wrong, or a file that is not there, is what the user has to know here too.
         reason = ready.reason if ready and find(status.conditions if status else (), "Stalled") else ""
         return Blocker(reason or "ImageNotReady", f"{what} is not ready{why}")
-    return _too_large(facts, image, what) or _assigned(image)
+    return _too_large(facts, image, what) or assigned(image)
 
 
 def _too_large(facts: Facts, image: Image, what: str) -> Blocker | None:
@@ -55,7 +55,8 @@ def _too_large(facts: Facts, image: Image, what: str) -> Blocker | None:
     return None
 
 
-def _assigned(image: Image) -> AssignedImage | Blocker:
+def assigned(image: Image) -> AssignedImage | Blocker:
+    """What a node is told of a pinned Image."""
     spec, status = image.spec, image.status
     if status is None or status.digest is None or status.format is None:
         return Blocker(
