@@ -1,5 +1,7 @@
-"""Volumes of real guests: attached, detached and handed on while they run, bit for bit."""
+"""Volumes of real guests: attached, grown, limited, detached and handed on while they run, bit for bit."""
 
+import json
+import random
 import textwrap
 import time
 
@@ -15,7 +17,10 @@ sum() { dd if=$1 bs=64k count=64 2>/dev/null | sha256sum | cut -c1-16; }
 size() { cat /sys/block/${1##*/}/size; }
 come() { while ! disk-by-serial $1 2>/dev/null; do sleep 0.2; done; }
 go() { while disk-by-serial $1 >/dev/null 2>&1; do sleep 0.2; done; }
+now() { read -r up _ </proc/uptime; echo ${up%.*}; }
+fill() { dd if=/dev/urandom of=$1 bs=64k seek=$2 count=$3 conv=notrunc,fsync 2>/dev/null; }
 """
+MIB = 1 << 20
 
 
 def script(text):
@@ -27,43 +32,109 @@ def mounts(*names, **more):
 
 
 def volume(cluster, name, size="64Mi", **spec):
+    """A new Volume; the serial that guests know it by."""
     cluster.apply(cluster.object("Volume", name, {"size": size, "className": "local", **spec}))
-    return cluster.get("ovol", name, NAMESPACE)["metadata"]["uid"]
+    return cluster.get("ovol", name, NAMESPACE)["metadata"]["uid"][:20]
+
+
+def change(cluster, name, **spec):
+    patch = json.dumps({"spec": spec})
+    cluster.kubectl("patch", "ovol", name, "--namespace", NAMESPACE, "--type=merge", "-p", patch)
+
+
+def capacity(cluster, name, wanted):
+    until(
+        lambda: str(cluster.get("ovol", name, NAMESPACE)["status"].get("capacityBytes")),
+        lambda seen: seen == str(wanted),
+        60,
+    )
 
 
 def says(cluster, instance, text, seconds=60):
     """The rest of the first line of user data that begins so."""
     start = f"user-data: {text}"
-    console = until(lambda: cluster.console(instance), lambda seen: start in seen, seconds)
+    console = until(lambda: cluster.console(instance), lambda seen: f"{start}" in seen, seconds)
     return next(line for line in console.splitlines() if line.startswith(start)).removeprefix(start).strip()
 
 
-def test_data_stays_bit_for_bit(cluster):
-    uid = volume(cluster, "bits")
-    serial = uid[:20]
+def limits(cluster, instance):
+    """What libvirt holds the guest's disks to."""
+    xml = cluster.on_node(
+        instance["status"]["nodeName"], "virsh", "dumpxml", f"orlop-{instance['metadata']['uid']}"
+    )
+    return [line.strip() for line in xml.splitlines() if "_sec" in line]
+
+
+def test_data_stays_bit_for_bit_while_its_volume_comes_grows_and_goes(cluster):
+    serial = volume(cluster, "bits")
     writer = cluster.create(
         "writer",
         userData=script(f"""
             d=$(come {serial}); echo "CAME $d"
-            dd if=/dev/urandom of=$d bs=64k count=64 2>/dev/null; sync; echo "WROTE $(sum $d)"
+            fill $d 0 64; echo "WROTE $(sum $d)"; old=$(size $d)
+            while [ $(size $d) = $old ]; do sleep 0.2; done; echo "GREW $(size $d) $(sum $d)"
+            began=$(now); fill $d 1024 64; echo "SLOW $(($(now) - began))"
             go {serial}; echo GONE
-            d=$(come {serial}); echo "AGAIN $(sum $d)"
-            go {serial}; echo END
+            d=$(come {serial}); echo "AGAIN $(size $d) $(sum $d)"
+            began=$(now); fill $d 1024 64; echo "FAST $(($(now) - began))"
+            fill $d 0 1 2>/dev/null; echo "READONLY $(cat /sys/block/${{d##*/}}/ro)"
         """),
     )
-    began = time.monotonic()
     cluster.patch("writer", {"volumes": mounts("bits")})
     assert says(cluster, writer, "CAME") == "/dev/vdc"
-    cluster.wait("inst/writer", namespace=NAMESPACE)
-    print(f"attach {time.monotonic() - began:.1f} s")
     written = says(cluster, writer, "WROTE")
-    began = time.monotonic()
+    change(cluster, "bits", size="96Mi", qos={"bytesPerSecond": "1Mi"})
+    assert says(cluster, writer, "GREW").split() == [str(96 * MIB // 512), written]
+    capacity(cluster, "bits", 96 * MIB)
+    assert int(says(cluster, writer, "SLOW")) >= 2, "4 MiB at 1 MiB a second"
+    assert limits(cluster, writer) == [f"<total_bytes_sec>{MIB}</total_bytes_sec>"]
+    change(cluster, "bits", qos=None)
+    until(lambda: str(limits(cluster, writer)), lambda seen: seen == "[]", 30)
+
     cluster.patch("writer", {"volumes": []})
     says(cluster, writer, "GONE")
-    print(f"detach {time.monotonic() - began:.1f} s")
-    cluster.patch("writer", {"volumes": mounts("bits")})
-    assert says(cluster, writer, "AGAIN") == written
-    cluster.patch("writer", {"volumes": []})
-    says(cluster, writer, "END")
+    change(cluster, "bits", size="128Mi")
+    capacity(cluster, "bits", 128 * MIB)
+    cluster.patch("writer", {"volumes": mounts("bits", access="ReadOnly")})
+    assert says(cluster, writer, "AGAIN").split() == [str(128 * MIB // 512), written]
+    assert says(cluster, writer, "READONLY") == "1"
     cluster.delete("writer")
+
+    reader = cluster.create(
+        "reader", volumes=mounts("bits"), userData=script(f'echo "READ $(sum $(come {serial}))"')
+    )
+    assert says(cluster, reader, "READ") == written
+    cluster.delete("reader")
     cluster.delete("bits", kind="ovol")
+
+
+def test_agents_killed_at_random_moments_lose_and_leave_nothing(cluster):
+    dice = random.Random(4)
+    names = [f"v{n}" for n in range(4)]
+    serials = {name: volume(cluster, name, "8Mi") for name in names}
+    guest = cluster.create(
+        "stormy", userData=script("while sleep 0.5; do echo HAS $(cat /sys/block/vd*/serial); done")
+    )
+    node, boot = guest["status"]["nodeName"], cluster.answer(guest)[1]
+    wanted = []
+    for _ in range(10):
+        wanted = dice.sample(names, dice.randrange(len(names) + 1))
+        size = f"{dice.randrange(8, 12)}Mi"
+        cluster.patch("stormy", {"volumes": mounts(*wanted)})
+        time.sleep(dice.random())
+        # Whole seconds would always hit the same moment of a step.
+        cluster.on_node(node, "bash", "-c", "pkill -KILL -f '[/]orlop-agent'; true")
+        time.sleep(dice.random() * 2)
+    cluster.wait("inst/stormy", namespace=NAMESPACE)
+    last = " ".join(sorted(serials[name] for name in wanted))
+
+    def has():
+        told = [line for line in cluster.console(guest).splitlines() if line.startswith("user-data: HAS")]
+        return " ".join(sorted(told[-1].split()[2:]))
+
+    until(has, lambda seen: seen == last, 60)
+    assert cluster.answer(guest)[1] == boot, "the guest never ended"
+    cluster.delete("stormy")
+    cluster.delete(*names, kind="ovol")
+    left = cluster.on_node(node, "ls", "-A", "/var/lib/orlop/volumes").split()
+    assert left == []
