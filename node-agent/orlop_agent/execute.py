@@ -28,7 +28,7 @@ from orlop_agent.paths import Layout
 from orlop_agent.preparation import Attempt, Preparation, Prepared
 from orlop_agent.report import all_ready, timed
 from orlop_agent.wiring import Wiring
-from orlop_api.assignment import AssignedVolume, Assignment, AssignmentStatus, State
+from orlop_api.assignment import Assignment, AssignmentStatus, State
 
 _PRESS_SECONDS = 5.0
 """Between two presses of the power button."""
@@ -97,6 +97,9 @@ class Executor:
                 return await self._create(observed)
             case steps.Resume():
                 return await self._resume(observed)
+            case steps.GoOn():
+                await on.hypervisor.resume(self._uid)
+                return outcome.went_on(memory, observed.now)
             case steps.PressPower():
                 await on.hypervisor.shutdown(self._uid)
                 seconds = _order(observed).spec.stop_policy.timeout_seconds
@@ -119,15 +122,15 @@ class Executor:
                 await self._attach(observed, uid)
                 return outcome.untroubled(memory, uid)
             case steps.LimitDisk(volume_uid=uid):
-                target, volume = _disk(observed, uid)
+                target, volume = observed.target(uid), observed.volume(uid)
                 await on.hypervisor.limit_disk(self._uid, target, limits_of(volume))
                 return memory
             case steps.FitDisk(volume_uid=uid):
-                target, volume = _disk(observed, uid)
+                target, volume = observed.target(uid), observed.volume(uid)
                 size = await on.hypervisor.fit_disk(self._uid, target, volume.size_bytes)
                 return outcome.sized(memory, uid, size)
             case steps.GrowData(volume_uid=uid):
-                return outcome.sized(memory, uid, await on.preparation.grow(_volume(observed, uid)))
+                return outcome.sized(memory, uid, await on.preparation.grow(observed.volume(uid)))
             case steps.DetachDisk(volume_uid=uid):
                 await on.hypervisor.detach_disk(self._uid, uid)
                 return outcome.asked(memory, uid, observed.now)
@@ -224,7 +227,7 @@ class Executor:
         return outcome.not_asked(await self._note_running(observed))
 
     async def _attach(self, observed: Observed, volume_uid: str) -> None:
-        volume = _volume(observed, volume_uid)
+        volume = observed.volume(volume_uid)
         made = await self._on.preparation.volume(volume)
         has = observed.domain.disks if observed.domain is not None else ()
         await self._on.hypervisor.attach_disk(self._uid, added_disk(made, self._on.disk_cache, has))
@@ -282,16 +285,6 @@ def _order(observed: Observed) -> Assignment:
     if observed.assignment is None:
         raise AssertionError("a step that needs an order was planned without one")
     return observed.assignment
-
-
-def _volume(observed: Observed, uid: str) -> AssignedVolume:
-    return next(volume for volume in _order(observed).spec.volumes if volume.volume_uid == uid)
-
-
-def _disk(observed: Observed, uid: str) -> tuple[str, AssignedVolume]:
-    """The name of a Volume's disk in the domain, and the order about it."""
-    disks = observed.domain.disks if observed.domain is not None else ()
-    return next(disk.target for disk in disks if disk.volume_uid == uid), _volume(observed, uid)
 
 
 def _record(observed: Observed) -> Record:

@@ -69,6 +69,9 @@ class Domain:
     mark: Mark
     power: Power
     disks: tuple[DomainDisk, ...] = ()
+    failed: tuple[str, ...] | None = None
+    """Where the hypervisor halted the guest because a disk failed it: names of the disks that have no room to grow
+    in, as far as they are known. None for a guest that runs, or that somebody else paused."""
 
 
 class EndReason(StrEnum):

@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import libvirt
@@ -273,8 +274,8 @@ class LibvirtHypervisor:
         happened: DomainEvent = Moved(uid)
         if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
             happened = Ended(uid, _ENDINGS.get(detail, EndReason.CRASHED))
-        elif event in {libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_RESUMED}:
-            # Only this agent starts and resumes: it knows.
+        elif event == libvirt.VIR_DOMAIN_EVENT_STARTED:
+            # Only this agent starts: it knows. A guest that was paused by hand is resumed by hand.
             return
         self._loop.call_soon_threadsafe(self._tell, happened)
 
@@ -291,8 +292,15 @@ class LibvirtHypervisor:
 def _described(domain: Any) -> Domain | None:
     """The domain as the agent sees it; None for one without a mark, which is not Orlop's."""
     xml = domain.XMLDesc()
-    state, _ = domain.state()
-    return read_domain(xml, _POWER.get(state, Power.ENDING))
+    state, reason = domain.state()
+    found = read_domain(xml, _POWER.get(state, Power.ENDING))
+    halted = (state, reason) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR)
+    if found is None or not halted:
+        return found
+    # Asked only now: it is QEMU that answers, and one that hangs must not keep its guest from being looked at.
+    errors = domain.diskErrors()
+    full = (name for name, code in errors.items() if code == libvirt.VIR_DOMAIN_DISK_ERROR_NO_SPACE)
+    return replace(found, failed=tuple(sorted(full)))
 
 
 _POWER = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from orlop_agent.hypervisor import Domain, EndReason, Power
 from orlop_agent.journal import Record
 from orlop_agent.node import VirtualizationType
 from orlop_agent.protocol import DomainMark, Entry, Me, MyStart
-from orlop_api.assignment import Assignment
+from orlop_api.assignment import AssignedVolume, Assignment
 from orlop_api.condition import Condition
 
 
@@ -75,6 +76,12 @@ class Memory:
     orphan: str | None = None
     """Why the domain counts as an orphan."""
     trouble: Trouble | None = None
+    went_on_at: float = -math.inf
+    """When a guest that was halted by a full disk was last let go on."""
+    go_on_at: float = 0.0
+    """Not before then is it let go on once more."""
+    go_ons: int = 0
+    """How often in a row that was in vain."""
     disks: Mapping[str, DiskMemory] = field(default_factory=dict)
     """By the Volume's uid."""
 
@@ -126,6 +133,16 @@ class Observed:
         ran = self.record is not None and self.record.ran == mark.start_id
         held = self.domain.power is Power.PAUSED and not ran
         return DomainMark(mark.assignment_uid, mark.epoch, mark.start_id, held)
+
+    def volume(self, uid: str) -> AssignedVolume:
+        """What the order says of a Volume that it lists."""
+        volumes = self.assignment.spec.volumes if self.assignment is not None else []
+        return next(volume for volume in volumes if volume.volume_uid == uid)
+
+    def target(self, uid: str) -> str:
+        """The name that a Volume's disk has in the domain."""
+        disks = self.domain.disks if self.domain is not None else ()
+        return next(disk.target for disk in disks if disk.volume_uid == uid)
 
 
 _NOT_PREPARED = {"instance_generation", "desired", "restarted_at", "restart_policy", "stop_policy"}

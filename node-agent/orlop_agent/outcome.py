@@ -13,6 +13,10 @@ ASK_AGAIN = 5.0
 """Seconds after which a guest that did not let go of a disk is asked again: one that still boots hears nothing."""
 
 
+_SLOWEST = 30.0
+"""Seconds between two looks, at most, whether a full disk has room again."""
+
+
 def begun(step: steps.Step, memory: Memory) -> Memory:
     """What is true from the moment that a step is begun, whatever becomes of it."""
     match step:
@@ -34,6 +38,13 @@ def failed(step: steps.Step, error: StepError, memory: Memory) -> Memory:
         # another domain can have others: the right to resume this one is given up, so that it is destroyed.
         return replace(memory, mine=None)
     return memory
+
+
+def went_on(memory: Memory, now: float) -> Memory:
+    """A guest that was halted by a full disk was let go on; the next time, if need be, is later."""
+    before = 0 if now - memory.went_on_at > 2 * _SLOWEST else memory.go_ons + 1
+    wait = min(_SLOWEST, ASK_AGAIN * 2.0**before)
+    return replace(memory, went_on_at=now, go_on_at=now + wait, go_ons=min(before, 8))
 
 
 def asked(memory: Memory, volume_uid: str, now: float) -> Memory:

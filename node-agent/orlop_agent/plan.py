@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from orlop_agent import ending, volumes
+from orlop_agent import ending, halted, volumes
 from orlop_agent.hypervisor import EndReason, Power
 from orlop_agent.observed import Observed, order_key
 from orlop_agent.protocol import (
@@ -130,15 +130,10 @@ def _keep(observed: Observed, assignment: Assignment) -> Step:
     if memory.power_off_at is not None:
         return Spare()
     if domain is not None and domain.power is Power.PAUSED:
-        return Report(
-            status(
-                observed,
-                assignment,
-                State.FAILED,
-                reason="Halted",
-                message="the guest is paused on its node: by hand, or because the node's disk is full",
-            )
-        )
+        return halted.halted(observed, assignment)
+    settling = halted.settling(observed)
+    if settling is not None:
+        return settling
     if domain is not None and record is not None and record.ran != domain.mark.start_id:
         return NoteRunning()
     step = volumes.next_step(observed, assignment)

@@ -42,6 +42,8 @@ class SimulatedHypervisor:
     """Uids of Volumes that their guests do not let go of."""
     sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     """Bytes by the uid of the Instance and the disk's name."""
+    full: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Uids of Instances whose guests write to disks that have no room, and the names of these disks."""
     taps: set[str] | None = None
     """Names of the taps that are there; a domain needs its own, and they end with it. None: nobody looks."""
     _listeners: list[Callable[[DomainEvent], None]] = field(default_factory=list)
@@ -61,9 +63,18 @@ class SimulatedHypervisor:
     async def resume(self, instance_uid: str) -> None:
         self._enter("resume", instance_uid)
         if instance_uid in self.domains:
-            self.domains[instance_uid] = replace(self.domains[instance_uid], power=Power.RUNNING)
+            self.domains[instance_uid] = replace(self.domains[instance_uid], power=Power.RUNNING, failed=None)
             self._tell(Moved(instance_uid))
+            if instance_uid in self.full:
+                self.halt(instance_uid)
         self._leave("resume")
+
+    def halt(self, instance_uid: str) -> None:
+        """The guest is paused: by its hypervisor where its disk is full, else by hand."""
+        failed = self.full.get(instance_uid)
+        halted = replace(self.domains[instance_uid], power=Power.PAUSED, failed=failed)
+        self.domains[instance_uid] = halted
+        self._tell(Moved(instance_uid))
 
     async def shutdown(self, instance_uid: str) -> None:
         self._enter("shutdown", instance_uid)

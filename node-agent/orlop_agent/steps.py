@@ -39,6 +39,11 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class GoOn:
+    """Let a guest that was halted by a full disk write again: there may be room by now."""
+
+
+@dataclass(frozen=True, slots=True)
 class PressPower:
     """Ask the guest to power off."""
 
@@ -156,7 +161,7 @@ class Wait:
 
 DiskStep = AttachDisk | DetachDisk | LimitDisk | FitDisk | GrowData
 """A step for one Volume: what goes wrong with it holds up nothing else."""
-TouchesDomain = Create | Resume | PressPower | Destroy | DiskStep
+TouchesDomain = Create | Resume | GoOn | PressPower | Destroy | DiskStep
 """Steps after which the domain may be another than it was."""
 
 Step = (
@@ -166,6 +171,7 @@ Step = (
     | TakeStart
     | Create
     | Resume
+    | GoOn
     | PressPower
     | Spare
     | Destroy

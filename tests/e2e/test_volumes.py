@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from orlop_cluster.lab import until
+from orlop_cluster.lab import ready_reason, until
 from support.lab import NAMESPACE
 
 pytestmark = pytest.mark.e2e
@@ -55,6 +55,13 @@ def says(cluster, instance, text, seconds=60):
     start = f"user-data: {text}"
     console = until(lambda: cluster.console(instance), lambda seen: f"{start}" in seen, seconds)
     return next(line for line in console.splitlines() if line.startswith(start)).removeprefix(start).strip()
+
+
+def wait_reason(cluster, name, wanted):
+    """Until Ready gives this reason; the message it comes with."""
+    path = f"jsonpath={{.status.conditions[?(@.type=='Ready')].reason}}={wanted}"
+    cluster.wait(f"inst/{name}", path, NAMESPACE)
+    return ready_reason(cluster.get("inst", name, NAMESPACE))[2]
 
 
 def limits(cluster, instance):
@@ -115,12 +122,15 @@ def test_agents_killed_at_random_moments_lose_and_leave_nothing(cluster):
     guest = cluster.create(
         "stormy", userData=script("while sleep 0.5; do echo HAS $(cat /sys/block/vd*/serial); done")
     )
+    cluster.booted(guest)
     node, boot = guest["status"]["nodeName"], cluster.answer(guest)[1]
-    wanted = []
-    for _ in range(10):
+    wanted, sizes = [], dict.fromkeys(names, 8)
+    for n in range(7):
         wanted = dice.sample(names, dice.randrange(len(names) + 1))
-        size = f"{dice.randrange(8, 12)}Mi"
         cluster.patch("stormy", {"volumes": mounts(*wanted)})
+        grown = dice.choice(names)
+        sizes[grown] = 9 + n
+        change(cluster, grown, size=f"{sizes[grown]}Mi")
         time.sleep(dice.random())
         # Whole seconds would always hit the same moment of a step.
         cluster.on_node(node, "bash", "-c", "pkill -KILL -f '[/]orlop-agent'; true")
@@ -134,7 +144,51 @@ def test_agents_killed_at_random_moments_lose_and_leave_nothing(cluster):
 
     until(has, lambda seen: seen == last, 60)
     assert cluster.answer(guest)[1] == boot, "the guest never ended"
+    for name in names:
+        volume_seen = cluster.get("ovol", name, NAMESPACE)
+        if ready_reason(volume_seen)[0] == "True":  # it was attached, so it has data
+            capacity(cluster, name, sizes[name] * MIB)
     cluster.delete("stormy")
     cluster.delete(*names, kind="ovol")
     left = cluster.on_node(node, "ls", "-A", "/var/lib/orlop/volumes").split()
     assert left == []
+
+
+def test_a_full_disk_halts_its_guest_alone_until_there_is_room(cluster):
+    """The Volume's file is put on a small file system of its own, which somebody else has filled."""
+    serial = volume(cluster, "tight", "32Mi")
+    uid = cluster.get("ovol", "tight", NAMESPACE)["metadata"]["uid"]
+    guest = cluster.create(
+        "halted",
+        userData=script(f"""
+            d=$(come {serial}); fill $d 0 128; echo "FILLED $(sum $d)"
+        """),
+    )
+    node = guest["status"]["nodeName"]
+    file, small = f"/var/lib/orlop/volumes/{uid}.qcow2", "/run/small"
+    cluster.on_node(
+        node,
+        "bash",
+        "-ec",
+        f"mkdir {small}; mount -t tmpfs -o size=6m tmpfs {small}; dd if=/dev/zero of={small}/filler bs=1M count=3;"
+        f"qemu-img create -q -f qcow2 {small}/disk 32M; chmod 600 {small}/disk; touch {file};"
+        f"mount --bind {small}/disk {file}",
+    )
+    try:
+        cluster.patch("halted", {"volumes": mounts("tight")})
+        message = wait_reason(cluster, "halted", "DiskFull")
+        assert "no room left for what it writes to disk tight" in message
+        other = cluster.create("unhurt")
+        cluster.on_node(node, "rm", f"{small}/filler")
+        cluster.on_node(node, "mount", "-o", "remount,size=64m", small)
+        says(cluster, guest, "FILLED")
+        cluster.wait("inst/halted", namespace=NAMESPACE)
+        cluster.booted(other)
+        cluster.patch("halted", {"volumes": []})
+        cluster.wait("inst/halted", namespace=NAMESPACE)
+        cluster.on_node(node, "virsh", "suspend", f"orlop-{guest['metadata']['uid']}")
+        assert "by hand" in wait_reason(cluster, "halted", "Halted")
+    finally:
+        cluster.delete("halted")
+        cluster.on_node(node, "bash", "-c", f"umount {file}; umount {small}; rmdir {small}")
+    cluster.delete("tight", kind="ovol")

@@ -216,5 +216,9 @@ class Story:
         found = await self._operator.until(ASSIGNMENTS, self.uid, lambda seen: bool(those(seen)), seconds=20)
         return those(found)[0]
 
+    async def seen(self) -> Body:
+        """The Assignment as it is."""
+        return await self._operator.call("GET", f"{ASSIGNMENTS}/{self.uid}")
+
     async def delete(self) -> None:
         await self._operator.call("DELETE", f"{ASSIGNMENTS}/{self.uid}")

@@ -136,6 +136,46 @@ async def test_a_stopped_instance_has_its_volumes_grow(operator: Api, node: SimN
         assert await LocalVolumes(node.layout.volumes).size(data) == 3 << 20
 
 
+async def test_a_full_disk_halts_its_guest_alone_until_there_is_room(operator: Api, node: SimNode):
+    (one,) = new(1)
+    story, other = Story(operator, node, volumes=[volume(one)]), Story(operator, node)
+    async with node.agent():
+        for each in (story, other):
+            await each.bind()
+            await each.until("Running")
+        node.hypervisor.full[story.uid] = ("vda", "vdb")
+        node.hypervisor.halt(story.uid)
+        status = await story.until("Failed", reason="DiskFull")
+        assert (
+            f"no room left for what it writes to the root disk, disk v-{one[:8]}; it goes"
+            in status["message"]
+        )
+        before = await story.seen()
+        await asyncio.sleep(2.5)
+        assert await story.seen() == before, "in vain is not worth a word"
+        assert node.hypervisor.calls.count(("resume", story.uid)) <= 3
+    async with node.agent():
+        node.hypervisor.full.clear()
+        await story.until("Running")
+        assert node.hypervisor.domains[story.uid].failed is None
+        await other.until("Running")
+
+
+async def test_a_guest_that_is_paused_by_hand_stays_paused(operator: Api, node: SimNode):
+    story = Story(operator, node)
+    async with node.agent() as agent:
+        await story.bind()
+        await story.until("Running")
+        node.hypervisor.calls.clear()
+        node.hypervisor.halt(story.uid)
+        assert "by hand" in (await story.until("Failed", reason="Halted"))["message"]
+        agent.wake(story.uid)
+        await asyncio.sleep(0.3)
+        assert ("resume", story.uid) not in node.hypervisor.calls
+        await node.hypervisor.resume(story.uid)
+        await story.until("Running")
+
+
 @pytest.mark.parametrize("when", ["fail_before", "fail_after"])
 @pytest.mark.parametrize("call", ["attach_disk", "detach_disk"])
 async def test_a_call_that_fails_once(operator: Api, node: SimNode, call: str, when: str):

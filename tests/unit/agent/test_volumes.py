@@ -180,3 +180,24 @@ def test_a_stopped_instance_has_its_volumes_grow():
     assert [v.size_bytes for v in step.status.volume_sizes] == [2 << 20]
     unknown = order({**RAN, "state": "Stopped"}, desired="Stopped", volumes=wanted)
     assert isinstance(plan(replace(found, assignment=unknown)), steps.Report), "it is measured when it starts"
+
+
+def test_a_guest_that_a_full_disk_halted_goes_on_later_and_later():
+    found = look([], fresh=True)
+    found = replace(found, domain=replace(guest(), power=Power.PAUSED, failed=("vda",)))
+    waits = []
+    for _ in range(5):
+        assert plan(found) == steps.GoOn()
+        found = replace(found, memory=outcome.went_on(found.memory, found.now))
+        step = plan(found)
+        assert isinstance(step, steps.Report)
+        assert (step.status.state, step.status.reason) == (State.FAILED, "DiskFull")
+        assert "the root disk" in step.status.message
+        assert step.until is not None
+        waits.append(step.until - found.now)
+        found = replace(found, now=step.until)
+    assert waits == [5, 10, 20, 30, 30]
+    assert plan(replace(found, domain=replace(found.domain, failed=()))) == steps.GoOn()
+    runs = replace(found, domain=guest(), memory=outcome.went_on(found.memory, found.now))
+    assert plan(runs) == steps.Wait(found.now + 1), "not before it has shown that it does"
+    assert isinstance(plan(replace(runs, now=found.now + 1)), steps.Report)
