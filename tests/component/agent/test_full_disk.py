@@ -1,5 +1,6 @@
 """A node whose data pool is full: who waits is told why, who runs does not notice."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -84,3 +85,32 @@ async def test_it_waits_for_room_and_others_run_on(
             assert cache["files"] == 2
             assert cache["usedBytes"] == 9 * MIB + 4096
             assert 0 < cache["capacityBytes"] <= 4 * MIB
+
+
+async def test_what_an_assignment_names_is_in_use_until_it_is_gone(operator: Api, node: SimNode):
+    story = Story(operator, node, image=node.image | {"kernel": kernel(node)})
+    wanted = {node.image["digest"], kernel(node)["digest"]}
+    async with node.agent() as agent:
+        assert agent.images_in_use() in (None, set())
+        await story.bind()
+        await story.until("Running")
+        assert agent.images_in_use() == wanted
+        await story.change(desired="Stopped")
+        await story.until("Stopped")
+        assert agent.images_in_use() == wanted
+    async with node.agent() as agent:
+        assert agent.images_in_use() is None, "before the Assignments are listed nobody may say"
+        async with asyncio.timeout(10):
+            while agent.images_in_use() != wanted:
+                await asyncio.sleep(0.02)
+        await story.change(desired="Purged")
+        await story.until("Released")
+        assert agent.images_in_use() == set()
+
+
+def kernel(node: SimNode) -> Body:
+    """A kernel that is in the cache already."""
+    content = b"kernel"
+    digest = hashlib.sha256(content).hexdigest()
+    (node.layout.images / digest).write_bytes(content)
+    return {"source": node.image["source"], "digest": f"sha256:{digest}"}
