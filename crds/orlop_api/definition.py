@@ -150,6 +150,7 @@ DEFINITIONS = (
             Column("Instance", ".status.attachment.instanceName"),
             Column("Node", ".status.nodeName"),
             AGE,
+            Column("Capacity", ".status.capacityBytes", "integer", wide=True),
             Column("Reclaim", ".spec.reclaimPolicy", wide=True),
             MESSAGE,
         ),

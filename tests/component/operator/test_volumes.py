@@ -8,7 +8,7 @@ import pytest
 
 from support import wishes
 from support.prepared import Tenant, tenant
-from support.scripted import ORLOP, Api, Body, ScriptedAgent
+from support.scripted import ASSIGNMENTS, ORLOP, Api, Body, ScriptedAgent
 
 pytestmark = pytest.mark.component
 
@@ -222,15 +222,23 @@ async def test_a_volume_grows_with_its_guest_and_says_how_far_it_is(user: Api, a
     message = await it.because("data", "Growing", "volumes", "Resizing")
     assert message == f"1Gi grow to 2Gi on {node.node}, by Instance grow/web; its VolumesReady says more"
     assert wishes.condition(await it.ready("data", "volumes"), "Ready")["reason"] == "Created"
-    (order,) = (await it.assignment(ready["metadata"]["uid"]))["spec"]["volumes"]
-    assert order["sizeBytes"] == 2 << 30
-    assert (order["limits"]["iopsPerSecond"], order["limits"]["bytesPerSecond"]) == (100, 10 << 20)
+
+    def ordered(*wanted: int) -> Callable[[Body | None], bool]:
+        """Bytes, IOPS and bandwidth in the order."""
+
+        def there(order: Body | None) -> bool:
+            (told,) = (order or {})["spec"]["volumes"]
+            limits = told["limits"]
+            return (told["sizeBytes"], limits["iopsPerSecond"], limits["bytesPerSecond"]) == wanted
+
+        return there
+
+    await user.until(ASSIGNMENTS, ready["metadata"]["uid"], ordered(2 << 30, 100, 10 << 20))
     node.clinging.clear()
     await it.change("data", "volumes", qos=None)
     data = await it.api.until(it.path("volumes"), "data", capacity(2 << 30))
     assert wishes.condition(data, "Resizing") == {}
-    (order,) = (await it.assignment(ready["metadata"]["uid"]))["spec"]["volumes"]
-    assert order["limits"]["iopsPerSecond"] == 0
+    await user.until(ASSIGNMENTS, ready["metadata"]["uid"], ordered(2 << 30, 0, 0))
 
 
 async def test_a_volume_that_nobody_has_grows_on_its_node(user: Api, agents: Agents) -> None:
