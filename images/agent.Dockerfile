@@ -13,7 +13,7 @@ RUN sed -nE 's/^([a-z0-9._-]+==[^\\]*[^\\ ]) *\\?$/\1/p' /src/requirements.lock 
 FROM localhost/orlop-root:dev
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 \
-    libvirt0 bubblewrap iproute2 nftables qemu-utils util-linux kmod procps systemd \
+    libvirt0 bubblewrap iproute2 nftables qemu-utils util-linux kmod procps systemd tgt \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY --from=build /out/usr/local /usr/local
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

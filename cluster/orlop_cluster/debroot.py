@@ -64,6 +64,8 @@ NODE = Layer(
         # A hypervisor.
         "libvirt-daemon-system", "libvirt-clients", "libvirt-daemon-driver-qemu", "qemu-system-x86", "qemu-utils",
         "dnsmasq-base", "dmidecode",
+        # QEMU's drivers for iSCSI, and a server of targets, which runs only where somebody starts it.
+        "qemu-block-extra", "tgt",
     ),
     BASE,
 )  # fmt: skip
@@ -84,6 +86,7 @@ AGENT = Layer(
         "kmod",
         "procps",
         "systemd",
+        "tgt",
     ),
     PYTHON,
 )

@@ -39,11 +39,17 @@ from orlop_api.resource import (
     list_map,
 )
 from orlop_api.source import FileSource
-from orlop_api.volume import Access, VolumeLocation
+from orlop_api.volume import Access
+from orlop_api.volume_class import VolumeLocation
 
 USER_DATA_KEY = "user-data"
 """Key of the node's Secret that holds the user data."""
 ASSIGNMENT_NAMESPACE = "orlop-assignments"
+
+
+def chap_key(volume_uid: str) -> str:
+    """Key of the node's Secret that holds the CHAP secret of a Volume's account."""
+    return f"chap-{volume_uid}"
 
 
 class Desired(StrEnum):

@@ -15,7 +15,8 @@ from orlop_api.network import Network
 from orlop_api.port import Port
 from orlop_api.resource import GROUP, VERSION, ApiModel
 from orlop_api.schema import Schema, structural
-from orlop_api.volume import Volume, VolumeClass
+from orlop_api.volume import Volume
+from orlop_api.volume_class import VolumeClass
 
 ANYBODY = ("orlop",)
 """Category of what users deal with: `kubectl get orlop`."""

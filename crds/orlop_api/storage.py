@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from orlop_api.resource import ApiModel, ByteCount, Message, ObjectUid, Reason, list_map
-from orlop_api.volume import VolumeLocation
+from orlop_api.volume_class import VolumeLocation
 
 STORAGE_ORDERS = 256
 """Orders that one node may have at a time."""
@@ -21,6 +21,8 @@ STORAGE_ORDERS = 256
 class StorageAction(StrEnum):
     """What to do."""
 
+    CREATE = "Create"
+    """Make sizeBytes that read as zeros, unless the data is there, and serve them."""
     DELETE = "Delete"
     """Delete the data, if it is there, once no Assignment of the node has it."""
 
@@ -38,7 +40,7 @@ class StorageOrder(ApiModel):
     location: VolumeLocation
     """Where the data is."""
     size_bytes: ByteCount | None = None
-    """For Expand: the size that it shall have at least."""
+    """For Create, and for Expand: the size that it shall have at least."""
 
 
 class StorageState(StrEnum):
@@ -65,7 +67,7 @@ class StorageReport(ApiModel):
     message: Message = ""
     """The same in one sentence."""
     size_bytes: ByteCount | None = None
-    """After Expand: the size that it has."""
+    """After Create or Expand: the size that it has."""
 
 
 StorageOrders = Annotated[

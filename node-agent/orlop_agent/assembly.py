@@ -36,15 +36,17 @@ from orlop_agent.settings import Settings
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.file import cache_mode, sweep
+from orlop_agent.volume.iscsi import IscsiVolumes
 from orlop_agent.volume.local import LocalVolumes
 from orlop_agent.volume.nbd import NbdVolumes
 from orlop_agent.volume.pools import SharedPools
 from orlop_agent.volume.shared import SharedVolumes
+from orlop_agent.volume.tgt import Tgt
 from orlop_agent.wiring import Networks, Wiring
 from orlop_api.assignment import Assignment
 from orlop_api.config import OrlopConfig
 from orlop_api.hypervisor import HypervisorStatus
-from orlop_api.volume import Driver
+from orlop_api.volume_class import Driver
 
 _log = structlog.get_logger()
 
@@ -88,11 +90,13 @@ async def assembled(
         )
         sweep(layout.volumes)
         pools = SharedPools(layout.shared)
+        iscsi = IscsiVolumes(settings.node_name, layout.targets, Tgt())
         volumes = Drivers(
             {
                 Driver.LOCAL: LocalVolumes(layout.volumes),
                 Driver.SHARED: SharedVolumes(pools),
                 Driver.NBD: NbdVolumes(),
+                Driver.ISCSI: iscsi,
             }
         )
         wiring = Wiring(networks, client)
@@ -109,7 +113,7 @@ async def assembled(
             hypervisor=hypervisor,
             journal=Journal(layout.journal),
             ledger=Ledger(lambda: capacity),
-            preparation=Preparation(layout, client, images, wiring, volumes),
+            preparation=Preparation(layout, client, images, wiring, volumes, hypervisor),
             wiring=wiring,
             architecture=node.architecture(),
             disk_cache=cache_mode(layout.instances),
@@ -133,6 +137,7 @@ async def assembled(
             storage,
             peering,
             pools,
+            iscsi,
         )
         agents.append(Agent(me, kind, client, cache, services, volumes, inventory, storage))
         counts = asyncio.create_task(

@@ -228,7 +228,7 @@ class Executor:
 
     async def _attach(self, observed: Observed, volume_uid: str) -> None:
         volume = observed.volume(volume_uid)
-        made = await self._on.preparation.volume(volume)
+        made = await self._on.preparation.volume(volume, _order(observed).spec.secret)
         has = observed.domain.disks if observed.domain is not None else ()
         await self._on.hypervisor.attach_disk(self._uid, added_disk(made, self._on.disk_cache, has))
 

@@ -135,6 +135,9 @@ class Hypervisor(Protocol):
     async def destroy(self, instance_uid: str) -> None:
         """Pull the plug; afterwards the domain is gone."""
 
+    async def keep_secret(self, name: str, secret: bytes) -> None:
+        """Have a secret at hand, under this name, for disks that name it; not beyond the hypervisor's own life."""
+
     async def attach_disk(self, instance_uid: str, xml: str) -> None:
         """Plug a disk in; afterwards the domain has it, whether its guest looks at it or not."""
 

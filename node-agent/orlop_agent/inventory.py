@@ -20,6 +20,7 @@ from orlop_agent.imports import Imports
 from orlop_agent.peer.peering import Peering
 from orlop_agent.prepulls import PrePulls
 from orlop_agent.storage import StorageWork
+from orlop_agent.volume.iscsi import IscsiVolumes
 from orlop_agent.volume.pools import SharedPools
 from orlop_api.assignment import AssignedImage
 from orlop_api.hypervisor import (
@@ -80,6 +81,7 @@ class Inventory:
         storage: StorageWork,
         peering: Peering,
         pools: SharedPools,
+        targets: IscsiVolumes,
     ) -> None:
         self._node = node
         self._client = client
@@ -92,6 +94,7 @@ class Inventory:
         self._peering = peering
         self._storage = storage
         self._pools = pools
+        self._targets = targets
         storage.listen(self.look)
 
     def look(self) -> None:
@@ -118,6 +121,7 @@ class Inventory:
                 tasks.create_task(self._tidy(), name="images")
                 tasks.create_task(self._peering.run(self.look), name="peers")
                 tasks.create_task(self._pools.run(self.look), name="pools")
+                tasks.create_task(self._targets.run(), name="targets")
         finally:
             await self._imports.close()
             await self._prepulls.close()

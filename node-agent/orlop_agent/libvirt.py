@@ -23,6 +23,7 @@ from orlop_agent.domain.build import NAME_PREFIX
 from orlop_agent.domain.disk import alias_of
 from orlop_agent.domain.limits import parameters
 from orlop_agent.domain.live import read_domain
+from orlop_agent.domain.secret import secret_xml
 from orlop_agent.hypervisor import (
     ConnectionLostError,
     Domain,
@@ -102,6 +103,14 @@ class LibvirtHypervisor:
 
     async def destroy(self, instance_uid: str) -> None:
         await self._on_domain(instance_uid, lambda domain: domain.destroy(), _DESTROY_SECONDS)
+
+    async def keep_secret(self, name: str, secret: bytes) -> None:
+        def keep(connection: Any) -> None:
+            # Ephemeral and private: libvirtd keeps it in memory, and gives it to QEMU alone.
+            made = connection.secretDefineXML(secret_xml(name))
+            made.setValue(secret)
+
+        await self._call(keep)
 
     async def attach_disk(self, instance_uid: str, xml: str) -> None:
         await self._on_domain(

@@ -43,6 +43,11 @@ class Layout:
         return self.data / "shared"
 
     @property
+    def targets(self) -> Path:
+        """What this node serves by iSCSI: one file for each target, and a record of it."""
+        return self.data / "targets"
+
+    @property
     def instances(self) -> Path:
         """One directory for each Instance that has disks here."""
         return self.data / "instances"
@@ -90,6 +95,7 @@ class Layout:
             self.instances,
             self.volumes,
             self.shared,
+            self.targets,
             self.journal,
             self.console,
             self.run,

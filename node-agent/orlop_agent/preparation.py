@@ -19,6 +19,7 @@ from orlop_agent.api.errors import ApiError, NotFoundError
 from orlop_agent.domain.limits import limits_of
 from orlop_agent.domain.spec import BaseImage, Disk, DiskFile, KernelBoot
 from orlop_agent.failure import StepError
+from orlop_agent.hypervisor import Hypervisor
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.store import ImageFiles
@@ -31,6 +32,7 @@ from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.file import make_once, make_overlay
+from orlop_agent.volume.iscsi import secret_name
 from orlop_agent.wiring import Wiring
 from orlop_api.assignment import (
     USER_DATA_KEY,
@@ -38,6 +40,7 @@ from orlop_api.assignment import (
     AssignedSecret,
     AssignedVolume,
     Assignment,
+    chap_key,
 )
 from orlop_api.condition import Condition
 from orlop_api.image import ImageFormat
@@ -108,12 +111,14 @@ class Preparation:
         images: Images,
         wiring: Wiring,
         volumes: Drivers,
+        hypervisor: Hypervisor,
     ) -> None:
         self._layout = layout
         self._client = client
         self._images = images
         self._wiring = wiring
         self._volumes = volumes
+        self._hypervisor = hypervisor
 
     async def prepare(self, assignment: Assignment, attempt: Attempt) -> Prepared:
         """All parts. The first that fails is raised (StepError), and the others are stopped."""
@@ -126,7 +131,9 @@ class Preparation:
         boot = asyncio.create_task(
             attempt.part("ImageReady", "Pulling", self._root(uid, spec.root_disk_bytes, pinned, attempt))
         )
-        volumes = asyncio.create_task(attempt.part("VolumesReady", "Making", self._data(spec.volumes)))
+        volumes = asyncio.create_task(
+            attempt.part("VolumesReady", "Making", self._data(spec.volumes, spec.secret))
+        )
         wiring = asyncio.create_task(
             attempt.part("NetworkReady", "Wiring", self._wiring.prepare(uid, spec.instance.name, spec.nics))
         )
@@ -167,13 +174,19 @@ class Preparation:
         await make_overlay(path, max(size, pinned.virtual_size_bytes), files.disk, files.format.value)
         return Disk(DiskFile(path), "qcow2", base=BaseImage(files.disk, files.format.value)), (), kernel
 
-    async def _data(self, volumes: Sequence[AssignedVolume]) -> list[Disk]:
-        return await asyncio.gather(*map(self.volume, volumes))
+    async def _data(self, volumes: Sequence[AssignedVolume], secret: AssignedSecret | None) -> list[Disk]:
+        return await asyncio.gather(*(self.volume(volume, secret) for volume in volumes))
 
-    async def volume(self, volume: AssignedVolume) -> Disk:
-        """One Volume's disk, its data made at its first use. StepError."""
+    async def volume(self, volume: AssignedVolume, secret: AssignedSecret | None) -> Disk:
+        """One Volume's disk, its data made at its first use, what opens it at hand. StepError."""
         uid = volume.volume_uid
         disk = await self._volumes.ensure(volume)
+        unit = volume.location.iscsi
+        if unit is not None and unit.account is not None:
+            chap = await self._secret(
+                secret, chap_key(uid), "CredentialsMissing", f"the CHAP secret of disk {volume.name}"
+            )
+            await self._hypervisor.keep_secret(secret_name(uid), chap)
         readonly = volume.access is Access.READ_ONLY
         return replace(
             disk,
@@ -191,23 +204,28 @@ class Preparation:
         spec = assignment.spec
         secret = spec.secret
         wanted = secret is not None and USER_DATA_KEY in secret.keys
-        user_data = await self._user_data(secret) if secret is not None and wanted else b""
+        user_data = (
+            await self._secret(secret, USER_DATA_KEY, "UserDataMissing", "the user data") if wanted else b""
+        )
         content = files(spec.instance.uid, spec.instance.name, spec.nics, user_data)
         path = self._layout.seed(spec.instance.uid)
         made = await asyncio.to_thread(image, content)
         await asyncio.to_thread(durable.write, path, made)
         return Disk(DiskFile(path), "raw", readonly=True)
 
-    async def _user_data(self, where: AssignedSecret) -> bytes:
+    async def _secret(self, where: AssignedSecret | None, key: str, reason: str, what: str) -> bytes:
+        """One text of those that the order names. StepError with this reason."""
+        if where is None or key not in where.keys:
+            raise StepError(reason, f"{what} is not on its node yet")
         try:
             secret = await self._client.secret(where.namespace, where.name)
-            return base64.b64decode(secret[USER_DATA_KEY], validate=True)
+            return base64.b64decode(secret[key], validate=True)
         except NotFoundError as error:
-            raise StepError("UserDataMissing", "the user data is not on its node yet") from error
+            raise StepError(reason, f"{what} is not on its node yet") from error
         except (KeyError, binascii.Error) as error:
-            raise StepError("UserDataMissing", "the node's copy of the user data is damaged") from error
+            raise StepError(reason, f"the node's copy of {what} is damaged") from error
         except ApiError as error:
-            raise StepError("UserDataMissing", "the user data cannot be read now") from error
+            raise StepError(reason, f"{what} cannot be read now") from error
 
 
 async def _all_or_none(*tasks: asyncio.Task[Any]) -> None:

@@ -44,6 +44,8 @@ class SimulatedHypervisor:
     """Bytes by the uid of the Instance and the disk's name."""
     full: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Uids of Instances whose guests write to disks that have no room, and the names of these disks."""
+    secrets: dict[str, bytes] = field(default_factory=dict)
+    """What disks may name."""
     taps: set[str] | None = None
     """Names of the taps that are there; a domain needs its own, and they end with it. None: nobody looks."""
     _listeners: list[Callable[[DomainEvent], None]] = field(default_factory=list)
@@ -86,6 +88,9 @@ class SimulatedHypervisor:
         self._enter("destroy", instance_uid)
         self.end(instance_uid, EndReason.DESTROYED)
         self._leave("destroy")
+
+    async def keep_secret(self, name: str, secret: bytes) -> None:
+        self.secrets[name] = secret
 
     async def attach_disk(self, instance_uid: str, xml: str) -> None:
         self._enter("attach_disk", instance_uid)

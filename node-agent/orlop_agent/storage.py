@@ -111,6 +111,8 @@ class StorageWork:
             case StorageAction.DELETE:
                 await self._volumes.delete(data)
                 return None
+            case StorageAction.CREATE:
+                return await self._volumes.create(data, order.size_bytes or 0)
             case StorageAction.EXPAND:
                 return await self._volumes.grow(data, order.size_bytes or 0)
 

@@ -16,7 +16,8 @@ from orlop_api.instance import Instance
 from orlop_api.network import Network
 from orlop_api.port import Port
 from orlop_api.resource import GROUP, VERSION, ApiModel, Metadata
-from orlop_api.volume import Volume, VolumeClass
+from orlop_api.volume import Volume
+from orlop_api.volume_class import VolumeClass
 
 
 class NodeTaint(ApiModel):

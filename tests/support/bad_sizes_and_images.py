@@ -19,11 +19,19 @@ EACH = (
     " the same export"
 )
 FIELDS = "may hold {namespace}, {name} and {uid}, and no other braces"
-_NEEDS = {name: f"driver {name} needs its parameters in {name}" for name in ("shared", "nbd")}
+_NEEDS = {name: f"driver {name} needs its parameters in {name}" for name in ("shared", "nbd", "iscsi")}
 
 
 def _shared(pool: str) -> dict[str, object]:
     return {"driver": "shared", "shared": {"pool": pool}}
+
+
+ACCOUNT = "account and credentialsSecretRef need each other"
+IQN = "must be an iSCSI name: iqn.<year>-<month>.<reversed domain>:<text>, in lower case"
+
+
+def _iscsi(**parameters: object) -> dict[str, object]:
+    return {"driver": "iscsi", "iscsi": {"host": "192.0.2.8", **parameters}}
 
 
 def _nbd(export: str) -> dict[str, object]:
@@ -99,6 +107,34 @@ SIZES_AND_IMAGES = [
     ),
     Bad("an unknown field", "VolumeClass", {"spec": _nbd("{uid}{x}")}, "spec.nbd.exportName", FIELDS),
     Bad("an attribute", "VolumeClass", {"spec": _nbd("{uid.__class__}{uid}")}, "spec.nbd.exportName", FIELDS),
+    Bad(
+        "an account without its secret",
+        "VolumeClass",
+        {"spec": _iscsi(account="orlop")},
+        "spec.iscsi",
+        ACCOUNT,
+    ),
+    Bad(
+        "no iSCSI name",
+        "VolumeClass",
+        {"spec": _iscsi(targetName="disk-{uid}")},
+        "spec.iscsi.targetName",
+        IQN,
+    ),
+    Bad(
+        "targets that share",
+        "VolumeClass",
+        {"spec": _iscsi(targetName="iqn.2026-01.dev.orlop:a")},
+        "spec.iscsi.targetName",
+        EACH,
+    ),
+    Bad(
+        "the LUN that tgt keeps",
+        "VolumeClass",
+        {"spec": _iscsi(lun=0, tgt={"hypervisorName": "node-1"})},
+        "spec.iscsi",
+        "tgt keeps LUN 0 for itself: lun must be from 1 to 255",
+    ),
     Bad(
         "a host with a path",
         "VolumeClass",

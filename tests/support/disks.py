@@ -5,8 +5,9 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from orlop_agent.domain.spec import Disk
-from orlop_agent.volume.qemu_img import operand
+from orlop_agent.domain.spec import Disk, IscsiUnit
+from orlop_agent.volume.qemu_img import CHAP, operand
+from support.targets import PASSWORD
 
 MIB = 1 << 20
 
@@ -23,6 +24,7 @@ async def qemu_io(disk: Disk, *commands: str, discard: bool = False) -> str:
             "qemu-io",
             "-d",
             "unmap" if discard else "ignore",
+            *_chap(disk),
             "-f",
             disk.format,
             *script,
@@ -35,6 +37,13 @@ async def qemu_io(disk: Disk, *commands: str, discard: bool = False) -> str:
     if process.returncode or "Pattern verification failed" in said or "failed:" in said:
         raise RefusedError(said)
     return said
+
+
+def _chap(disk: Disk) -> tuple[str, ...]:
+    """The account's secret, as libvirt would hand it over."""
+    if not isinstance(disk.source, IscsiUnit) or disk.source.account is None:
+        return ()
+    return ("--object", f"secret,id={CHAP},data={PASSWORD}")
 
 
 async def write(disk: Disk, pattern: int, at: int, length: int) -> None:
@@ -53,6 +62,7 @@ async def held(disk: Disk) -> AsyncIterator[None]:
     drive = f"if=none,id=held,format={disk.format},readonly={'on' if disk.readonly else 'off'},file={file}"
     process = await asyncio.create_subprocess_exec(
         *("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-accel", "tcg", "-qmp", "stdio"),
+        *_chap(disk),
         *("-drive", drive, "-device", "virtio-blk-pci,drive=held"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

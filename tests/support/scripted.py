@@ -141,8 +141,7 @@ class ScriptedAgent:
         self.boot_id, self.pool_id = str(uuid4()), str(uuid4())
         self.running: set[str] = set()
         """Uids of Instances whose guests run."""
-        self.volumes: set[str] = set()
-        """Uids of Volumes whose files exist."""
+        self.volumes: set[str] = set()  # uids of those whose files exist
         self.clinging: set[str] = set()  # uids of Volumes that guests hold on to, and that do not grow
         self.address = f"192.0.2.{1 + sum(node.encode()) % 250}"
         self.beating = True
@@ -190,9 +189,10 @@ class ScriptedAgent:
     async def _obey(self, thing: Body) -> None:
         reports = [self._imported(order) for order in thing["spec"].get("imports", [])]
         done = [order | {"state": "Done"} for order in thing["spec"].get("storage", [])]
+        self.volumes |= {order["uid"] for order in done if order["action"] == "Create"}
         self.volumes -= {order["uid"] for order in done if order["action"] == "Delete"}
-        status = thing.get("status", {})
-        if status.get("imports", []) != reports or status.get("storage", []) != done:
+        known = {"imports": [], "storage": []} | thing.get("status", {})
+        if (known["imports"], known["storage"]) != (reports, done):
             await self.report(imports=reports, storage=done)
 
     def _imported(self, order: Body) -> Body:

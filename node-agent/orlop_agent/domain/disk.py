@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from orlop_agent.domain import limits
 from orlop_agent.domain.element import Node, element
-from orlop_agent.domain.spec import Disk, DiskFile, NbdExport
+from orlop_agent.domain.spec import Disk, DiskFile, IscsiUnit, NbdExport
 from orlop_agent.hypervisor import DomainDisk
 
 _ALIAS = "ua-"
@@ -73,6 +73,16 @@ def _source(made_of: Disk) -> Node:
             return element("source", file=str(path))
         case NbdExport(host, port, export):
             return element("source", element("host", name=host, port=str(port)), protocol="nbd", name=export)
+        case IscsiUnit(host, port, target, lun, account, secret):
+            return element(
+                "source",
+                element("host", name=host, port=str(port)),
+                element("auth", element("secret", type="iscsi", usage=secret), username=account)
+                if account is not None
+                else None,
+                protocol="iscsi",
+                name=f"{target}/{lun}",
+            )
 
 
 def _backing(made_of: Disk) -> Node:

@@ -32,7 +32,21 @@ class NbdExport:
     export: str
 
 
-DiskSource = DiskFile | NbdExport
+@dataclass(frozen=True, slots=True)
+class IscsiUnit:
+    """A disk that is a logical unit of an iSCSI target; QEMU is the initiator."""
+
+    host: str
+    port: int
+    target: str
+    lun: int
+    account: str | None = None
+    """User name for CHAP."""
+    secret: str = ""
+    """By what libvirt knows the account's secret, where there is one."""
+
+
+DiskSource = DiskFile | NbdExport | IscsiUnit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from orlop_agent.domain.spec import Disk
 from orlop_api.assignment import AssignedVolume
-from orlop_api.volume import VolumeLocation
+from orlop_api.volume_class import VolumeLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,9 @@ class VolumeDriver(Protocol):
 
     def disk(self, data: VolumeData) -> Disk:
         """What QEMU opens; nothing is looked at."""
+
+    def origin(self, data: VolumeData) -> Disk:
+        """What programs of this node open to copy the data from, while no guest has it; nothing is looked at."""
 
     async def exists(self, data: VolumeData) -> bool:
         """Whether the data is there; an error where that cannot be known now."""

@@ -10,7 +10,7 @@ from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
 from orlop_agent.volume.driver import VolumeData, VolumeDriver
 from orlop_api.assignment import AssignedVolume
-from orlop_api.volume import Driver, VolumeLocation
+from orlop_api.volume_class import Driver, VolumeLocation
 
 _log = structlog.get_logger()
 
@@ -42,6 +42,12 @@ class Drivers:
         self._there.add(data.uid)
         return driver.disk(data)
 
+    async def create(self, data: VolumeData, size: int) -> int:
+        """Make data of `size` bytes for Instances of whichever node; returns how many it has."""
+        driver = self.of(data.location)
+        await driver.create(data, size)
+        return await driver.size(data)
+
     async def delete(self, data: VolumeData) -> None:
         """Delete the data, if it is there."""
         await self.of(data.location).delete(data)
@@ -55,13 +61,17 @@ class Drivers:
 
     async def look(self, volumes: Iterable[AssignedVolume]) -> None:
         """Find out whose data is there, where that is not known yet."""
-        for data in (VolumeData.of(volume) for volume in volumes if volume.volume_uid not in self._there):
+        for data in (VolumeData.of(volume) for volume in volumes if self._is_unknown(volume)):
             try:
                 if await self.of(data.location).exists(data):
                     self._there.add(data.uid)
             except StepError as error:
                 # Who needs the data is told when it is made or opened.
                 _log.warning("volume.look", volume=data.uid, reason=error.reason, error=error.message)
+
+    def _is_unknown(self, volume: AssignedVolume) -> bool:
+        """Whether it is worth a look: of what was said to be there, nobody has to be told."""
+        return volume.created != "Created" and volume.volume_uid not in self._there
 
     def there(self, volumes: Iterable[AssignedVolume]) -> tuple[str, ...]:
         """Uids of those whose data is known to be there."""

@@ -14,7 +14,7 @@ from orlop_agent.volume import qemu_img
 from orlop_agent.volume.file import InThread, make_once, remove
 from orlop_agent.volume.reflink import reflink
 from orlop_api.image import DiskFormat
-from orlop_api.volume import Preallocation
+from orlop_api.volume_class import Preallocation
 
 _RESERVES = frozenset({Preallocation.FALLOC, Preallocation.FULL})
 """What is shared has no room of its own to be written to."""

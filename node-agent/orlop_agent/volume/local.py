@@ -9,7 +9,7 @@ from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.filedisk import FileDisk
-from orlop_api.volume import LocalParameters
+from orlop_api.volume_class import LocalParameters
 
 _UID = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z-]{0,63}")
 
@@ -29,6 +29,9 @@ class LocalVolumes:
 
     def disk(self, data: VolumeData) -> Disk:
         return self._file(data).disk
+
+    def origin(self, data: VolumeData) -> Disk:
+        return self.disk(data)
 
     async def exists(self, data: VolumeData) -> bool:
         return await self._file(data).exists()

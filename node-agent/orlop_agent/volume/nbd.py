@@ -18,6 +18,9 @@ class NbdVolumes:
         # The server has its own cache; none has no page cache of this node to keep what another has changed.
         return Disk(NbdExport(where.host, where.port, where.export), "raw", cache="none")
 
+    def origin(self, data: VolumeData) -> Disk:
+        return self.disk(data)
+
     async def exists(self, data: VolumeData) -> bool:
         try:
             await self.size(data)

@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orlop_agent.domain.spec import Disk, DiskFile, DiskSource, NbdExport
+from orlop_agent.domain.spec import Disk, DiskFile, DiskSource, IscsiUnit, NbdExport
 from orlop_agent.failure import StepError
 
 _DEADLINE = 60.0
 _SLOWEST = 4 << 20
 """Bytes a second below which a copy counts as stuck."""
+CHAP = "chap"
+"""Name of QEMU's object that holds the secret of an account."""
 _at_once = asyncio.Semaphore(4)
 
 
@@ -65,6 +67,17 @@ def operand(source: DiskSource) -> str:
         case NbdExport(host, port, export):
             server = {"type": "inet", "host": host, "port": str(port)}
             return _json({"driver": "nbd", "server": server, "export": export})
+        case IscsiUnit(host, port, target, lun, account):
+            unit = {
+                "driver": "iscsi",
+                "transport": "tcp",
+                "portal": f"{host}:{port}",
+                "target": target,
+                "lun": lun,
+            }
+            # What a `secret` object of this name holds, as qemu(1) has it, is for whoever calls to give.
+            chap = {} if account is None else {"user": account, "password-secret": CHAP}
+            return _json(unit | chap)
 
 
 def _json(options: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.filedisk import FileDisk
 from orlop_agent.volume.local import file_name
 from orlop_agent.volume.pools import SharedPools
-from orlop_api.volume import SharedLocation
+from orlop_api.volume_class import SharedLocation
 
 _VOLUMES = "volumes"
 
@@ -28,6 +28,9 @@ class SharedVolumes:
 
     def disk(self, data: VolumeData) -> Disk:
         return self._file(data).disk
+
+    def origin(self, data: VolumeData) -> Disk:
+        return self.disk(data)
 
     async def exists(self, data: VolumeData) -> bool:
         return await (await self._enter(data)).exists()

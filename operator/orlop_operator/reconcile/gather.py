@@ -33,7 +33,7 @@ from orlop_operator.reconcile.hypervisor import HypervisorFacts, wanted
 from orlop_operator.reconcile.image import ImageFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
-from orlop_operator.reconcile.location import carrier
+from orlop_operator.reconcile.location import carrier, maker, pinned
 from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
@@ -216,10 +216,13 @@ def volume_facts(context: Context, key: Key, *, holder_is_gone: bool) -> VolumeF
 
 
 def _carrier(store: Store, volume: Volume) -> Hypervisor | None:
-    """The node that works on its data; only data that all reach is looked for among all."""
-    if volume.status is not None and volume.status.node_name is not None:
-        return store.get(HYPERVISOR, "", volume.status.node_name)
-    return carrier(volume, store.all(HYPERVISOR)) if volume.metadata.deleting else None
+    """The node that works on its data; only data that several reach is looked for among all."""
+    where = pinned(volume)
+    if where is not None and where.shared is not None:
+        return carrier(volume, store.all(HYPERVISOR))
+    keeper = volume.status.node_name if volume.status is not None else None
+    node = keeper or maker(volume, store.get(VOLUME_CLASS, "", volume.spec.class_name))
+    return store.get(HYPERVISOR, "", node) if node is not None else None
 
 
 def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:

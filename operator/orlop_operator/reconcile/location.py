@@ -9,12 +9,13 @@ from collections.abc import Iterable
 
 from orlop_api.condition import is_true
 from orlop_api.hypervisor import Hypervisor
-from orlop_api.volume import (
+from orlop_api.volume import Volume
+from orlop_api.volume_class import (
     Driver,
+    IscsiLocation,
     LocalParameters,
     NbdLocation,
     SharedLocation,
-    Volume,
     VolumeClass,
     VolumeLocation,
 )
@@ -51,10 +52,21 @@ def locate(volume: Volume, volume_class: VolumeClass, host: Hypervisor | None) -
             return None
         return VolumeLocation(shared=SharedLocation(pool_id=pool_id, **spec.shared.model_dump()))
     if spec.nbd is not None:
-        meta = volume.metadata
-        export = spec.nbd.export_name.format(namespace=meta.namespace, name=meta.name, uid=meta.uid)
+        export = _filled(spec.nbd.export_name, volume)
         return VolumeLocation(nbd=NbdLocation(host=spec.nbd.host, port=spec.nbd.port, export=export))
+    if spec.iscsi is not None:
+        unit = spec.iscsi.model_dump(include={"host", "port", "lun", "account", "tgt"})
+        return VolumeLocation(iscsi=IscsiLocation(target=_filled(spec.iscsi.target_name, volume), **unit))
     return VolumeLocation(local=spec.local or LocalParameters())
+
+
+def maker(volume: Volume, volume_class: VolumeClass | None) -> str | None:
+    """The node that makes the data by itself, before any Instance has it, where the class has one."""
+    where = pinned(volume)
+    if where is not None:
+        return where.iscsi.tgt.hypervisor_name if where.iscsi is not None and where.iscsi.tgt else None
+    spec = volume_class.spec.iscsi if volume_class is not None else None
+    return spec.tgt.hypervisor_name if spec is not None and spec.tgt is not None else None
 
 
 def reaches(host: Hypervisor | None, where: VolumeLocation) -> bool:
@@ -70,18 +82,21 @@ def pools(host: Hypervisor | None) -> dict[str, str]:
 
 
 def carrier(volume: Volume, hosts: Iterable[Hypervisor]) -> Hypervisor | None:
-    """The node that works on the data while no Instance has it; one that is at it already goes on.
+    """The node that works on data in a shared pool while no Instance has it: any that is alive and has the pool.
 
-    Data on one node has that node; data in a shared pool any that is alive and has the pool.
+    One that is at it already goes on.
     """
-    status, where = volume.status, pinned(volume)
-    if status is not None and status.node_name is not None:
-        return next((host for host in hosts if host.metadata.name == status.node_name), None)
+    where = pinned(volume)
     if where is None or where.shared is None:
         return None
     able = [host for host in hosts if reaches(host, where) and _alive(host)]
     busy = (host for host in able if any(o.uid == volume.metadata.uid for o in host.spec.storage))
     return next(busy, min(able, key=lambda host: host.metadata.name, default=None))
+
+
+def _filled(template: str, volume: Volume) -> str:
+    meta = volume.metadata
+    return template.format(namespace=meta.namespace, name=meta.name, uid=meta.uid)
 
 
 def _alive(host: Hypervisor) -> bool:

@@ -14,11 +14,13 @@ from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER
 from orlop_api.quantity import rounded, to_bytes
 from orlop_api.storage import StorageAction, StorageOrder, StorageState
-from orlop_api.volume import LocalParameters, ReclaimPolicy, Volume, VolumeClass, VolumeLocation
+from orlop_api.volume import ReclaimPolicy, Volume
+from orlop_api.volume_class import LocalParameters, VolumeClass, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
 from orlop_operator.reconcile.instance.facts import named
+from orlop_operator.reconcile.location import locate, maker, pinned
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
     storage_order,
@@ -72,7 +74,33 @@ def plan_volume(facts: VolumeFacts) -> Plan:
     if facts.volume_class is None:
         name = named("VolumeClass", "", volume.spec.class_name)
         return _say(facts, false("Ready", "VolumeClassNotFound", f"{name} does not exist"))
+    if maker(volume, facts.volume_class) is not None:
+        return _make(facts, facts.volume_class)
     return _say(facts, false("Ready", "WaitForFirstInstance", "the data is made with the first Instance"))
+
+
+def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
+    """Have the node that serves the data make it, whether an Instance wants it or not."""
+    volume, host, uid = facts.volume, facts.hypervisor, facts.volume.metadata.uid
+    if host is None:
+        message = f"Hypervisor {maker(volume, volume_class)}, which makes the data, does not exist"
+        return _say(facts, false("Ready", "NodeNotFound", message))
+    where = locate(volume, volume_class, host)
+    if where is None:
+        raise AssertionError
+    if pinned(volume) is None:
+        # Before it is made: what is made and not written down would outlive the Volume.
+        return Plan((Patch(VOLUME, volume, {"status": {"location": where.wire()}}, "status"),))
+    size = to_bytes(volume.spec.size)
+    order = StorageOrder(uid=uid, action=StorageAction.CREATE, location=where, size_bytes=size)
+    if storage_order(host, uid) != order:
+        asked = with_order(host, order)
+        return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+    report = storage_report(host, order)
+    if report is not None and report.state is StorageState.DONE:
+        return _say(facts, _CREATED, {"capacityBytes": report.size_bytes})
+    why = f": {report.message}" if report is not None and report.message else ""
+    return _say(facts, false("Ready", "Making", f"waits for {host.metadata.name} to make the data{why}"))
 
 
 def _kept(facts: VolumeFacts) -> Plan:
@@ -147,11 +175,12 @@ def _end(facts: VolumeFacts) -> Plan:
         holder = named("Instance", volume.metadata.namespace, status.attachment.instance_name)
         message = f"being deleted; waits until {holder} does not list it any more, or is gone"
         return _say(facts, _keep_truth(volume, "InUse", message))
-    if status is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN or not created(volume):
+    if status is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN:
         return Plan((DropFinalizer(VOLUME, volume),))
     where = status.location or VolumeLocation(local=LocalParameters())
-    if where.nbd is not None:
-        # The export is its server's: Orlop made nothing there.
+    made_early = maker(volume, None) is not None
+    if not made_early and (not created(volume) or where.nbd is not None or where.iscsi is not None):
+        # Nothing was made, or it is another's server that has it.
         return Plan((DropFinalizer(VOLUME, volume),))
     return _destroy(facts, where, status.node_name)
 
@@ -164,7 +193,9 @@ def _destroy(facts: VolumeFacts, where: VolumeLocation, node: str | None) -> Pla
         said = _say(facts, _keep_truth(volume, "PoolNotFound", message))
         return Plan(said.effects, again_after=FULL_AGAIN)
     if host is None:
-        message = f"being deleted; Hypervisor {node}, which has the data, does not exist"
+        message = (
+            f"being deleted; Hypervisor {node or maker(volume, None)}, which has the data, does not exist"
+        )
         return _say(facts, _keep_truth(volume, "NodeNotFound", message))
     order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=where)
     if storage_order(host, uid) != order:

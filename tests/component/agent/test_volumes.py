@@ -9,7 +9,7 @@ import pytest
 
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.local import LocalVolumes
-from orlop_api.volume import LocalParameters, VolumeLocation
+from orlop_api.volume_class import LocalParameters, VolumeLocation
 from support.scripted import Api, Body
 from support.simnode import SimNode, Story
 

@@ -1,5 +1,8 @@
 """Images, Networks, Ports, Volumes and Hypervisors by themselves, with scripted agents."""
 
+import asyncio
+import base64
+
 import pytest
 
 from orlop_api.hypervisor import node_namespace
@@ -138,6 +141,52 @@ async def test_a_shared_volume_goes_where_its_pool_is(user: Api, agents: Agents)
     await agents["node-1"].report(sharedPools=[{"name": "nfs-a", "poolID": "p-1"}])
     await user.until(it.path("volumes"), "data", lambda thing: thing is None)
     assert uid not in agents["node-1"].volumes
+
+
+async def test_an_iscsi_volume_is_made_by_the_node_that_serves_it(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "targets")
+    chap = {"metadata": {"name": "chap"}, "stringData": {"password": "a-chap-secret"}}
+    unit = {"host": "192.0.2.8", "account": "orlop", "credentialsSecretRef": {"name": "chap"}}
+    spec = {"driver": "iscsi", "iscsi": unit | {"tgt": {"hypervisorName": "node-2"}}}
+    await user.call(
+        "POST", f"{ORLOP}/volumeclasses", wishes.thing("VolumeClass", "", "san", spec, finalizer=False)
+    )
+    await it.make("volumes", wishes.volume("targets") | {"spec": {"size": "1Gi", "className": "san"}})
+    data = await it.ready("data", "volumes")
+    uid = data["metadata"]["uid"]
+    where = data["status"]["location"]["iscsi"]
+    assert where["target"] == f"iqn.2026-01.dev.orlop:{uid}"
+    assert "nodeName" not in data["status"], "any node may log in"
+    assert uid in agents["node-2"].volumes
+    mount = {"name": "data", "volumeRef": {"name": "data"}}
+    agents["node-2"].refuses.add("one")
+    await it.make("instances", wishes.instance("targets", "one", volumes=[mount]))
+    assert await it.because("one", "SecretNotFound") == "Secret orlop-system/chap does not exist"
+    await user.call("POST", "/api/v1/namespaces/orlop-system/secrets", chap)
+    first = await it.ready("one")
+    assert first["status"]["nodeName"] == "node-1", "not the node that serves it"
+    order = await it.assignment(first["metadata"]["uid"])
+    namespace = node_namespace("node-1")
+    assert order["spec"]["secret"] == {
+        "namespace": namespace,
+        "name": order["metadata"]["name"],
+        "keys": [f"chap-{uid}"],
+    }
+    assert "a-chap-secret" not in str(order)
+    copied = await user.call("GET", f"/api/v1/namespaces/{namespace}/secrets/{order['metadata']['name']}")
+    assert base64.b64decode(copied["data"][f"chap-{uid}"]) == b"a-chap-secret"
+    two = await it.boot("two")
+    patch = {"spec": {"volumes": [mount]}}
+    await it.delete("one")
+    await user.call("PATCH", it.path("instances") + "/two", patch)
+    async with asyncio.timeout(20):
+        while (order := await it.assignment(two["metadata"]["uid"]))["spec"].get("volumes", []) == []:
+            await asyncio.sleep(0.05)
+    assert order["spec"]["secret"]["keys"] == [f"chap-{uid}"], "what opens it is there before it is listed"
+    await it.delete("two")
+    await user.call("DELETE", it.path("volumes") + "/data")
+    await user.until(it.path("volumes"), "data", lambda thing: thing is None)
+    assert uid not in agents["node-2"].volumes
 
 
 async def test_user_data_passes_through_the_nodes_secret(user: Api, agents: Agents) -> None:

@@ -9,20 +9,25 @@ from dataclasses import dataclass
 import pytest
 
 from orlop_agent.volume.driver import VolumeData, VolumeDriver
+from orlop_agent.volume.iscsi import IscsiVolumes
 from orlop_agent.volume.local import LocalVolumes
 from orlop_agent.volume.nbd import NbdVolumes
 from orlop_agent.volume.pools import SharedPools
 from orlop_agent.volume.shared import SharedVolumes
+from orlop_agent.volume.tgt import Tgt
 from orlop_api.image import DiskFormat
-from orlop_api.volume import (
+from orlop_api.volume_class import (
+    IscsiLocation,
     LocalParameters,
     NbdLocation,
     Preallocation,
     SharedLocation,
+    TgtTargets,
     VolumeLocation,
 )
 from support.disks import MIB
 from support.exports import Exports
+from support.targets import ACCOUNT, Tgtd
 
 SIZE = 4 * MIB
 
@@ -47,6 +52,16 @@ class Rig:
     def data(self, uid: str) -> VolumeData:
         """A Volume's data."""
         return VolumeData(uid, self.location)
+
+
+@dataclass
+class IscsiRig(Rig):
+    """Each Volume has a target of its own."""
+
+    def data(self, uid: str) -> VolumeData:
+        where = self.location.iscsi
+        named = where.model_copy(update={"target": where.target.format(uid=uid)})
+        return VolumeData(uid, VolumeLocation(iscsi=named))
 
 
 def local(form, preallocation=Preallocation.OFF):
@@ -86,6 +101,25 @@ async def nbd(tmp_path) -> AsyncIterator[Rig]:
         yield Rig(NbdVolumes(), VolumeLocation(nbd=where), makes=False)
 
 
+def iscsi(account):
+    @asynccontextmanager
+    async def ready(tmp_path) -> AsyncIterator[Rig]:
+        async with Tgtd() as server:
+            directory = tmp_path / "targets"
+            directory.mkdir()
+            where = IscsiLocation(
+                host="127.0.0.1",
+                port=server.port,
+                target="iqn.2026-01.dev.orlop:{uid}",
+                lun=1,
+                account=account,
+                tgt=TgtTargets(hypervisor_name="node-1"),
+            )
+            yield IscsiRig(IscsiVolumes("node-1", directory, Tgt()), VolumeLocation(iscsi=where))
+
+    return ready
+
+
 RIGS = {
     "local-qcow2": local(DiskFormat.QCOW2),
     "local-raw": local(DiskFormat.RAW),
@@ -93,6 +127,8 @@ RIGS = {
     "shared-qcow2": shared(DiskFormat.QCOW2),
     "shared-raw": shared(DiskFormat.RAW),
     "nbd": nbd,
+    "iscsi": iscsi(None),
+    "iscsi-chap": iscsi(ACCOUNT),
 }
 
 
@@ -106,6 +142,13 @@ async def rig(request, tmp_path):
 @pytest.fixture(params=[name for name in RIGS if name != "nbd"])
 async def maker(request, tmp_path):
     """One of those that make their data; what the others refuse is in test_exports.py."""
+    async with RIGS[request.param](tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=[name for name in RIGS if name.startswith(("local", "shared"))])
+async def filed(request, tmp_path):
+    """One of those whose data QEMU opens as a file, with its locks."""
     async with RIGS[request.param](tmp_path) as made:
         yield made
 

@@ -19,7 +19,7 @@ SIZE = 4 * MIB
 
 def order(rig, created="Unknown"):
     return AssignedVolume(
-        name="data", volume_uid=UID, location=rig.location, size_bytes=SIZE, created=created
+        name="data", volume_uid=UID, location=rig.data(UID).location, size_bytes=SIZE, created=created
     )
 
 
@@ -98,13 +98,13 @@ async def test_a_volume_that_runs_has_a_size(rig):
         assert await rig.driver.size(data) == SIZE
 
 
-async def test_two_cannot_write(maker):
+async def test_two_cannot_write(filed):
     """QEMU's own locks are the last line (qemu(1), "Disk image file locking")."""
-    data = maker.data(UID)
-    await maker.driver.create(data, SIZE)
-    async with held(maker.driver.disk(data)):
+    data = filed.data(UID)
+    await filed.driver.create(data, SIZE)
+    async with held(filed.driver.disk(data)):
         with pytest.raises(RefusedError, match="lock"):
-            async with held(maker.driver.disk(data)):
+            async with held(filed.driver.disk(data)):
                 pass
 
 
@@ -113,7 +113,7 @@ async def test_a_copy_stands_alone(maker):
     await maker.driver.create(first, SIZE)
     await write(maker.driver.disk(first), 0x11, 0, MIB)
     for _ in range(2):
-        await maker.driver.copy_from(copy, maker.driver.disk(first), 2 * SIZE)
+        await maker.driver.copy_from(copy, maker.driver.origin(first), 2 * SIZE)
     await write(maker.driver.disk(first), 0x22, 0, SIZE)
     await write(maker.driver.disk(copy), 0x33, 2 * MIB, MIB)
     await maker.driver.delete(first)

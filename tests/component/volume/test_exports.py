@@ -6,7 +6,7 @@ from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.failure import StepError
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.nbd import NbdVolumes
-from orlop_api.volume import NbdLocation, VolumeLocation
+from orlop_api.volume_class import NbdLocation, VolumeLocation
 from support.disks import MIB
 from support.exports import Exports
 

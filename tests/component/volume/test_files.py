@@ -8,7 +8,7 @@ from orlop_agent.failure import StepError
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.image import DiskFormat
-from orlop_api.volume import LocalParameters, Preallocation, VolumeLocation
+from orlop_api.volume_class import LocalParameters, Preallocation, VolumeLocation
 from support.disks import MIB, holds, qemu_io, write
 
 pytestmark = pytest.mark.component

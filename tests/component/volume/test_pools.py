@@ -12,7 +12,7 @@ from orlop_agent.volume import pools as module
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.pools import SharedPools
 from orlop_agent.volume.shared import SharedVolumes
-from orlop_api.volume import SharedLocation, VolumeLocation
+from orlop_api.volume_class import SharedLocation, VolumeLocation
 from support.disks import MIB, holds, write
 
 pytestmark = [

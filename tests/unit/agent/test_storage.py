@@ -14,7 +14,7 @@ from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.storage import StorageAction, StorageOrder, StorageState
-from orlop_api.volume import Driver, LocalParameters, VolumeLocation
+from orlop_api.volume_class import Driver, LocalParameters, VolumeLocation
 
 ORDER = StorageOrder(uid="v-1", action=StorageAction.DELETE, location=VolumeLocation(local=LocalParameters()))
 

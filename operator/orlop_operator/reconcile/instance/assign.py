@@ -19,7 +19,9 @@ from orlop_api.assignment import (
     AssignmentSpec,
     Desired,
     InstanceIdentity,
+    chap_key,
 )
+from orlop_api.claim import CLAIM_NAMESPACE as SYSTEM_NAMESPACE
 from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import node_namespace
 from orlop_api.instance import Instance
@@ -29,7 +31,7 @@ from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT
 from orlop_operator.reconcile.effects import Body, Copied, CopySecret, Create, Patch
 from orlop_operator.reconcile.instance.attachments import leaving, outdated
-from orlop_operator.reconcile.instance.facts import Facts
+from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
 
 _RESOLVED = ("image", "nics", "volumes", "secret")
 
@@ -150,10 +152,20 @@ def _told(volumes: Iterable[AssignedVolume]) -> list[AssignedVolume]:
 def secret_parts(facts: Facts) -> tuple[Copied, ...]:
     """What the node needs and nobody else may read."""
     spec, meta = facts.instance.spec.user_data, facts.instance.metadata
-    if spec is None:
-        return ()
-    secret = (meta.namespace, spec.secret_ref.name, spec.secret_ref.key) if spec.secret_ref else None
-    return (Copied(USER_DATA_KEY, spec.inline, secret),)
+    parts = [*map(_chap, facts.disks)]
+    if spec is not None:
+        secret = (meta.namespace, spec.secret_ref.name, spec.secret_ref.key) if spec.secret_ref else None
+        parts.append(Copied(USER_DATA_KEY, spec.inline, secret))
+    return tuple(part for part in parts if part is not None)
+
+
+def _chap(disk: DiskFacts) -> Copied | None:
+    """The secret of the account that a Volume's target asks for: the platform's, whoever the requester is."""
+    spec = disk.volume_class.spec.iscsi if disk.volume_class is not None else None
+    if disk.volume is None or spec is None or spec.credentials_secret_ref is None:
+        return None
+    where = (SYSTEM_NAMESPACE, spec.credentials_secret_ref.name, "password")
+    return Copied(chap_key(disk.volume.metadata.uid), None, where)
 
 
 def node_secret(facts: Facts, node: str) -> CopySecret | None:
@@ -162,6 +174,20 @@ def node_secret(facts: Facts, node: str) -> CopySecret | None:
     if not parts or (namespace, name) in facts.secrets:
         return None
     return CopySecret(namespace, name, parts)
+
+
+def added_secret(facts: Facts, assignment: Assignment) -> CopySecret | Patch[Assignment] | Blocker | None:
+    """What a bound order does not say yet of its Secret: a Volume that comes may bring a key. Copied, then said."""
+    order, parts = assignment.spec, secret_parts(facts)
+    keys = [part.key for part in parts]
+    if order.node_name is None or set(keys) <= set(order.secret.keys if order.secret is not None else ()):
+        return None
+    namespace, name = node_namespace(order.node_name), facts.instance.metadata.uid
+    if (namespace, name) not in facts.secrets:
+        return CopySecret(namespace, name, parts)
+    said = AssignedSecret(namespace=namespace, name=name, keys=keys)
+    change = Patch(ASSIGNMENT, assignment, {"spec": {"secret": said.wire()}})
+    return facts.secrets[namespace, name] or change
 
 
 def _ridealong(instance: Instance) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from orlop_api.image import Image
 from orlop_api.instance import Instance, NetworkInterface, VolumeMount
 from orlop_api.network import Network
 from orlop_api.peer import ImagePeer
-from orlop_api.volume import Volume, VolumeClass
+from orlop_api.volume import Volume
+from orlop_api.volume_class import VolumeClass
 from orlop_operator.kinds import OwnedPort
 from orlop_operator.reconcile.effects import Question
 from orlop_operator.scheduling import Placement, Request, Unplaceable

@@ -99,6 +99,11 @@ def _keep(
     if assignment is None or assignment.spec.node_name is None:
         raise AssertionError
     coming = attachments.follow(facts, assignment, allowed=allowed)
+    brings = assign.added_secret(facts, assignment) if allowed else None
+    if isinstance(brings, Blocker):
+        said = said | {volumes.TYPE: false(volumes.TYPE, brings.reason, brings.message)}
+    elif brings is not None:
+        return InstancePlan((brings,))
     due: list[Effect] = [*coming.claims, *attachments.released(facts, assignment)]
     # Whoever lost a right may still stop what runs, and take a Volume back.
     may_change = allowed or desired in {Desired.STOPPED, Desired.RELEASED}
@@ -106,7 +111,7 @@ def _keep(
     if due or change is not None:
         return InstancePlan((*due, *((change,) if change is not None else ())))
     moving = attachments.ready(facts, assignment, coming.blocker)
-    if moving is not None:
+    if moving is not None and not isinstance(brings, Blocker):
         said = said | {volumes.TYPE: moving}
     nics = {nic.name: nic for nic in assignment.spec.nics}
     node = assignment.spec.node_name

@@ -9,11 +9,12 @@ from orlop_api.attachment import AssignedLimits
 from orlop_api.instance import Instance, VolumeMount
 from orlop_api.qos import QualityOfService
 from orlop_api.quantity import to_bytes
-from orlop_api.volume import Driver, Volume, VolumeLocation
+from orlop_api.volume import Volume
+from orlop_api.volume_class import Driver, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.effects import Body, Patch
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
-from orlop_operator.reconcile.location import driver, locate, needed_pool, pinned
+from orlop_operator.reconcile.location import driver, locate, maker, needed_pool, pinned
 from orlop_operator.reconcile.volume import created
 from orlop_operator.scheduling import Pin, PoolNeed
 
@@ -103,6 +104,8 @@ def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
         return Blocker(
             "VolumeClassNotFound", f"VolumeClass {volume.spec.class_name} of {what} does not exist"
         )
+    if maker(volume, disk.volume_class) is not None and not created(volume):
+        return Blocker("VolumeNotReady", f"{what} is not made yet")
     holder = volume.status.attachment if volume.status else None
     if holder is not None and holder.instance_uid != instance.metadata.uid:
         return Blocker("VolumeInUse", f"{what} is attached to Instance {namespace}/{holder.instance_name}")

@@ -10,7 +10,16 @@ from lxml import etree
 from orlop_agent.domain.build import domain_xml
 from orlop_agent.domain.disk import added_disk
 from orlop_agent.domain.live import read_domain
-from orlop_agent.domain.spec import BaseImage, Disk, DiskFile, DomainSpec, KernelBoot, NbdExport, Nic
+from orlop_agent.domain.spec import (
+    BaseImage,
+    Disk,
+    DiskFile,
+    DomainSpec,
+    IscsiUnit,
+    KernelBoot,
+    NbdExport,
+    Nic,
+)
 from orlop_agent.hypervisor import DomainDisk, Limits, Mark, Power
 
 GOLDEN = Path(__file__).parents[3] / "golden/domain"
@@ -36,6 +45,12 @@ DATA = Disk(
 )
 EXPORT = Disk(NbdExport("192.0.2.7", 10809, "7e7e <&>"), "raw", serial="7e7e7e7e-0000-4000-9", cache="none")
 DISC = Disk(DiskFile(Path("/var/lib/orlop/images/cd34")), "raw", readonly=True, disc=True)
+UNIT = Disk(
+    IscsiUnit("192.0.2.8", 3260, "iqn.2026-01.dev.orlop:7e7e", 1, "orlop", "orlop-chap-7e7e"),
+    "raw",
+    cache="none",
+)
+OPEN_UNIT = Disk(IscsiUnit("192.0.2.8", 3260, "iqn.2026-01.dev.orlop:7e7f", 2), "raw", cache="none")
 SEED = Disk(DiskFile(Path(OWN / "seed.iso")), "raw", readonly=True)
 
 
@@ -60,7 +75,7 @@ CASES = {
     "kvm": spec(virtualization_type="kvm", vcpus=4, memory_bytes=2 << 30),
     "volumes": spec(disks=(ROOT, DATA, SEED), disk_cache="writeback"),
     "disc": spec(disks=(Disk(ROOT.source, "qcow2"), SEED, DISC)),
-    "network-disks": spec(disks=(ROOT, EXPORT, SEED), disk_cache="writeback"),
+    "network-disks": spec(disks=(ROOT, EXPORT, UNIT, OPEN_UNIT, SEED), disk_cache="writeback"),
     "limited": spec(
         disks=(
             ROOT,
