@@ -232,7 +232,7 @@ SIZES_AND_IMAGES = [
     Bad("no algorithm", "Image", {"spec.checksum": "a" * 64}, "spec.checksum", CHECKSUM),
     Bad("upper case", "Image", {"spec.checksum": "sha256:" + "A" * 64}, "spec.checksum", CHECKSUM),
     Bad("sha512 of 64 digits", "Image", {"spec.checksum": "sha512:" + "a" * 64}, "spec.checksum", CHECKSUM),
-    Bad("vmdk", "Image", {"spec.format": "vmdk"}, "spec.format"),
+    Bad("qed", "Image", {"spec.format": "qed"}, "spec.format"),
     Bad(
         "milli-bytes of memory",
         "Image",

@@ -112,9 +112,8 @@ def test_nothing_else_even_with_every_role(admin: Rest, almighty: User, nodes: d
         return f"node node-1 may update its own assignments/status, hypervisors/status and Lease; not {what}"
 
     own = right("Hypervisor", "node-1")
-    assert denial(node.patch(own, {"spec": {"storage": [{"uid": "a", "action": "Delete"}]}})) == only(
-        "UPDATE hypervisors"
-    )
+    order = {"uid": "a", "action": "Delete", "location": {"local": {}}}
+    assert denial(node.patch(own, {"spec": {"storage": [order]}})) == only("UPDATE hypervisors")
     assert denial(node.delete(own)) == only("DELETE hypervisors")
     assert denial(node.create(right("Flavor"))) == only("CREATE flavors")
     assert denial(node.create(right("Claim", namespace="orlop-system"))) == only("CREATE claims")
