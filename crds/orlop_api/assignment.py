@@ -173,7 +173,7 @@ class AssignedSecret(ApiModel):
     name: DnsSubdomain
     """The Secret."""
     keys: Annotated[list[SecretKey], Field(min_length=1, max_length=32, json_schema_extra=LIST_SET)]
-    """The keys that it has: user-data."""
+    """The keys that it may have: user-data, and image-… for the image's source."""
 
 
 class AssignmentSpec(ApiModel):

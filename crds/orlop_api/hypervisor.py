@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orlop_api.assignment import AssignedImage
+from orlop_api.assignment import AssignedImage, AssignedSecret
 from orlop_api.condition import Conditions
 from orlop_api.image import ImageFormat, ImageProgress
 from orlop_api.peer import NodeCertificate, PeerOffer
@@ -27,7 +27,7 @@ from orlop_api.resource import (
     Reason,
     list_map,
 )
-from orlop_api.source import FileSource, OrderedFile
+from orlop_api.source import FileSource, OrderedFile, Reference
 from orlop_api.storage import StorageOrders, StorageReports
 
 HYPERVISOR_LABEL = "orlop.dev/hypervisor"
@@ -48,6 +48,8 @@ class ImportOrder(ApiModel):
     """What it must hash to."""
     format: ImageFormat | None = None
     """What its format must be."""
+    secret: AssignedSecret | None = None
+    """Where the source's credentials are, if it has any."""
     kernel: OrderedFile | None = None
     """The kernel, for direct kernel boot."""
     initrd: OrderedFile | None = None
@@ -61,6 +63,8 @@ class PrePullOrder(ApiModel):
     """The Image's uid."""
     image: AssignedImage
     """The image, pinned."""
+    secret: AssignedSecret | None = None
+    """Where the source's credentials are, if it has any."""
 
 
 class HypervisorSpec(ApiModel):
@@ -103,6 +107,8 @@ class ImportReport(ApiModel):
     """Useless: the same file would fail again."""
     digest: Digest | None = None
     """sha256 of the bytes as served."""
+    reference: Reference | None = None
+    """The registry reference by digest."""
     content_digest: Digest | None = None
     """sha256 of the file that was made of them, where it is another one: unfolded, or converted."""
     kernel_digest: Digest | None = None

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from orlop_api.condition import Conditions
 from orlop_api.duration import Duration, lasting
+from orlop_api.imagesource import ONE_SOURCE, ImageSource, WebFile
 from orlop_api.placement import NodeSelector
-from orlop_api.quantity import Quantity, between
+from orlop_api.quantity import Quantity, between, rounded
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
@@ -19,13 +20,13 @@ from orlop_api.resource import (
     Checksum,
     Digest,
     DnsSubdomain,
-    HttpUrl,
     Message,
     Metadata,
     rule,
     rules,
     unchanged,
 )
+from orlop_api.source import Reference
 
 _CHECKSUM_FOR_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
 
@@ -56,51 +57,24 @@ class ImageFormat(StrEnum):
     VDI = "vdi"
 
 
-Url = Annotated[
-    HttpUrl,
-    Field(
-        json_schema_extra=rules(
-            rule(
-                "self.matches('^https?://') && isURL(self) && url(self).getHostname() != ''",
-                "must be http://host/… or https://host/…",
-            ),
-            rule("!self.matches('^[a-z]*://[^/?#]*@')", "must hold no credentials (user:password@)"),
-        )
-    ),
-]
-
-
-class HttpSource(ApiModel):
-    """A file on web servers."""
-
-    url: Url
-    """Where the file is: https, or http with a checksum."""
-    mirrors: Annotated[list[Url], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
-    """Where the same file is too: tried in this order when url fails, going on where it broke off."""
-
-
-class ImageSource(ApiModel):
-    """Where the disk comes from."""
-
-    http: HttpSource
-    """A file on a web server, fetched by one node and verified there."""
-
-
 class KernelFile(ApiModel):
     """A kernel or an initial RAM disk."""
 
-    http: HttpSource
-    """A file on a web server."""
+    http: WebFile
+    """A file on web servers."""
     checksum: GivenChecksum | None = None
     """What the file must hash to: sha256:… or sha512:…; needed for plain http."""
 
 
-_PLAIN_HTTP = (
-    "(self.http.url.startsWith('http://') ||"
-    " has(self.http.mirrors) && self.http.mirrors.exists(m, m.startsWith('http://')))"
-)
-_KERNEL_CHECKSUM = rule(
-    f"!{_PLAIN_HTTP} || has(self.checksum)",
+def _plain_http(web: str) -> str:
+    """Whether any of its URLs is plain http."""
+    return f"({web}.url.startsWith('http://') || has({web}.mirrors) && {web}.mirrors.exists(m, m.startsWith('http://')))"
+
+
+_KERNEL_CHECKSUM = rule(f"!{_plain_http('self.http')} || has(self.checksum)", _CHECKSUM_FOR_HTTP)
+_DISK_CHECKSUM = rule(
+    f"has(self.checksum) || !(has(self.source.http) && {_plain_http('self.source.http')}"
+    " || has(self.source.s3) && self.source.s3.endpoint.startsWith('http://'))",
     _CHECKSUM_FOR_HTTP,
 )
 
@@ -146,7 +120,7 @@ class Refresh(ApiModel):
 class ImageSpec(ApiModel):
     """The disk that is wanted."""
 
-    source: ImageSource
+    source: Annotated[ImageSource, Field(json_schema_extra=rules(ONE_SOURCE))]
     """Where the disk comes from."""
     checksum: GivenChecksum | None = None
     """What the file must hash to: sha256:… or sha512:…; verified before first use, needed for plain http."""
@@ -173,6 +147,17 @@ class ImageProgress(ApiModel):
     """Bytes received so far."""
     total_bytes: ByteCount | None = None
     """Bytes expected, when the server said."""
+    rate_bytes_per_second: ByteCount = 0
+    """Bytes a second, over the last ten seconds or so."""
+    remaining_seconds: Annotated[int, Field(ge=0, le=2592000)] | None = None
+    """Seconds that the rest takes at this rate, when both are known."""
+
+    def told(self) -> str:
+        """For people: 120Mi of 400Mi, 12Mi a second, 23 s to go."""
+        of = f" of {rounded(self.total_bytes)}" if self.total_bytes else ""
+        rate = f", {rounded(self.rate_bytes_per_second)} a second" if self.rate_bytes_per_second else ""
+        left = f", {self.remaining_seconds} s to go" if self.remaining_seconds is not None else ""
+        return f"{rounded(self.received_bytes)}{of}{rate}{left}"
 
 
 class PrePullStatus(ApiModel):
@@ -212,6 +197,8 @@ class ImageStatus(ApiModel):
     digest: Digest | None = None
     """sha256 of the bytes as served: this is the Image, whatever the server sends later. With spec.refresh it is what
     new Instances get."""
+    reference: Reference | None = None
+    """What the registry reference meant then, by digest; nodes ask for this one from now on."""
     content_digest: Digest | None = None
     """sha256 of the file that nodes keep, where it is another one: unfolded, or converted to qcow2."""
     kernel_digest: Digest | None = None
@@ -257,9 +244,7 @@ class Image(ApiModel):
                     "!has(self.refresh) || !has(self.checksum)",
                     "an Image with a checksum never changes: leave out either refresh or checksum",
                 ),
-                rule(
-                    f"!{_PLAIN_HTTP.replace('self', 'self.source')} || has(self.checksum)", _CHECKSUM_FOR_HTTP
-                ),
+                _DISK_CHECKSUM,
             )
         ),
     ]

@@ -12,6 +12,8 @@ USERNAME_KEY, PASSWORD_KEY, TOKEN_KEY = "image-username", "image-password", "ima
 REGISTRIES_KEY, CA_KEY = "image-registries", "image-ca"
 """Keys of the node's Secret with what a source asks for. S3's access key is username and password there."""
 
+IMAGE_KEYS = frozenset({USERNAME_KEY, PASSWORD_KEY, TOKEN_KEY, REGISTRIES_KEY, CA_KEY})
+
 Reference = Annotated[str, Field(min_length=3, max_length=512)]
 Endpoint = Annotated[str, Field(min_length=8, max_length=512, pattern=r"^https?://")]
 Bucket = Annotated[str, Field(min_length=3, max_length=63)]

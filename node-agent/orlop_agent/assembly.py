@@ -87,6 +87,7 @@ async def assembled(
             disks=layout.disk_folders,
             peers=peering,
             metrics=metrics,
+            secrets=client.secret,
         )
         sweep(layout.volumes)
         pools = SharedPools(layout.shared)

@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from orlop_agent.image.fetch import Progress
+from orlop_agent.image.pace import Pace
 from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
 from orlop_api.image import ImageProgress
 
@@ -79,12 +80,13 @@ class Imports:
 
     async def _run(self, order: ImportOrder) -> None:
         told = time.monotonic()
+        pace = Pace(told)
 
         def tell(received: int, expected: int | None) -> None:
             nonlocal told
             if time.monotonic() - told >= _TELL:
                 told = time.monotonic()
-                progress = ImageProgress(node_name=self._node, received_bytes=received, total_bytes=expected)
+                progress = pace.progress(self._node, received, expected, told)
                 self._reports[order.image_uid] = _pulling(order, progress)
                 self._changed()
 

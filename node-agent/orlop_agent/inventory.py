@@ -22,7 +22,7 @@ from orlop_agent.prepulls import PrePulls
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.iscsi import IscsiVolumes
 from orlop_agent.volume.pools import SharedPools
-from orlop_api.assignment import AssignedImage
+from orlop_api.assignment import AssignedImage, AssignedSecret
 from orlop_api.hypervisor import (
     Hypervisor,
     HypervisorStatus,
@@ -62,7 +62,9 @@ class ImageCache(Protocol):
     async def tidy(self) -> int:
         """Remove what its limits want gone; bytes that were freed."""
 
-    async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles:
+    async def ensure(
+        self, image: AssignedImage, progress: Progress, secret: AssignedSecret | None = None
+    ) -> ImageFiles:
         """The files of a pinned image, fetched where they are missing; ImageError."""
 
     async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:

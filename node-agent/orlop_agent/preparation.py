@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import shutil
+import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
@@ -22,6 +23,7 @@ from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import Hypervisor
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
+from orlop_agent.image.pace import Pace
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.paths import Layout
@@ -40,11 +42,11 @@ from orlop_api.assignment import (
     AssignedSecret,
     AssignedVolume,
     Assignment,
+    AssignmentSpec,
     chap_key,
 )
 from orlop_api.condition import Condition
 from orlop_api.image import ImageFormat
-from orlop_api.quantity import rounded
 from orlop_api.volume import Access
 
 T = TypeVar("T")
@@ -55,7 +57,9 @@ _SERIAL_LENGTH = 20
 class Images(Protocol):
     """The node's image cache."""
 
-    async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles:
+    async def ensure(
+        self, image: AssignedImage, progress: Progress, secret: AssignedSecret | None = None
+    ) -> ImageFiles:
         """The files of an image, fetched where they are missing; ImageError."""
 
     async def relieve(self) -> None:
@@ -129,7 +133,7 @@ class Preparation:
         await self._images.relieve()
         await asyncio.to_thread(self._layout.instance(uid).mkdir, mode=0o755, exist_ok=True)
         boot = asyncio.create_task(
-            attempt.part("ImageReady", "Pulling", self._root(uid, spec.root_disk_bytes, pinned, attempt))
+            attempt.part("ImageReady", "Pulling", self._root(uid, spec, pinned, attempt))
         )
         volumes = asyncio.create_task(
             attempt.part("VolumesReady", "Making", self._data(spec.volumes, spec.secret))
@@ -155,13 +159,16 @@ class Preparation:
             log.unlink(missing_ok=True)
 
     async def _root(
-        self, uid: str, size: int, pinned: AssignedImage, attempt: Attempt
+        self, uid: str, spec: AssignmentSpec, pinned: AssignedImage, attempt: Attempt
     ) -> tuple[Disk, tuple[Disk, ...], KernelBoot | None]:
-        def tell(received: int, expected: int | None) -> None:
-            of = f" of {rounded(expected)}" if expected else ""
-            attempt.waiting["ImageReady"] = ("Pulling", f"{rounded(received)}{of} of the image are here")
+        pace = Pace(time.monotonic())
 
-        files = await self._images.ensure(pinned, tell)
+        def tell(received: int, expected: int | None) -> None:
+            told = pace.progress(spec.node_name or "node", received, expected, time.monotonic()).told()
+            attempt.waiting["ImageReady"] = ("Pulling", f"the image is on its way: {told}")
+
+        files = await self._images.ensure(pinned, tell, spec.secret)
+        size = spec.root_disk_bytes
         path = self._layout.root_disk(uid)
         kernel = (
             KernelBoot(files.kernel, files.initrd, pinned.command_line) if files.kernel is not None else None

@@ -12,7 +12,7 @@ from orlop_agent.api import backoff
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.store import ImageFiles
-from orlop_api.assignment import AssignedImage, digests
+from orlop_api.assignment import AssignedImage, AssignedSecret, digests
 from orlop_api.hypervisor import ImportState, PrePullOrder, PrePullReport
 
 _FIRST, _LONGEST = 10.0, 300.0
@@ -24,7 +24,9 @@ _log = structlog.get_logger()
 class Fetcher(Protocol):
     """The image cache."""
 
-    async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles: ...
+    async def ensure(
+        self, image: AssignedImage, progress: Progress, secret: AssignedSecret | None = None
+    ) -> ImageFiles: ...
 
 
 class PrePulls:
@@ -66,7 +68,7 @@ class PrePulls:
     async def _run(self, order: PrePullOrder) -> None:
         for delay in backoff.delays(first=_FIRST, most=_LONGEST):
             try:
-                await self._images.ensure(order.image, _no_progress)
+                await self._images.ensure(order.image, _no_progress, order.secret)
             except ImageError as error:
                 self._say(_report(order, ImportState.FAILED, error.reason, error.message))
             except OSError as error:

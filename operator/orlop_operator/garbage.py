@@ -14,6 +14,7 @@ from orlop_operator import errors, protocol
 from orlop_operator.cluster import Cluster
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, HYPERVISOR, INSTANCE, NETWORK, PORT, VOLUME, Kind, M
 from orlop_operator.reconcile.effects import Delete, Effect, Patch, Plan, Remove
+from orlop_operator.reconcile.imports import IMPORT, PREPULL, secret_name
 from orlop_operator.reconcile.instance.end import secret_path
 from orlop_operator.store import Key, Store
 
@@ -97,7 +98,7 @@ class Garbage:
         return Plan((Delete(CLAIM, claim),)) if gone else Plan()
 
     async def sweep_secrets(self, now: datetime) -> None:
-        """Remove Secrets from the nodes' namespaces that no Assignment on their node asks for.
+        """Remove Secrets from the nodes' namespaces that no Assignment and no order to fetch on their node asks for.
 
         A placement that ended between its copy and its binding leaves one. Young copies may belong to a
         placement under way.
@@ -105,10 +106,13 @@ class Garbage:
         for host in self._store.all(HYPERVISOR):
             node = host.metadata.name
             path = f"/api/v1/namespaces/{node_namespace(node)}/secrets"
+            fetched = {secret_name(IMPORT, order.image_uid) for order in host.spec.imports}
+            fetched |= {secret_name(PREPULL, order.image_uid) for order in host.spec.pre_pulls}
             for secret in (await self._cluster.call("GET", path))["items"]:
                 meta = secret["metadata"]
                 assignment = self._store.get(ASSIGNMENT, ASSIGNMENT_NAMESPACE, meta["name"])
                 wanted = assignment is not None and assignment.spec.node_name == node
+                wanted = wanted or meta["name"] in fetched
                 old = now - datetime.fromisoformat(meta["creationTimestamp"]) > COPY_LASTS
                 if old and not wanted:
                     with suppress(errors.NotFoundError):

@@ -185,9 +185,9 @@ class Reconciler:
             self._context.placements.settle(uid)
 
     async def _image(self, key: Key) -> None:
-        await self._run(key, lambda _: self._plan_image(key))
+        await self._run(key, lambda learned: self._plan_image(key, Look(learned.secrets)))
 
-    def _plan_image(self, key: Key) -> Plan | None:
+    def _plan_image(self, key: Key, look: Look) -> Plan | None:
         image = self._store.get(IMAGE, key.namespace, key.name)
         if image is None:
             return None
@@ -199,7 +199,7 @@ class Reconciler:
         if image.status is not None and image.status.digest is not None:
             self._failed_since = {key: at for key, at in self._failed_since.items() if key[0] != uid}
         ages = {g: now - since for (u, g), since in self._failed_since.items() if u == uid}
-        facts = image_facts(self._context, key, ages)
+        facts = image_facts(self._context, key, look, ages)
         return plan_image(facts) if facts is not None else None
 
     async def _network(self, key: Key) -> None:

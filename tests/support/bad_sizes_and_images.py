@@ -191,7 +191,6 @@ SIZES_AND_IMAGES = [
         "spec.prePull.nodeSelector",
     ),
     Bad("no source", "Image", {"spec.source": ABSENT}, "spec.source"),
-    Bad("empty source", "Image", {"spec.source": {}}, "spec.source.http"),
     Bad("a file", "Image", {"spec.source.http.url": "file:///etc/shadow"}, "spec.source.http.url", URL),
     Bad("ftp", "Image", {"spec.source.http.url": "ftp://example.org/a"}, "spec.source.http.url", URL),
     Bad("no scheme", "Image", {"spec.source.http.url": "example.org/a"}, "spec.source.http.url", URL),

@@ -126,7 +126,7 @@ UNKNOWN = [
     Bad(
         "no other source yet",
         "Image",
-        {"spec.source": {"http": _HTTP["http"], "oci": {}}},
-        'unknown field "spec.source.oci"',
+        {"spec.source": {"http": _HTTP["http"], "ftp": {}}},
+        'unknown field "spec.source.ftp"',
     ),
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orlop_agent.api.errors import ApiError, NotFoundError
 from orlop_agent.image.convert import convert
-from orlop_agent.image.credentials import NONE, Credentials
+from orlop_agent.image.credentials import NONE, Credentials, from_secret
+from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress, Wanted, fetch
 from orlop_agent.image.header import CONVERTED, Header, examine
 from orlop_agent.image.inspect import inspect_disk
@@ -17,10 +19,11 @@ from orlop_agent.image.sink import digest_of
 from orlop_agent.image.transfer import Fetched, Part
 from orlop_agent.image.web import Web
 from orlop_agent.image.window import OpenFile
+from orlop_api.assignment import AssignedSecret
 from orlop_api.config import ImageConfig
 from orlop_api.image import DiskFormat, ImageFormat
 from orlop_api.quantity import to_bytes
-from orlop_api.source import FileSource
+from orlop_api.source import IMAGE_KEYS, FileSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,21 @@ class Taken:
     """The registry reference by digest, for a source in a registry."""
 
 
+Secrets = Callable[[str, str], Awaitable[Mapping[str, str]]]
+"""Reads a Secret's data (base64) by namespace and name; ApiError."""
+
+
+async def no_secrets(_namespace: str, name: str) -> Mapping[str, str]:
+    """Nobody reads any."""
+    raise NotFoundError(name)
+
+
 class Intake:
     """Takes files in as orlop-config allows."""
 
-    def __init__(self, config: ImageConfig) -> None:
+    def __init__(self, config: ImageConfig, secrets: Secrets) -> None:
         self._config = config
+        self._secrets = secrets
 
     async def disk(
         self,
@@ -53,10 +66,10 @@ class Intake:
         declared: ImageFormat | None,
         part: Part,
         progress: Progress,
-        credentials: Credentials = NONE,
+        secret: AssignedSecret | None = None,
     ) -> Taken:
         """Make `part` the disk; ImageError when there is none to be had. Whatever is left then is rubbish."""
-        fetched, reference = await self._fetch(source, checksums, part, progress, credentials)
+        fetched, reference = await self._fetch(source, checksums, part, progress, secret)
         header = await self.look_at(part.path, declared)
         content, size = fetched.content_digest, header.virtual_size
         if header.format in CONVERTED:
@@ -64,12 +77,10 @@ class Intake:
             content = await asyncio.to_thread(digest_of, part.path)
         return Taken(fetched.digest, fetched.size, content, header.format, size, reference)
 
-    async def file(
-        self, source: FileSource, checksums: Sequence[str], part: Part, credentials: Credentials = NONE
-    ) -> Fetched:
+    async def file(self, source: FileSource, checksums: Sequence[str], part: Part) -> Fetched:
         """Make `part` a kernel or an initial RAM disk, kept as served."""
-        web = Web(self._config, await asyncio.to_thread(credentials.trust))
-        resolved = await resolve(source, web, credentials)
+        web = Web(self._config, await asyncio.to_thread(NONE.trust))
+        resolved = await resolve(source, web, NONE)
         wanted = Wanted(tuple(checksums), part, AS_SERVED)
         return await fetch(web, resolved.origins, wanted, self._config, _no_progress)
 
@@ -96,14 +107,28 @@ class Intake:
         checksums: Sequence[str],
         part: Part,
         progress: Progress,
-        credentials: Credentials,
+        secret: AssignedSecret | None,
     ) -> tuple[Fetched, str | None]:
+        credentials = await self._credentials(source, secret)
         web = Web(self._config, await asyncio.to_thread(credentials.trust))
         resolved = await resolve(source, web, credentials)
         known = {*checksums, *([resolved.digest] if resolved.digest else [])}
         wanted = Wanted(tuple(sorted(known)), part, resolved.packing)
         fetched = await fetch(web, resolved.origins, wanted, self._config, progress)
         return fetched, resolved.reference
+
+    async def _credentials(self, source: FileSource, secret: AssignedSecret | None) -> Credentials:
+        """From the node's own Secret; the keys of an Instance's user data may be all that is in it."""
+        if secret is None or not IMAGE_KEYS.intersection(secret.keys):
+            return NONE
+        try:
+            data = await self._secrets(secret.namespace, secret.name)
+        except (ApiError, OSError) as error:
+            raise ImageError(
+                "CredentialsMissing", "the source's credentials are not on the node yet", permanent=False
+            ) from error
+        registry = source.oci.reference.partition("/")[0] if source.oci is not None else ""
+        return from_secret(data, registry)
 
     async def _convert(self, part: Part, header: Header) -> int:
         """Put qcow2 in the place of what was served; the virtual size that it came to."""

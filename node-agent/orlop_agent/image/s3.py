@@ -7,12 +7,16 @@ worth as much in a request of the agent's own, which goes to a vetted address, a
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from orlop_agent.image.credentials import Credentials
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.web import Ask
 from orlop_api.source import BucketLocation
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
 
 _LASTS = timedelta(hours=1)
 """How long a signature lets a request begin; what has begun goes on."""
@@ -31,7 +35,7 @@ def request(location: BucketLocation, credentials: Credentials) -> Ask:
     # Large, and most nodes never sign.
     import obstore  # noqa: PLC0415
     from obstore.exceptions import BaseError  # noqa: PLC0415
-    from obstore.store import S3Config, S3Store  # noqa: PLC0415
+    from obstore.store import S3Store  # noqa: PLC0415
 
     config: S3Config = {
         "endpoint": location.endpoint.rstrip("/"),

@@ -16,12 +16,12 @@ from orlop_agent.image.errors import ImageError
 from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.header import stored_as
-from orlop_agent.image.intake import Intake, Taken
+from orlop_agent.image.intake import Intake, Secrets, Taken, no_secrets
 from orlop_agent.image.room import Room
 from orlop_agent.image.shelf import Folders, InUse, Shelf, no_folders, unknown
 from orlop_agent.image.transfer import Expect, Part
 from orlop_agent.metrics import CacheMetrics
-from orlop_api.assignment import AssignedImage, BootFile
+from orlop_api.assignment import AssignedImage, AssignedSecret, BootFile
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
 from orlop_api.image import DiskFormat
@@ -88,9 +88,10 @@ class ImageStore:
         disks: Folders = no_folders,
         peers: Peers | None = None,
         metrics: CacheMetrics | None = None,
+        secrets: Secrets = no_secrets,
     ) -> None:
         self._root = root
-        self._intake = Intake(config)
+        self._intake = Intake(config, secrets)
         self._peers = peers
         self._metrics = metrics or CacheMetrics()
         self._shelf = Shelf(root, config, in_use, disks, self._metrics)
@@ -126,10 +127,15 @@ class ImageStore:
         """Make room for a new disk where the data pool is short of it and something may go."""
         await self._room.relieve()
 
-    async def ensure(self, image: AssignedImage, progress: Progress) -> ImageFiles:
-        """The files of a pinned image, fetched where they are missing; ImageError when they cannot be had."""
+    async def ensure(
+        self, image: AssignedImage, progress: Progress, secret: AssignedSecret | None = None
+    ) -> ImageFiles:
+        """The files of a pinned image, fetched where they are missing; ImageError when they cannot be had.
+
+        `secret` has what its source asks for, if it asks for anything.
+        """
         disk, kernel, initrd = await asyncio.gather(
-            self._disk(image, progress),
+            self._disk(image, progress, secret),
             self._boot_file(image.kernel, image.peers),
             self._boot_file(image.initrd, image.peers),
         )
@@ -166,6 +172,7 @@ class ImageStore:
             update={
                 "digest": disk.digest,
                 "size_bytes": disk.size,
+                "reference": disk.reference,
                 "content_digest": disk.content_digest if disk.content_digest != disk.digest else None,
                 "format": disk.format,
                 "virtual_size_bytes": disk.virtual_size,
@@ -174,9 +181,12 @@ class ImageStore:
             }
         )
 
-    async def _disk(self, image: AssignedImage, progress: Progress) -> Path:
+    async def _disk(
+        self, image: AssignedImage, progress: Progress, secret: AssignedSecret | None = None
+    ) -> Path:
         async def take(part: Part, tell: Progress) -> int:
-            return (await self._intake.disk(image.source, [image.digest], image.format, part, tell)).size
+            known = [image.digest]
+            return (await self._intake.disk(image.source, known, image.format, part, tell, secret)).size
 
         async def check(path: Path) -> None:
             await self._intake.look_at_stored(path, stored_as(image.format))
@@ -248,7 +258,9 @@ class ImageStore:
         checksums = [order.checksum] if order.checksum else []
         with self._room.part() as (path, expect):
             part = Part(path, expect)
-            taken = await self._intake.disk(order.source, checksums, order.format, part, progress)
+            taken = await self._intake.disk(
+                order.source, checksums, order.format, part, progress, order.secret
+            )
             self._metrics.source_received.inc(taken.size)
             held.add(taken.digest)
             await asyncio.to_thread(self._shelf.keep, path, taken.digest)

@@ -103,6 +103,8 @@ class Copied:
     inline: str | None = None
     secret: tuple[str, str, str] | None = None
     """Namespace, name and key of the Secret that holds it."""
+    optional: bool = False
+    """Whether the key may be missing there; then it is left out."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class CopySecret:
     namespace: str
     """The node's own namespace."""
     name: str
-    """Whom it is for: the uid of an Instance."""
+    """Whom it is for: the uid of an Instance, or import- and that of an Image."""
     parts: tuple[Copied, ...]
 
 

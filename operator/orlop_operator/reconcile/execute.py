@@ -42,6 +42,7 @@ from orlop_operator.store import Store
 
 log = structlog.get_logger()
 
+_NO_KEY = "SecretKeyNotFound"
 _REVIEW = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
@@ -268,6 +269,8 @@ class Executor:
         for part in effect.parts:
             text = await self._text(part)
             if isinstance(text, Blocker):
+                if part.optional and text.reason == _NO_KEY:
+                    continue
                 return text
             texts[part.key] = text
         path = f"/api/v1/namespaces/{effect.namespace}/secrets"
@@ -293,4 +296,4 @@ class Executor:
         except errors.NotFoundError:
             return Blocker("SecretNotFound", f"{what} does not exist")
         text = secret.get("data", {}).get(key)
-        return Blocker("SecretKeyNotFound", f"{what} has no key {key}") if text is None else str(text)
+        return Blocker(_NO_KEY, f"{what} has no key {key}") if text is None else str(text)

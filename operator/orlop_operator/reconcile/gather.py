@@ -148,7 +148,7 @@ def _binder(port: OwnedPort) -> str | None:
     return port.status.binding.instance_uid if port.status and port.status.binding else None
 
 
-def image_facts(context: Context, key: Key, failed_for: Mapping[int, float]) -> ImageFacts | None:
+def image_facts(context: Context, key: Key, look: Look, failed_for: Mapping[int, float]) -> ImageFacts | None:
     """All about an Image."""
     image = context.store.get(IMAGE, key.namespace, key.name)
     if image is None:
@@ -159,8 +159,9 @@ def image_facts(context: Context, key: Key, failed_for: Mapping[int, float]) -> 
         hosts,
         {node.metadata.name: node.metadata.labels for node in found if wanted(node) and node is not None},
         lambda digest, node: _peers(context, digest, node, f"{image.metadata.uid}/{node}"),
+        look.secrets,
     )
-    return ImageFacts(image, context.now(), hosts, nodes, failed_for)
+    return ImageFacts(image, context.now(), hosts, nodes, failed_for, look.secrets)
 
 
 def network_facts(context: Context, key: Key) -> NetworkFacts | None:

@@ -9,18 +9,20 @@ from datetime import datetime
 from orlop_api.assignment import AssignedImage
 from orlop_api.condition import Condition, find, is_true
 from orlop_api.hypervisor import Hypervisor, ImportOrder, ImportReport, ImportState
-from orlop_api.image import Image, ImageStatus, KernelFile
-from orlop_api.source import OrderedFile
-from orlop_operator.kinds import HYPERVISOR, IMAGE
+from orlop_api.image import Image, ImageStatus
+from orlop_operator.kinds import IMAGE
 from orlop_operator.reconcile import refresh
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
-from orlop_operator.reconcile.effects import Body, Effect, Patch, Plan, Report
+from orlop_operator.reconcile.effects import Body, CopySecret, Effect, Plan, Report
+from orlop_operator.reconcile.imports import imports, login, new_order, withdraw
+from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.reconcile.instance.image import assigned
 from orlop_operator.reconcile.prepull import Nodes, plan_prepull
-from orlop_operator.reconcile.source import located
 
 LONGEST = 64
 """Length of Hypervisor.spec.imports."""
+LOGIN_AGAIN = 30.0
+"""Seconds until a Secret that was not there is looked for again: its users' Secrets are not watched."""
 FIRST_RETRY = 10.0
 LONGEST_RETRY = 300.0
 _PINS = frozenset(
@@ -42,6 +44,8 @@ class ImageFacts:
     """What pre-pulls depend on."""
     failed_for: Mapping[int, float] = field(default_factory=dict)
     """Seconds since the failure of each generation of the order was first seen."""
+    secrets: Mapping[tuple[str, str], Blocker | None] = field(default_factory=dict)
+    """Namespace and name of what was put where a node reads it, and why it could not be."""
 
 
 def plan_image(facts: ImageFacts) -> Plan:
@@ -54,7 +58,7 @@ def plan_image(facts: ImageFacts) -> Plan:
         return _pinned(facts, image.status, ordered)
     if image.status is not None and _stalled(image):
         # The Image says what the import said, so the order has served.
-        return Plan((_withdraw(ordered[0], image),)) if ordered else _restated(facts, image.status, {}, None)
+        return Plan(withdraw(ordered[0], image)) if ordered else _restated(facts, image.status, {}, None)
     if not ordered:
         return _order(facts)
     host = ordered[0]
@@ -63,7 +67,7 @@ def plan_image(facts: ImageFacts) -> Plan:
     if report is None or report.state is ImportState.PULLING:
         if not _usable(host):
             return _elsewhere(facts, host)
-        return _told(facts, _importing(host), report)
+        return _told(facts, _importing(host, report), report)
     if report.state is ImportState.READY:
         return _told(facts, true("Ready", "Imported", "fetched, verified and pinned"), report)
     if report.retry == "Useless":
@@ -91,15 +95,23 @@ def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -
         report = _report(host, order)
         under_way = report is None or report.state is ImportState.PULLING
         if refresh.told(image, order) or (under_way and not _usable(host)):
-            effects.append(_withdraw(host, image))
+            effects += withdraw(host, image)
         elif report is not None and not under_way:
             changed, condition = refresh.outcome(status, report, _pins(report), facts.now)
             fields |= changed
     elif again is not None and again <= 0:
         chosen, again = _choose(facts), NOBODY_AGAIN
         if chosen is not None:
-            asked = _new_order(image).model_copy(update={"generation": refresh.generation(facts.now)})
-            effects.append(_imports(chosen, [*chosen.spec.imports, asked]))
+            match login(image, chosen, facts.secrets):
+                case Blocker(reason=reason, message=message):
+                    condition = false(refresh.TYPE, reason, f"{message}; the Image stays as it is")
+                    again = LOGIN_AGAIN
+                case CopySecret() as copy:
+                    return Plan((copy,))
+                case None:
+                    asked = new_order(image, chosen)
+                    asked = asked.model_copy(update={"generation": refresh.generation(facts.now)})
+                    effects.append(imports(chosen, [*chosen.spec.imports, asked]))
     said = _restated(facts, status, fields, condition if image.spec.refresh is not None else None)
     return Plan((*effects, *said.effects), again_after=again)
 
@@ -129,9 +141,12 @@ def retry_delay(generation: int) -> float:
 def _retry(facts: ImageFacts, host: Hypervisor, order: ImportOrder, report: ImportReport) -> Plan:
     wait = retry_delay(order.generation) - facts.failed_for.get(order.generation, 0.0)
     if wait <= 0:
+        waits = _waits(facts, host)
+        if waits is not None:
+            return waits
         again = order.model_copy(update={"generation": order.generation + 1})
         kept = [again if o.image_uid == order.image_uid else o for o in host.spec.imports]
-        return Plan((_imports(host, kept),))
+        return Plan((imports(host, kept),))
     message = f"{report.message or report.reason}; tried again every {retry_delay(order.generation):.0f} s"
     told = _told(facts, false("Ready", report.reason or "ImportFailed", message), report)
     return Plan(told.effects, again_after=wait)
@@ -170,7 +185,22 @@ def _order(facts: ImageFacts) -> Plan:
     host = _choose(facts)
     if host is None:
         return _told(facts, _nobody(facts), None)
-    return Plan((_imports(host, [*host.spec.imports, _new_order(facts.image)]),))
+    waits = _waits(facts, host)
+    if waits is not None:
+        return waits
+    return Plan((imports(host, [*host.spec.imports, new_order(facts.image, host)]),))
+
+
+def _waits(facts: ImageFacts, host: Hypervisor) -> Plan | None:
+    """What comes before an order: the login where the node reads it. None when it is there, or none is needed."""
+    match login(facts.image, host, facts.secrets):
+        case Blocker(reason=reason, message=message):
+            told = _told(facts, false("Ready", reason, message), None)
+            return Plan(told.effects, again_after=LOGIN_AGAIN, final=True)
+        case CopySecret() as copy:
+            return Plan((copy,))
+        case None:
+            return None
 
 
 def _nobody(facts: ImageFacts) -> Condition:
@@ -185,36 +215,13 @@ def _elsewhere(facts: ImageFacts, host: Hypervisor) -> Plan:
     if _choose(facts, avoid=host.metadata.name) is None:
         message = f"{host.metadata.name}, which fetches it, is not heard of, and no other hypervisor is Ready"
         return _told(facts, false("Ready", "NodeUnreachable", message), None)
-    return Plan((_withdraw(host, facts.image),))
+    return Plan(withdraw(host, facts.image))
 
 
-def _new_order(image: Image) -> ImportOrder:
-    spec = image.spec
-    boot = spec.kernel_boot
-    return ImportOrder(
-        image_uid=image.metadata.uid,
-        source=located(spec.source),
-        checksum=spec.checksum,
-        format=spec.format,
-        kernel=_beside(boot.kernel) if boot else None,
-        initrd=_beside(boot.initrd) if boot and boot.initrd else None,
-    )
-
-
-def _beside(file: KernelFile) -> OrderedFile:
-    return OrderedFile(source=located(file), checksum=file.checksum)
-
-
-def _withdraw(host: Hypervisor, image: Image) -> Effect:
-    return _imports(host, [o for o in host.spec.imports if o.image_uid != image.metadata.uid])
-
-
-def _imports(host: Hypervisor, orders: list[ImportOrder]) -> Patch[Hypervisor]:
-    return Patch(HYPERVISOR, host, {"spec": {"imports": [order.wire() for order in orders]}})
-
-
-def _importing(host: Hypervisor) -> Condition:
-    return false("Ready", "Importing", f"{host.metadata.name} fetches it")
+def _importing(host: Hypervisor, report: ImportReport | None) -> Condition:
+    progress = report.progress if report is not None else None
+    told = f": {progress.told()}" if progress is not None else ""
+    return false("Ready", "Importing", f"{host.metadata.name} fetches it{told}")
 
 
 def _told(facts: ImageFacts, ready: Condition, report: ImportReport | None, *, stalled: bool = False) -> Plan:
@@ -242,6 +249,7 @@ def _told(facts: ImageFacts, ready: Condition, report: ImportReport | None, *, s
 def _pins(report: ImportReport) -> Body:
     pinned = {
         "digest": report.digest,
+        "reference": report.reference,
         "contentDigest": report.content_digest,
         "kernelDigest": report.kernel_digest,
         "initrdDigest": report.initrd_digest,

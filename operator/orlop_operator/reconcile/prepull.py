@@ -11,7 +11,9 @@ from orlop_api.hypervisor import Hypervisor, ImportState, PrePullOrder, PrePullR
 from orlop_api.image import Image, PrePullStatus
 from orlop_api.peer import ImagePeer
 from orlop_operator.kinds import HYPERVISOR
-from orlop_operator.reconcile.effects import Effect, Patch
+from orlop_operator.reconcile.effects import CopySecret, Effect, Patch
+from orlop_operator.reconcile.imports import PREPULL, Secrets, login, secret_of
+from orlop_operator.reconcile.instance.facts import Blocker
 
 LONGEST = 64
 """Length of Hypervisor.spec.prePulls."""
@@ -30,6 +32,7 @@ class Nodes:
     """Of the Node of each Hypervisor."""
     peers: Callable[[str, str], tuple[ImagePeer, ...]] = lambda *_: ()
     """Nodes that an image, by its digest, can be had from, for a node."""
+    secrets: Secrets = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,18 @@ def plan_prepull(image: Image, pinned: AssignedImage, nodes: Nodes) -> Progress:
     missing = [host for host in selected if not _ordered(host, uid, digest)]
     room = [host for host in missing if _usable(host) and _has_room(host, uid)]
     begun = room[: max(0, FIRST + GROWTH * len(there) - len(fetching))]
-    ordered = [_patch(host, uid, _new(uid, pinned, host, nodes)) for host in begun]
-    status = PrePullStatus(
-        selected=len(selected), present=len(there), message=_message(image, selected, there, missing, digest)
-    )
+    ordered: list[Effect] = []
+    blocked: Blocker | None = None
+    for host in begun:
+        match login(image, host, nodes.secrets, PREPULL):
+            case CopySecret() as copy:
+                ordered.append(copy)
+            case Blocker() as found:
+                blocked = found
+            case None:
+                ordered.append(_patch(host, uid, _new(image, pinned, host, nodes)))
+    message = blocked.message if blocked else _message(image, selected, there, missing, digest)
+    status = PrePullStatus(selected=len(selected), present=len(there), message=message)
     return Progress(tuple([*withdrawn, *ordered][:MOST_WRITES]), status)
 
 
@@ -100,9 +111,13 @@ def _message(
     return "they fetch it"
 
 
-def _new(uid: str, pinned: AssignedImage, host: Hypervisor, nodes: Nodes) -> PrePullOrder:
+def _new(image: Image, pinned: AssignedImage, host: Hypervisor, nodes: Nodes) -> PrePullOrder:
     peers = list(nodes.peers(pinned.digest, host.metadata.name))
-    return PrePullOrder(image_uid=uid, image=pinned.model_copy(update={"peers": peers}))
+    return PrePullOrder(
+        image_uid=image.metadata.uid,
+        image=pinned.model_copy(update={"peers": peers}),
+        secret=secret_of(image, host, PREPULL),
+    )
 
 
 def _patch(host: Hypervisor, uid: str, order: PrePullOrder | None) -> Patch[Hypervisor]:

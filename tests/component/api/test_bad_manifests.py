@@ -9,12 +9,13 @@ from support.bad import Bad
 from support.bad_instances import INSTANCES
 from support.bad_networks import NETWORKS
 from support.bad_sizes_and_images import SIZES_AND_IMAGES
+from support.bad_sources import SOURCES
 from support.bad_updates import CHANGED, UNKNOWN
 from support.manifests import CLUSTER_WIDE, SPECS, Manifest, changed, right
 from support.rest import Rest
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("namespace")]
-CREATED = [*SIZES_AND_IMAGES, *NETWORKS, *INSTANCES]
+CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *INSTANCES]
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ from orlop_operator.kinds import ASSIGNMENT
 from orlop_operator.reconcile.effects import Body, Copied, CopySecret, Create, Patch
 from orlop_operator.reconcile.instance.attachments import leaving, outdated
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
+from orlop_operator.reconcile.source import credentials
 
 _RESOLVED = ("image", "nics", "volumes", "secret")
 
@@ -152,7 +153,8 @@ def _told(volumes: Iterable[AssignedVolume]) -> list[AssignedVolume]:
 def secret_parts(facts: Facts) -> tuple[Copied, ...]:
     """What the node needs and nobody else may read."""
     spec, meta = facts.instance.spec.user_data, facts.instance.metadata
-    parts = [*map(_chap, facts.disks)]
+    login = credentials(facts.image) if facts.image is not None else ()
+    parts = [*map(_chap, facts.disks), *login]
     if spec is not None:
         secret = (meta.namespace, spec.secret_ref.name, spec.secret_ref.key) if spec.secret_ref else None
         parts.append(Copied(USER_DATA_KEY, spec.inline, secret))

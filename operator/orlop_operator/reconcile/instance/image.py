@@ -7,7 +7,7 @@ from orlop_api.condition import find, is_true
 from orlop_api.image import Image
 from orlop_api.quantity import from_bytes, to_bytes
 from orlop_operator.reconcile.instance.facts import Blocker, Facts, named
-from orlop_operator.reconcile.source import located
+from orlop_operator.reconcile.source import located, located_file
 
 TYPE = "ImageReady"
 
@@ -65,11 +65,11 @@ def assigned(image: Image) -> AssignedImage | Blocker:
     boot = spec.kernel_boot
     kernel = initrd = None
     if boot is not None and status.kernel_digest:
-        kernel = BootFile(source=located(boot.kernel), digest=status.kernel_digest)
+        kernel = BootFile(source=located_file(boot.kernel), digest=status.kernel_digest)
     if boot is not None and boot.initrd is not None and status.initrd_digest:
-        initrd = BootFile(source=located(boot.initrd), digest=status.initrd_digest)
+        initrd = BootFile(source=located_file(boot.initrd), digest=status.initrd_digest)
     return AssignedImage(
-        source=located(spec.source),
+        source=located(image),
         digest=status.digest,
         content_digest=status.content_digest,
         checksum=spec.checksum,

@@ -1,4 +1,4 @@
-"""Copies of user data that no Assignment on their node asks for go; young ones may be of a placement under way."""
+"""What a node may read and no Assignment or order asks for goes; a young copy may be of a placement under way."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -16,7 +16,8 @@ class OneNode:
         self.bound = bound
 
     def all(self, kind):
-        return [SimpleNamespace(metadata=SimpleNamespace(name="node-1"))]
+        spec = SimpleNamespace(imports=[SimpleNamespace(image_uid="image-1")], pre_pulls=[])
+        return [SimpleNamespace(metadata=SimpleNamespace(name="node-1"), spec=spec)]
 
     def get(self, kind, namespace, name):
         assert kind is ASSIGNMENT
@@ -41,7 +42,16 @@ class Secrets:
 
 async def test_what_nobody_wants_goes_when_it_is_old():
     old, young = COPY_LASTS + timedelta(seconds=1), COPY_LASTS - timedelta(seconds=1)
-    secrets = Secrets({"wanted": old, "elsewhere": old, "gone": old, "new": young})
+    secrets = Secrets(
+        {
+            "wanted": old,
+            "elsewhere": old,
+            "gone": old,
+            "new": young,
+            "import-image-1": old,
+            "import-image-2": old,
+        }
+    )
     garbage = Garbage(secrets, OneNode({"wanted": "node-1", "elsewhere": "node-2"}))
     await garbage.sweep_secrets(NOW)
-    assert secrets.deleted == ["elsewhere", "gone"]
+    assert secrets.deleted == ["elsewhere", "gone", "import-image-2"]

@@ -1,0 +1,78 @@
+"""Orders to fetch an Image for the first time or anew, and what a node must be able to read before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orlop_api.assignment import AssignedSecret
+from orlop_api.hypervisor import Hypervisor, ImportOrder, node_namespace
+from orlop_api.image import Image, KernelFile
+from orlop_api.source import OrderedFile
+from orlop_operator.kinds import HYPERVISOR
+from orlop_operator.reconcile.effects import CopySecret, Effect, Patch, Remove
+from orlop_operator.reconcile.instance.end import secret_path
+from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.reconcile.source import credentials, located, located_file
+
+Secrets = Mapping[tuple[str, str], Blocker | None]
+"""Namespace and name of what was put where a node reads it, and why it could not be."""
+IMPORT, PREPULL = "import", "prepull"
+
+
+def secret_name(what: str, image_uid: str) -> str:
+    """The name of the node's Secret with what fetching an Image needs."""
+    return f"{what}-{image_uid}"
+
+
+def login(
+    image: Image, host: Hypervisor, secrets: Secrets, what: str = IMPORT
+) -> CopySecret | Blocker | None:
+    """What must be where the node reads it before it is asked to fetch; None when it is, or nothing is needed."""
+    namespace, parts = node_namespace(host.metadata.name), credentials(image)
+    name = secret_name(what, image.metadata.uid)
+    if not parts:
+        return None
+    if (namespace, name) not in secrets:
+        return CopySecret(namespace, name, parts)
+    return secrets[namespace, name]
+
+
+def secret_of(image: Image, host: Hypervisor, what: str = IMPORT) -> AssignedSecret | None:
+    """Where the node finds it."""
+    keys = [part.key for part in credentials(image)]
+    namespace, name = node_namespace(host.metadata.name), secret_name(what, image.metadata.uid)
+    return AssignedSecret(namespace=namespace, name=name, keys=keys) if keys else None
+
+
+def new_order(image: Image, host: Hypervisor) -> ImportOrder:
+    """For whatever the source has now, also where an earlier look pinned something."""
+    spec, boot = image.spec, image.spec.kernel_boot
+    return ImportOrder(
+        image_uid=image.metadata.uid,
+        source=located(image, pinned=False),
+        secret=secret_of(image, host),
+        checksum=spec.checksum,
+        format=spec.format,
+        kernel=_beside(boot.kernel) if boot else None,
+        initrd=_beside(boot.initrd) if boot and boot.initrd else None,
+    )
+
+
+def withdraw(host: Hypervisor, image: Image) -> tuple[Effect, ...]:
+    """The order, and what was put there for it."""
+    uid = image.metadata.uid
+    gone = [order for order in host.spec.imports if order.image_uid == uid]
+    secrets = [order.secret for order in gone if order.secret is not None]
+    return (
+        imports(host, [order for order in host.spec.imports if order not in gone]),
+        *(Remove(secret_path(secret.namespace, secret.name)) for secret in secrets),
+    )
+
+
+def imports(host: Hypervisor, orders: list[ImportOrder]) -> Patch[Hypervisor]:
+    """These and no others."""
+    return Patch(HYPERVISOR, host, {"spec": {"imports": [order.wire() for order in orders]}})
+
+
+def _beside(file: KernelFile) -> OrderedFile:
+    return OrderedFile(source=located_file(file), checksum=file.checksum)

@@ -1,0 +1,45 @@
+"""What an Image's source asks for, and who may hand it on."""
+
+import secrets
+
+import pytest
+
+from support.manifests import changed, right
+from support.orders import done
+from support.policies import denial
+from support.rest import Rest, User
+from support.rights import Right, grant
+
+pytestmark = pytest.mark.component
+
+
+@pytest.fixture(scope="module")
+def home(admin: Rest) -> str:
+    name = f"home-{secrets.token_hex(3)}"
+    done(admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
+    return name
+
+
+@pytest.mark.parametrize("field", ["credentialsSecretRef", "caBundleSecretRef"])
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("http", {"url": "https://mirror.example.org/a.qcow2"}),
+        ("oci", {"reference": "registry.example.org/disks/debian:12"}),
+        ("s3", {"endpoint": "https://s3.example.org", "bucket": "images", "key": "a.qcow2"}),
+    ],
+)
+def test_an_images_secrets_are_for_those_who_may_get_them(
+    admin: Rest, home: str, kind: str, fields: dict[str, str], field: str
+) -> None:
+    erin = f"erin-{secrets.token_hex(3)}"
+    grant(admin, home, erin, Right("create", "images"))
+    secret = f"login-{secrets.token_hex(3)}"
+    made = right("Image", f"disk-{secrets.token_hex(3)}", home)
+    plain = changed(made, {"spec.source": {kind: fields}})
+    named = changed(made, {"spec.source": {kind: {**fields, field: {"name": secret}}}})
+    rest = admin.acting(User(erin))
+    done(rest.create(plain, dry_run=True))
+    assert denial(rest.create(named)) == f"you may not get secrets {home}/{secret}"
+    grant(admin, home, erin, Right("get", "secrets", group="", name=secret))
+    done(rest.create(named))
