@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 import ssl
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ import structlog
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.sparse import SparseWriter
 from orlop_agent.image.transfer import Expect
-from orlop_agent.peer.server import ALLOCATED
+from orlop_agent.peer.server import ALLOCATED, BUSY
 from orlop_api.config import ImageConfig
 from orlop_api.peer import ImagePeer, server_name
 from orlop_api.quantity import to_bytes
@@ -29,6 +30,8 @@ _CHUNK = 1 << 20
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 10.0
 _RATE_WINDOW_SECONDS = 20.0
+_PATIENCE_SECONDS, _BUSY_SECONDS = 120.0, 4.0
+"""How long busy peers are asked again, and about how often: a source shall not serve what a peer is about to."""
 _LOOK_BYTES = 64 << 20
 """Bytes between looks at the room that is left."""
 _CUTS = 3
@@ -39,6 +42,10 @@ _log = structlog.get_logger()
 
 class _PeerError(Exception):
     """A peer that is of no use now."""
+
+
+class _PeerBusyError(_PeerError):
+    """A peer that gives to as many others as it can."""
 
 
 @dataclass
@@ -105,24 +112,38 @@ async def take(
     """
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
     connector = aiohttp.TCPConnector(ssl=context, force_close=True)
+    begun = time.monotonic()
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
-        for peer in peers:
-            with target.open("wb") as file:
-                writer = SparseWriter(file)
-                transfer = _Transfer(
-                    writer, to_bytes(config.max_virtual_size), config.min_bytes_per_second, progress, expect
-                )
-                try:
-                    await _from_one(session, peer, name, transfer)
-                    transfer.verify(digest)
-                    await asyncio.to_thread(writer.finish)
-                except (_PeerError, aiohttp.ClientError, ssl.SSLError, TimeoutError) as error:
-                    _log.warning(
-                        "peer.useless", peer=peer.node_name, digest=name, error=str(error) or repr(error)
+        while peers:
+            busy = []
+            for peer in peers:
+                with target.open("wb") as file:
+                    writer = SparseWriter(file)
+                    transfer = _Transfer(
+                        writer,
+                        to_bytes(config.max_virtual_size),
+                        config.min_bytes_per_second,
+                        progress,
+                        expect,
                     )
-                else:
-                    _log.info("peer.gave", peer=peer.node_name, digest=name, bytes=transfer.received)
-                    return transfer.received
+                    try:
+                        await _from_one(session, peer, name, transfer)
+                        transfer.verify(digest)
+                        await asyncio.to_thread(writer.finish)
+                    except _PeerBusyError:
+                        busy.append(peer)
+                    except (_PeerError, aiohttp.ClientError, ssl.SSLError, TimeoutError) as error:
+                        why = str(error) or repr(error)
+                        _log.warning("peer.useless", peer=peer.node_name, digest=name, error=why)
+                    else:
+                        _log.info("peer.gave", peer=peer.node_name, digest=name, bytes=transfer.received)
+                        return transfer.received
+            if time.monotonic() - begun >= _PATIENCE_SECONDS:
+                _log.warning("peer.busy", peers=[peer.node_name for peer in busy], digest=name)
+                break
+            peers = busy
+            if peers:
+                await asyncio.sleep(random.uniform(0.5, 1.5) * _BUSY_SECONDS)  # noqa: S311 - not in step
     return None
 
 
@@ -143,6 +164,8 @@ async def _from_one(session: aiohttp.ClientSession, peer: ImagePeer, name: str, 
             async with session.get(
                 url, headers=headers, allow_redirects=False, server_hostname=server_name(peer.node_name)
             ) as response:
+                if response.status == BUSY:
+                    raise _PeerBusyError
                 wanted = 206 if begun else 200
                 if response.status != wanted:
                     raise _PeerError(f"answers {response.status}")

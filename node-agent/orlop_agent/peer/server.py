@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 _AT_ONCE = 8
-"""Transfers to other nodes; who comes then is told to come back, and asks the next peer or the source."""
+"""Transfers to other nodes; who comes then is told to come back, and asks the next peer."""
+BUSY = 503
 ALLOCATED = "Orlop-Allocated"
 """Header: bytes of disk that the whole file takes here."""
 _IDLE_SECONDS = 15.0
@@ -57,7 +58,7 @@ class Server:
 
     async def _give(self, request: web.Request) -> web.StreamResponse:
         if self._busy >= _AT_ONCE:
-            return web.Response(status=503, headers={"Retry-After": "10"})
+            return web.Response(status=BUSY)
         path = self._find(request.match_info["digest"])
         if path is None:
             return web.Response(status=404)

@@ -4,20 +4,18 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from orlop_agent.peer import client, server
+from orlop_agent.peer import client
 from orlop_agent.peer.identity import Identity
 from orlop_api.peer import ImagePeer
 from orlop_operator.node_certificate import NodeAuthority, certified
-from support.peers import DIGEST, DISK, HEX, MIB, NOW, Asked, Node, Source, authority, nothing
+from support.peers import DIGEST, DISK, HEX, MIB, NOW, Node, Source, authority, nothing
 
 pytestmark = [
     pytest.mark.component,
@@ -25,35 +23,11 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def trusted() -> NodeAuthority:
-    return authority()
-
-
-@pytest.fixture
-async def source() -> AsyncIterator[Source]:
-    made = Source()
-    await made.server.start_server()
-    yield made
-    await made.server.close()
-
-
-@pytest.fixture
-async def nodes(tmp_path: Path, source: Source, trusted: NodeAuthority) -> AsyncIterator[tuple[Node, Node]]:
-    """The first gives, the second takes."""
-    made = Node("node-1", tmp_path / "1", source), Node("node-2", tmp_path / "2", source)
-    for node in made:
-        await node.join(trusted)
-    yield made
-    for node in made:
-        await node.leave()
-
-
-async def test_a_peer_saves_the_source(nodes: tuple[Node, Node], source: Source) -> None:
+async def test_a_peer_saves_the_source(nodes: tuple[Node, Node], counted: Source) -> None:
     giver, taker = nodes
     giver.hold()
     assert await asyncio.gather(*(taker.ensure(giver.peer) for _ in range(5))) == [DISK] * 5
-    assert source.served == 0
+    assert counted.served == 0
     assert (taker.count("peer_received_bytes_total"), giver.count("peer_sent_bytes_total")) == (
         len(DISK),
         len(DISK),
@@ -65,7 +39,7 @@ async def test_a_peer_saves_the_source(nodes: tuple[Node, Node], source: Source)
     assert (await taker.ensure()) == DISK
 
 
-async def test_holes_stay_holes(nodes: tuple[Node, Node], source: Source) -> None:
+async def test_holes_stay_holes(nodes: tuple[Node, Node], counted: Source) -> None:
     giver, taker = nodes
     path = giver.store._root / HEX
     with path.open("wb") as file:
@@ -86,27 +60,27 @@ async def test_holes_stay_holes(nodes: tuple[Node, Node], source: Source) -> Non
 
 
 async def test_a_peer_that_is_switched_off_is_not_asked(
-    nodes: tuple[Node, Node], source: Source, tmp_path: Path, trusted: NodeAuthority
+    nodes: tuple[Node, Node], counted: Source, tmp_path: Path, trusted: NodeAuthority
 ) -> None:
     giver, _ = nodes
     giver.hold()
-    alone = Node("node-3", tmp_path / "3", source, peers="Disabled")
+    alone = Node("node-3", tmp_path / "3", counted, peers="Disabled")
     assert alone.peering.offer() is None
     assert await alone.ensure(giver.peer) == DISK
-    assert (source.served, giver.count("peer_sent_bytes_total")) == (1, 0)
+    assert (counted.served, giver.count("peer_sent_bytes_total")) == (1, 0)
 
 
 async def test_liars_strangers_and_the_absent_cost_time_only(
-    nodes: tuple[Node, Node], source: Source, tmp_path: Path
+    nodes: tuple[Node, Node], counted: Source, tmp_path: Path
 ) -> None:
     liar, taker = nodes
     liar.hold(DISK[:-1] + b"!")
-    stranger = Node("node-4", tmp_path / "4", source)
+    stranger = Node("node-4", tmp_path / "4", counted)
     await stranger.join(authority())
     stranger.hold()
     absent = ImagePeer(node_name="node-5", address="127.0.0.1", port=9)
     assert await taker.ensure(absent, stranger.peer, liar.peer) == DISK
-    assert source.served == 1
+    assert counted.served == 1
     assert liar.count("peer_sent_bytes_total") == len(DISK), "it was asked, and not believed"
     assert stranger.count("peer_sent_bytes_total") == 0
     assert taker.count("source_received_bytes_total") == len(DISK)
@@ -115,13 +89,13 @@ async def test_liars_strangers_and_the_absent_cost_time_only(
 
 
 async def test_another_nodes_certificate_is_not_the_one_that_was_asked_for(
-    nodes: tuple[Node, Node], source: Source
+    nodes: tuple[Node, Node], counted: Source
 ) -> None:
     giver, taker = nodes
     giver.hold()
     pretended = giver.peer.model_copy(update={"node_name": "node-9"})
     assert await taker.ensure(pretended) == DISK
-    assert (source.served, giver.count("peer_sent_bytes_total")) == (1, 0)
+    assert (counted.served, giver.count("peer_sent_bytes_total")) == (1, 0)
 
 
 @pytest.fixture
@@ -144,7 +118,7 @@ def scripted(nodes: tuple[Node, Node], trusted: NodeAuthority) -> Iterator[type]
 
 
 async def test_a_cut_transfer_goes_on_where_it_ended(
-    nodes: tuple[Node, Node], source: Source, scripted: type
+    nodes: tuple[Node, Node], counted: Source, scripted: type
 ) -> None:
     asked = []
 
@@ -166,16 +140,18 @@ async def test_a_cut_transfer_goes_on_where_it_ended(
     assert await nodes[1].ensure(await peer.start()) == DISK
     assert len(asked) == 3
     assert asked == sorted(set(asked)), "each time for what was still missing"
-    assert source.served == 0
+    assert counted.served == 0
     await peer.server.close()
 
 
 @pytest.mark.parametrize("vice", ["slow", "silent", "endless", "busy", "moved", "larger"])
 async def test_the_slow_and_the_silent_are_left(
-    nodes: tuple[Node, Node], source: Source, scripted: type, vice: str, monkeypatch: pytest.MonkeyPatch
+    nodes: tuple[Node, Node], counted: Source, scripted: type, vice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "_RATE_WINDOW_SECONDS", 0.3)
     monkeypatch.setattr(client, "_SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(client, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(client, "_BUSY_SECONDS", 0.1)
 
     async def bad(request: web.Request) -> web.StreamResponse:
         if vice == "busy":
@@ -199,67 +175,28 @@ async def test_the_slow_and_the_silent_are_left(
     address = await peer.start()
     async with asyncio.timeout(10):
         assert await nodes[1].ensure(address) == DISK
-    assert source.served == 1
+    assert counted.served == 1
     await peer.server.close()
 
 
-@pytest.fixture
-def member(nodes: tuple[Node, Node], trusted: NodeAuthority) -> Asked:
-    identity = Identity("node-8")
-    return Asked(nodes[0], identity.client(certified(trusted, "node-8", identity.request, NOW)))
-
-
-@pytest.mark.parametrize("who", ["nobody", "stranger"])
-async def test_who_has_no_certificate_of_the_authority_gets_nothing(
-    nodes: tuple[Node, Node], trusted: NodeAuthority, who: str
+async def test_a_peer_that_is_busy_is_waited_for(
+    nodes: tuple[Node, Node], counted: Source, scripted: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nodes[0].hold()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if who == "stranger":
-        identity, other = Identity("node-2"), authority()
-        context = identity.client(certified(other, "node-2", identity.request, NOW))
-    context.load_verify_locations(cadata=trusted.bundle.decode())
-    with pytest.raises((aiohttp.ClientError, ssl.SSLError)):
-        await Asked(nodes[0], context).get(f"/v1/images/{HEX}")
-    assert nodes[0].count("peer_sent_bytes_total") == 0
+    monkeypatch.setattr(client, "_BUSY_SECONDS", 0.1)
+    asked = []
 
+    async def busy_twice(_: web.Request) -> web.Response:
+        asked.append(1)
+        return web.Response(status=503) if len(asked) < 3 else web.Response(body=DISK)
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/", "/v1/images/", "/v1/images/..", "/v1/images/%2e%2e%2fjournal", f"/v1/images/{HEX.upper()}",
-        f"/v1/images/{HEX[:-1]}", f"/v1/images/.part-{HEX[:16]}", "/v1/images/" + "0" * 64, "/v1/images/" + "1" * 64,
-    ],
-)  # fmt: skip
-async def test_nothing_but_complete_files_is_there(
-    nodes: tuple[Node, Node], member: Asked, path: str, tmp_path: Path
-) -> None:
-    root = nodes[0].store._root
-    nodes[0].hold()
-    (root / f".part-{HEX[:16]}").write_bytes(b"half")
-    (root / ("0" * 64)).symlink_to(tmp_path)
-    (tmp_path / "secret").write_text("s")
-    (root / ("1" * 64)).symlink_to(tmp_path / "secret")
-    assert (await member.get(path))[0] == 404
-    assert await member.get(f"/v1/images/{HEX}") == (200, DISK)
-
-
-async def test_parts_of_a_file(nodes: tuple[Node, Node], member: Asked) -> None:
-    nodes[0].hold()
-    assert await member.get(f"/v1/images/{HEX}", Range=f"bytes={MIB}-") == (206, DISK[MIB:])
-    assert (await member.get(f"/v1/images/{HEX}", Range=f"bytes={len(DISK)}-"))[0] == 416
-
-
-async def test_more_than_it_can_serve_are_sent_away(
-    nodes: tuple[Node, Node], member: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nodes[0].hold()
-    monkeypatch.setattr(server, "_AT_ONCE", 0)
-    assert (await member.get(f"/v1/images/{HEX}"))[0] == 503
+    peer = scripted(busy_twice)
+    assert await nodes[1].ensure(await peer.start()) == DISK
+    assert (len(asked), counted.served) == (3, 0)
+    await peer.server.close()
 
 
 async def test_a_new_certificate_is_taken_over_while_it_serves(
-    nodes: tuple[Node, Node], trusted: NodeAuthority, source: Source
+    nodes: tuple[Node, Node], trusted: NodeAuthority, counted: Source
 ) -> None:
     giver, taker = nodes
     giver.hold()
@@ -273,15 +210,15 @@ async def test_a_new_certificate_is_taken_over_while_it_serves(
             while node.peering._server.port in {listens, None}:
                 await asyncio.sleep(0.01)
     assert await taker.ensure(giver.peer) == DISK
-    assert source.served == 0
+    assert counted.served == 0
 
 
 async def test_a_certificate_for_another_key_changes_nothing(
-    nodes: tuple[Node, Node], trusted: NodeAuthority, source: Source
+    nodes: tuple[Node, Node], trusted: NodeAuthority, counted: Source
 ) -> None:
     giver, taker = nodes
     giver.hold()
     giver.peering.follow(certified(trusted, giver.name, Identity(giver.name).request, NOW))
     await asyncio.sleep(0.1)
     assert await taker.ensure(giver.peer) == DISK
-    assert source.served == 0
+    assert counted.served == 0
