@@ -21,12 +21,13 @@ import structlog
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.sparse import SparseWriter
 from orlop_agent.image.transfer import Expect
+from orlop_agent.image.web import READ_AHEAD
 from orlop_agent.peer.server import ALLOCATED, BUSY
 from orlop_api.config import ImageConfig
 from orlop_api.peer import ImagePeer, server_name
 from orlop_api.quantity import to_bytes
 
-_CHUNK = 1 << 20
+_CHUNK = 4 << 20
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 10.0
 _RATE_WINDOW_SECONDS = 20.0
@@ -75,7 +76,9 @@ class _Transfer:
             if self.received - looked >= _LOOK_BYTES:
                 looked = self.received
                 await self.expect(0)
-            await asyncio.to_thread(self._keep, chunk)
+            await asyncio.gather(
+                asyncio.to_thread(self.writer.write, chunk), asyncio.to_thread(self.hash.update, chunk)
+            )
             self.progress(self.received, self.received + rest)
             now = time.monotonic()
             if now - since >= _RATE_WINDOW_SECONDS:
@@ -89,10 +92,6 @@ class _Transfer:
         """Whatever the peer says, its bytes are what counts."""
         if f"sha256:{self.hash.hexdigest()}" != digest:
             raise _PeerError("sent other bytes")
-
-    def _keep(self, chunk: bytes) -> None:
-        self.writer.write(chunk)
-        self.hash.update(chunk)
 
 
 async def take(
@@ -113,7 +112,9 @@ async def take(
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
     connector = aiohttp.TCPConnector(ssl=context, force_close=True)
     begun = time.monotonic()
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, auto_decompress=False, read_bufsize=READ_AHEAD
+    ) as session:
         while peers:
             busy = []
             for peer in peers:
