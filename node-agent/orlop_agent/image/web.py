@@ -17,7 +17,7 @@ from orlop_agent.image.errors import ImageError
 from orlop_agent.image.url import MAX_REDIRECTS, Location, check_address, redirected, vetted
 from orlop_api.config import ImageConfig
 
-READ_AHEAD = 4 << 20
+READ_AHEAD = 1 << 20
 """Bytes that may wait while those before them are hashed and written."""
 SILENCE_SECONDS = 30
 _MAY_COME = frozenset({401, 403, 404, 408, 429})
@@ -116,9 +116,7 @@ class Web:
         except aiohttp.ClientError as error:
             raise _transport_error(location, error) from error
         except TimeoutError as error:
-            raise ImageError(
-                "Timeout", f"{location.host} sent nothing for {SILENCE_SECONDS} s", permanent=False
-            ) from error
+            raise _silent(location) from error
 
 
 def refused(response: aiohttp.ClientResponse, ask: Ask) -> ImageError:
@@ -140,7 +138,13 @@ def _is_literal(host: str) -> bool:
     return True
 
 
+def _silent(location: Location) -> ImageError:
+    return ImageError("Timeout", f"{location.host} sent nothing for {SILENCE_SECONDS:.0f} s", permanent=False)
+
+
 def _transport_error(location: Location, error: aiohttp.ClientError) -> ImageError:
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
+        return _silent(location)
     if isinstance(error, aiohttp.InvalidURL):
         return ImageError("ForbiddenURL", f"{location.shown} cannot be asked for", permanent=True)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
+import tarfile
 
 import pytest
 
@@ -176,3 +177,92 @@ async def test_a_wrong_key_is_told_and_never_shown(bucket, store_of, raw_disk):
     report = await store.run_import(in_bucket(bucket, "disk.raw"), nothing)
     assert (report.reason, report.retry) == ("ServerError", "Useful")
     assert report.message == f"127.0.0.1 answered 403 for s3://images/disk.raw at https://{bucket.host}"
+
+
+def entry(name, kind=tarfile.REGTYPE, link=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return (name, info)
+
+
+LAYERS = {
+    "a link": (layer(entry("disk/disk.img", tarfile.SYMTYPE, "/etc/shadow")), "has a link below disk/"),
+    "a hard link": (layer(entry("disk/disk.img", tarfile.LNKTYPE, "etc/shadow")), "has a link below disk/"),
+    "a device": (layer(entry("disk/disk.img", tarfile.BLKTYPE)), "that is no regular file"),
+    "disk is a file": (layer(("disk", b"x")), "that is no regular file"),
+    "a way out": (layer(("disk/../../etc/cron.d/x", b"x")), "has a name with .. in it"),
+    "two disks": (
+        layer(("disk/a", b"\1" * 512), ("disk/b", b"\1" * 512)),
+        "has more than one file below disk/",
+    ),
+    "no disk": (layer(("etc/passwd", b"x")), "has no file below disk/"),
+    "no tar": (b"\1" * 4096, "is no sound tar"),
+    "half a tar": (layer(("disk/disk.img", b"\1" * 40960))[:20000], "is no sound tar"),
+    "compressed twice": (layer(("disk/disk.img", gzip.compress(b"x" * 4096))), "another gzip stream"),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+async def test_layers_that_are_refused(registry, store_of, name):
+    body, says = LAYERS[name]
+    registry.push("12", gzip.compress(body), IMAGE_CONFIG)
+    store = store_of(registry.host, username=LOGIN[0], password=LOGIN[1])
+    report = await store.run_import(in_registry(registry), nothing)
+    assert (report.state, report.retry) == (ImportState.FAILED, "Useless")
+    assert says in report.message
+    assert list(store._root.iterdir()) == []
+
+
+MANIFESTS = {
+    "huge": (b"{" + b" " * (2 << 20) + b"}", "is over the 1048576 bytes that are allowed"),
+    "no JSON": (b"<html>", "is no JSON"),
+    "deep JSON": (b"[" * 100_000, "is no JSON"),
+    "a list": (b"[]", "is no object"),
+    "no layers": ({"layers": []}, "has no layers"),
+    "layers that are none": ({"layers": "x"}, "layers are no list of descriptors"),
+    "many layers": (
+        {"layers": [{"digest": f"sha256:{'0' * 64}"}] * 2},
+        "has 2 layers; one with the disk is needed",
+    ),
+    "too many layers": ({"layers": [{}] * 1000}, "has 1000 layers, at most 128 are allowed"),
+    "a digest that is a path": ({"layers": [{"digest": "sha256:../../x"}]}, "not sha256: and 64 hex digits"),
+    "no platform": ({"manifests": []}, "has no manifest for linux/amd64"),
+}
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+async def test_manifests_that_are_refused(registry, store_of, name):
+    document, says = MANIFESTS[name]
+    registry.manifest("12", document)
+    store = store_of(registry.host, username=LOGIN[0], password=LOGIN[1])
+    report = await store.run_import(in_registry(registry), nothing)
+    assert (report.state, report.retry) == (ImportState.FAILED, "Useless")
+    assert says in report.message
+
+
+async def test_bytes_of_another_digest_are_refused(registry, store_of, raw_disk):
+    body = raw_disk.read_bytes()
+    manifest = registry.push("12", body)
+    registry.blobs[digest_of(body)] = bytes(len(body))
+    store = store_of(registry.host, username=LOGIN[0], password=LOGIN[1])
+    assert (await store.run_import(in_registry(registry), nothing)).reason == "ChecksumMismatch"
+    registry.manifests[manifest] = b"{}"
+    report = await store.run_import(in_registry(registry, f"@{manifest}"), nothing)
+    assert "has a manifest of another digest" in report.message
+
+
+@pytest.mark.parametrize(
+    ("realm", "says"),
+    [
+        ("http://auth.example.org/token", "names no https realm for tokens"),
+        ("https://169.254.169.254/token", "is at a private address"),
+        ("https://127.0.0.1:1/token", "port 1 is not 443"),
+    ],
+)
+async def test_a_registry_sends_the_login_nowhere_else(registry, store_of, raw_disk, realm, says):
+    registry.push("12", raw_disk.read_bytes())
+    registry.realm = realm
+    store = store_of(registry.host, username=LOGIN[0], password=LOGIN[1])
+    report = await store.run_import(in_registry(registry), nothing)
+    assert (report.reason, report.retry) == ("ForbiddenURL", "Useless")
+    assert says in report.message
