@@ -125,7 +125,7 @@ def test_agents_killed_at_random_moments_lose_and_leave_nothing(cluster):
     cluster.booted(guest)
     node, boot = guest["status"]["nodeName"], cluster.answer(guest)[1]
     wanted, sizes = [], dict.fromkeys(names, 8)
-    for n in range(7):
+    for n in range(5):
         wanted = dice.sample(names, dice.randrange(len(names) + 1))
         cluster.patch("stormy", {"volumes": mounts(*wanted)})
         grown = dice.choice(names)
