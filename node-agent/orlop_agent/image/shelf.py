@@ -159,8 +159,9 @@ class Shelf:
         for digest in digests:
             if digest not in used:
                 aside = self.root / f"{_GONE}{secrets.token_hex(8)}"
-                self.path(digest).rename(aside)
-                gone[digest] = aside
+                with contextlib.suppress(FileNotFoundError):  # somebody removed it by hand
+                    self.path(digest).rename(aside)
+                    gone[digest] = aside
         return gone
 
 
