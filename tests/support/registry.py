@@ -36,7 +36,7 @@ class Registry:
 
     def __init__(self, tls, login=None):
         self.blobs, self.manifests, self.asked = {}, {}, []
-        self.login, self.realm = login, None
+        self.login, self.realm, self.sent = login, None, 0
         app = web.Application(middlewares=[self._count])
         app.router.add_get("/v2/", self._version)
         app.router.add_get("/token", self._token)
@@ -83,7 +83,9 @@ class Registry:
             realm = self.realm or f"https://{self.host}/token"
             challenge = f'Bearer realm="{realm}",service="test",scope="repository:x:pull"'
             return web.Response(status=401, headers={"WWW-Authenticate": challenge})
-        return await handler(request)
+        response = await handler(request)
+        self.sent += len(response.body or b"")
+        return response
 
     async def _version(self, _):
         return web.json_response({})

@@ -33,7 +33,7 @@ class Bucket:
     """Objects by bucket/key; `public` ones are for everybody."""
 
     def __init__(self, tls):
-        self.objects, self.public, self.regions = {}, set(), []
+        self.objects, self.public, self.regions, self.sent = {}, set(), [], 0
         app = web.Application()
         app.router.add_get("/{path:.+}", self._get)
         self.server, self._tls = TestServer(app, scheme="https"), tls
@@ -57,4 +57,5 @@ class Bucket:
                 return web.Response(status=403)
             self.regions.append(request.query["X-Amz-Credential"].split("/")[2])
         body = self.objects.get(path)
+        self.sent += len(body or b"")
         return web.Response(status=404) if body is None else web.Response(body=body)
