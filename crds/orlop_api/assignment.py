@@ -144,6 +144,17 @@ class AssignedNic(ApiModel):
     """MTU in bytes."""
 
 
+class AssignedOrigin(ApiModel):
+    """What a Volume begins as: either image, or volumeUID and location."""
+
+    image: AssignedImage | None = None
+    """An image."""
+    volume_uid: ObjectUid | None = None
+    """The VolumeSnapshot or Volume whose data is copied."""
+    location: VolumeLocation | None = None
+    """Where that data is."""
+
+
 class AssignedVolume(ApiModel):
     """One Volume with everything resolved."""
 
@@ -161,6 +172,8 @@ class AssignedVolume(ApiModel):
     """The generation of the attachment that this is: of Volume.status."""
     limits: AssignedLimits = AssignedLimits()
     """What the guest may do with it in a second."""
+    origin: AssignedOrigin | None = None
+    """What it begins as; empty where absent, or when it is created already."""
     created: Literal["Unknown", "Created"] = "Unknown"
     """Created: the data exists, and a missing file is lost data, never to be made anew."""
 

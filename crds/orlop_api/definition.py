@@ -15,6 +15,7 @@ from orlop_api.network import Network
 from orlop_api.port import Port
 from orlop_api.resource import GROUP, VERSION, ApiModel
 from orlop_api.schema import Schema, structural
+from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
 
@@ -153,6 +154,23 @@ DEFINITIONS = (
             AGE,
             Column("Capacity", ".status.capacityBytes", "integer", wide=True),
             Column("Reclaim", ".spec.reclaimPolicy", wide=True),
+            MESSAGE,
+        ),
+        ANYBODY,
+    ),
+    Definition(
+        VolumeSnapshot,
+        "volumesnapshots",
+        "ovsnap",
+        "Namespaced",
+        (
+            READY,
+            REASON,
+            Column("Volume", ".spec.volumeRef.name"),
+            Column("Bytes", ".status.sizeBytes", "integer"),
+            Column("Consistency", ".status.consistency"),
+            AGE,
+            Column("Node", ".status.nodeName", wide=True),
             MESSAGE,
         ),
         ANYBODY,

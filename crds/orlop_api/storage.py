@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from orlop_api.resource import ApiModel, ByteCount, Message, ObjectUid, Reason, list_map
+from orlop_api.snapshot import Consistency, Quiesce
 from orlop_api.volume_class import VolumeLocation
 
 STORAGE_ORDERS = 256
@@ -25,6 +26,8 @@ class StorageAction(StrEnum):
     """Make sizeBytes that read as zeros, unless the data is there, and serve them."""
     DELETE = "Delete"
     """Delete the data, if it is there, once no Assignment of the node has it."""
+    SNAPSHOT = "Snapshot"
+    """Keep what a Volume holds now, also while a guest writes to it."""
 
     EXPAND = "Expand"
     """Give the data sizeBytes, unless it has as many, once no Assignment of the node has it."""
@@ -34,13 +37,19 @@ class StorageOrder(ApiModel):
     """One thing to do with the data of one object."""
 
     uid: ObjectUid
-    """Uid of the object whose data it is: the Volume's."""
+    """Uid of the object whose data it is: the Volume's or VolumeSnapshot's."""
     action: StorageAction
     """What to do."""
     location: VolumeLocation
     """Where the data is."""
     size_bytes: ByteCount | None = None
     """For Create, and for Expand: the size that it shall have at least."""
+    volume_uid: ObjectUid | None = None
+    """For Snapshot: the Volume."""
+    volume_location: VolumeLocation | None = None
+    """For Snapshot: where the Volume's data is."""
+    quiesce: Quiesce | None = None
+    """For Snapshot: whether a running guest is asked to write out what it holds."""
 
 
 class StorageState(StrEnum):
@@ -67,7 +76,11 @@ class StorageReport(ApiModel):
     message: Message = ""
     """The same in one sentence."""
     size_bytes: ByteCount | None = None
-    """After Create or Expand: the size that it has."""
+    """After Create, Expand and Snapshot: the size that it has."""
+    consistency: Consistency | None = None
+    """After Snapshot: what a file system in it is like."""
+    taken_at: Annotated[str, Field(max_length=64)] | None = None
+    """After Snapshot: the moment, by the node's clock."""
 
 
 StorageOrders = Annotated[

@@ -15,7 +15,9 @@ from orlop_api.resource import (
     ApiModel,
     ByteCount,
     DnsSubdomain,
+    LocalRef,
     Metadata,
+    ObjectRef,
     ObjectUid,
     rule,
     rules,
@@ -35,6 +37,27 @@ class Access(StrEnum):
 
     READ_WRITE = "ReadWrite"
     READ_ONLY = "ReadOnly"
+
+
+class VolumeSource(ApiModel):
+    """What a Volume begins as; after that it is independent of it."""
+
+    image_ref: ObjectRef | None = None
+    """An Image: to boot from, or to have its files at hand."""
+    snapshot_ref: LocalRef | None = None
+    """A VolumeSnapshot: what a Volume held at its moment."""
+    volume_ref: LocalRef | None = None
+    """Another Volume: what it holds when this one is made, also while a guest writes to it."""
+
+
+_ONE_SOURCE = rule(
+    "[has(self.imageRef), has(self.snapshotRef), has(self.volumeRef)].filter(x, x).size() == 1",
+    "exactly one of imageRef, snapshotRef and volumeRef must be set",
+)
+_SOURCE_STAYS = rule(
+    "has(self.source) == has(oldSelf.source) && (!has(self.source) || self.source == oldSelf.source)",
+    "source is immutable: create another Volume",
+)
 
 
 class VolumeSpec(ApiModel):
@@ -61,6 +84,8 @@ class VolumeSpec(ApiModel):
         ),
     ]
     """The VolumeClass."""
+    source: Annotated[VolumeSource, Field(json_schema_extra=rules(_ONE_SOURCE))] | None = None
+    """What it begins as; without it, empty. It must be as large as that, at least."""
     qos: Annotated[QualityOfService, Field(json_schema_extra=LIMITS)] | None = None
     """Limits on what a guest may do with the disk; a change holds at once."""
     reclaim_policy: ReclaimPolicy = ReclaimPolicy.DELETE
@@ -108,7 +133,7 @@ class Volume(ApiModel):
     api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
     kind: Literal["Volume"] = "Volume"
     metadata: Metadata = Metadata()
-    spec: VolumeSpec
+    spec: Annotated[VolumeSpec, Field(json_schema_extra=rules(_SOURCE_STAYS))]
     """The device that is wanted."""
     status: VolumeStatus | None = None
     """Where the data is and who uses it."""

@@ -28,11 +28,13 @@ from orlop_agent.inventory import Inventory
 from orlop_agent.journal import Journal
 from orlop_agent.ledger import Ledger
 from orlop_agent.metrics import CacheMetrics, serve
+from orlop_agent.origins import Origins
 from orlop_agent.paths import Layout
 from orlop_agent.peer.peering import Peering
 from orlop_agent.preparation import Preparation
 from orlop_agent.protocol import Me
 from orlop_agent.settings import Settings
+from orlop_agent.snapshots import Snapshots
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.file import cache_mode, sweep
@@ -100,6 +102,7 @@ async def assembled(
                 Driver.ISCSI: iscsi,
             }
         )
+        snapshots = Snapshots(layout, volumes, hypervisor)
         wiring = Wiring(networks, client)
         cache = Cache()
         facts = await _facts(settings, me, kind, hypervisor, version)
@@ -114,7 +117,9 @@ async def assembled(
             hypervisor=hypervisor,
             journal=Journal(layout.journal),
             ledger=Ledger(lambda: capacity),
-            preparation=Preparation(layout, client, images, wiring, volumes, hypervisor),
+            preparation=Preparation(
+                layout, client, images, wiring, volumes, hypervisor, Origins(images, snapshots)
+            ),
             wiring=wiring,
             architecture=node.architecture(),
             disk_cache=cache_mode(layout.instances),
@@ -124,7 +129,7 @@ async def assembled(
         def in_use() -> set[str]:
             return agents[0].volumes_in_use()
 
-        storage = StorageWork(volumes, in_use)
+        storage = StorageWork(volumes, snapshots, in_use)
         inventory = Inventory(
             settings.node_name,
             client,

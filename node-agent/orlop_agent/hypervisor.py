@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 
@@ -72,6 +73,21 @@ class Domain:
     failed: tuple[str, ...] | None = None
     """Where the hypervisor halted the guest because a disk failed it: names of the disks that have no room to grow
     in, as far as they are known. None for a guest that runs, or that somebody else paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What one disk of a running domain holds at one moment, offered by NBD for as long as it takes to read it."""
+
+    volume_uid: str
+    name: str
+    """The export's name."""
+    socket: Path
+    """Where it is offered."""
+    scratch: Path
+    """Keeps what the guest overwrites meanwhile; gone with the offer."""
+    quiesce: bool
+    """Whether the guest's agent is asked to freeze its file systems for the moment."""
 
 
 class EndReason(StrEnum):
@@ -149,6 +165,12 @@ class Hypervisor(Protocol):
 
     async def fit_disk(self, instance_uid: str, target: str, size: int) -> int | None:
         """Make a disk as large as this, and tell its guest, unless it is at least as large; returns its size."""
+
+    async def begin_export(self, instance_uid: str, export: Export) -> bool:
+        """Offer it, in the place of what is offered already; whether the guest froze its file systems for it."""
+
+    async def end_export(self, instance_uid: str) -> None:
+        """Stop offering."""
 
     async def lookup(self, instance_uid: str) -> Domain | None:
         """The Instance's domain, if there is one."""

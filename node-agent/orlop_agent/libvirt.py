@@ -1,4 +1,4 @@
-"""The hypervisor behind libvirt; nothing else imports its binding.
+"""The hypervisor behind libvirt; nothing else but `libvirt_export` imports its binding.
 
 Calls block, so they run in a few threads of their own, each with a deadline. A call whose deadline passes may
 still take effect: whoever made it looks again. libvirt's event loop has a thread too; events come over to
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import libvirt
 import structlog
 
+from orlop_agent import libvirt_export
 from orlop_agent.api import backoff
 from orlop_agent.domain.build import NAME_PREFIX
 from orlop_agent.domain.disk import alias_of
@@ -31,6 +32,7 @@ from orlop_agent.hypervisor import (
     DomainExistsError,
     Ended,
     EndReason,
+    Export,
     HypervisorError,
     Limits,
     Moved,
@@ -43,6 +45,7 @@ T = TypeVar("T")
 _CALL_SECONDS = 15.0
 _CREATE_SECONDS = 120.0
 _DESTROY_SECONDS = 30.0
+_EXPORT_SECONDS = 60.0
 _ATTACH_SECONDS = 60.0
 _THREADS = 16
 _KEEPALIVE = (5, 3)
@@ -147,6 +150,19 @@ class LibvirtHypervisor:
             return size
 
         return await self._on_domain(instance_uid, fit)
+
+    async def begin_export(self, instance_uid: str, export: Export) -> bool:
+        def begin(domain: Any) -> bool:
+            known = _described(domain)
+            return libvirt_export.begin(domain, known.disks if known is not None else (), export)
+
+        frozen = await self._on_domain(instance_uid, begin, _EXPORT_SECONDS)
+        if frozen is None:
+            raise HypervisorError("the guest is gone")
+        return frozen
+
+    async def end_export(self, instance_uid: str) -> None:
+        await self._on_domain(instance_uid, libvirt_export.end)
 
     async def lookup(self, instance_uid: str) -> Domain | None:
         def look(domain: Any) -> Domain:

@@ -26,6 +26,7 @@ from orlop_agent.image.fetch import Progress
 from orlop_agent.image.pace import Pace
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.origins import Origins
 from orlop_agent.paths import Layout
 from orlop_agent.report import not_ready
 from orlop_agent.seed.content import files
@@ -116,6 +117,7 @@ class Preparation:
         wiring: Wiring,
         volumes: Drivers,
         hypervisor: Hypervisor,
+        origins: Origins,
     ) -> None:
         self._layout = layout
         self._client = client
@@ -123,6 +125,7 @@ class Preparation:
         self._wiring = wiring
         self._volumes = volumes
         self._hypervisor = hypervisor
+        self._origins = origins
 
     async def prepare(self, assignment: Assignment, attempt: Attempt) -> Prepared:
         """All parts. The first that fails is raised (StepError), and the others are stopped."""
@@ -187,7 +190,7 @@ class Preparation:
     async def volume(self, volume: AssignedVolume, secret: AssignedSecret | None) -> Disk:
         """One Volume's disk, its data made at its first use, what opens it at hand. StepError."""
         uid = volume.volume_uid
-        disk = await self._volumes.ensure(volume)
+        disk = await self._volumes.ensure(volume, self._origins.open)
         unit = volume.location.iscsi
         if unit is not None and unit.account is not None:
             chap = await self._secret(

@@ -17,6 +17,7 @@ from orlop_agent.hypervisor import (
     DomainExistsError,
     Ended,
     EndReason,
+    Export,
     HypervisorError,
     Limits,
     Moved,
@@ -32,6 +33,8 @@ class SimulatedHypervisor:
     xml: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Every call and the Instance it was for."""
+    exports: dict[str, Export] = field(default_factory=dict)
+    """What is offered, by the uid of its Instance."""
     fail_before: set[str] = field(default_factory=set)
     """Names of calls that fail once, without effect."""
     fail_after: set[str] = field(default_factory=set)
@@ -132,6 +135,19 @@ class SimulatedHypervisor:
         sizes[target] = max(size, sizes.get(target, 0))
         self._leave("fit_disk")
         return sizes[target]
+
+    async def begin_export(self, instance_uid: str, export: Export) -> bool:
+        self._enter("begin_export", instance_uid)
+        if instance_uid not in self.domains:
+            raise HypervisorError("the guest is gone")
+        self.exports[instance_uid] = export
+        self._leave("begin_export")
+        return False
+
+    async def end_export(self, instance_uid: str) -> None:
+        self._enter("end_export", instance_uid)
+        self.exports.pop(instance_uid, None)
+        self._leave("end_export")
 
     async def lookup(self, instance_uid: str) -> Domain | None:
         self._enter("lookup", instance_uid)

@@ -10,6 +10,8 @@ import structlog
 
 from orlop_agent.api import backoff
 from orlop_agent.failure import StepError
+from orlop_agent.hypervisor import HypervisorError
+from orlop_agent.snapshots import Snapshots
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_api.storage import StorageAction, StorageOrder, StorageReport, StorageState
@@ -26,10 +28,12 @@ class StorageWork:
     Nothing is remembered over a restart: whatever is ordered is carried out again, to the same result.
     """
 
-    def __init__(self, volumes: Drivers, in_use: Callable[[], set[str]]) -> None:
+    def __init__(self, volumes: Drivers, snapshots: Snapshots, in_use: Callable[[], set[str]]) -> None:
         self._volumes = volumes
+        self._snapshots = snapshots
         self._in_use = in_use
         self._listeners: list[Callable[[], None]] = []
+        self._tidying: asyncio.Task[None] | None = None
         self._orders: dict[str, StorageOrder] = {}
         self._reports: dict[str, StorageReport] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -41,6 +45,8 @@ class StorageWork:
 
     def follow(self, orders: Iterable[StorageOrder]) -> None:
         """Start what is new, end what is not wanted any more."""
+        if self._tidying is None:
+            self._tidying = asyncio.create_task(self._tidy(), name="tidy")
         wanted = {order.uid: order for order in orders}
         for uid in [uid for uid, order in self._orders.items() if wanted.get(uid) != order]:
             self._forget(uid)
@@ -62,9 +68,23 @@ class StorageWork:
     async def close(self) -> None:
         """End everything that is under way."""
         tasks = list(self._tasks.values())
+        if self._tidying is not None:
+            self._tidying.cancel()
+            tasks.append(self._tidying)
         for uid in list(self._orders):
             self._forget(uid)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _tidy(self) -> None:
+        """Once, as soon as the hypervisor can be asked."""
+        for delay in backoff.delays(first=1.0, most=_LONGEST):
+            try:
+                await self._snapshots.tidy()
+            except (HypervisorError, OSError) as error:
+                _log.warning("storage.tidy", error=str(error))
+                await asyncio.sleep(delay)
+            else:
+                return
 
     def _forget(self, uid: str) -> None:
         del self._orders[uid], self._reports[uid], self._woken[uid]
@@ -89,7 +109,7 @@ class StorageWork:
     async def _once(self, order: StorageOrder) -> StorageReport:
         """One try; a failure is part of the report."""
         try:
-            size = await self._carry_out(order)
+            return await self._carry_out(order)
         except StepError as error:
             state = StorageState.FAILED if error.permanent else StorageState.PENDING
             return _report(order, state, error.reason, error.message)
@@ -100,26 +120,26 @@ class StorageWork:
             _log.exception("storage.bug", uid=order.uid)
             message = "the node's agent has a bug: its log tells more"
             return _report(order, StorageState.PENDING, "InternalError", message)
-        return _report(order, StorageState.DONE, size=size)
 
-    async def _carry_out(self, order: StorageOrder) -> int | None:
-        """The size of the data, where that was asked for."""
+    async def _carry_out(self, order: StorageOrder) -> StorageReport:
         if order.uid in self._in_use():
             raise StepError("InUse", "an Instance on this node still has it")
-        data = VolumeData(order.uid, order.location)
+        data, done = VolumeData(order.uid, order.location), _report(order, StorageState.DONE)
         match order.action:
             case StorageAction.DELETE:
                 await self._volumes.delete(data)
-                return None
+                await self._snapshots.forget(order.uid)
+                return done
             case StorageAction.CREATE:
-                return await self._volumes.create(data, order.size_bytes or 0)
+                size = await self._volumes.create(data, order.size_bytes or 0)
+                return done.model_copy(update={"size_bytes": size})
             case StorageAction.EXPAND:
-                return await self._volumes.grow(data, order.size_bytes or 0)
+                size = await self._volumes.grow(data, order.size_bytes or 0)
+                return done.model_copy(update={"size_bytes": size})
+            case StorageAction.SNAPSHOT:
+                taken = await self._snapshots.take(order)
+                return done.model_copy(update=taken.model_dump())
 
 
-def _report(
-    order: StorageOrder, state: StorageState, reason: str = "", message: str = "", size: int | None = None
-) -> StorageReport:
-    return StorageReport(
-        uid=order.uid, action=order.action, state=state, reason=reason, message=message, size_bytes=size
-    )
+def _report(order: StorageOrder, state: StorageState, reason: str = "", message: str = "") -> StorageReport:
+    return StorageReport(uid=order.uid, action=order.action, state=state, reason=reason, message=message)

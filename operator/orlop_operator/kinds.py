@@ -16,6 +16,7 @@ from orlop_api.instance import Instance
 from orlop_api.network import Network
 from orlop_api.port import Port
 from orlop_api.resource import GROUP, VERSION, ApiModel, Metadata
+from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
 
@@ -99,6 +100,7 @@ Object = (
     | OwnedPort
     | Volume
     | VolumeClass
+    | VolumeSnapshot
 )
 M = TypeVar("M", bound=Object)
 
@@ -138,6 +140,7 @@ NETWORK = Kind("Network", "networks", Network)
 PORT = Kind("Port", "ports", OwnedPort)
 VOLUME = Kind("Volume", "volumes", Volume)
 FLAVOR = Kind("Flavor", "flavors", Flavor, namespaced=False)
+VOLUME_SNAPSHOT = Kind("VolumeSnapshot", "volumesnapshots", VolumeSnapshot)
 VOLUME_CLASS = Kind("VolumeClass", "volumeclasses", VolumeClass, namespaced=False)
 HYPERVISOR = Kind("Hypervisor", "hypervisors", Hypervisor, namespaced=False)
 ASSIGNMENT = Kind("Assignment", "assignments", Assignment)
@@ -146,7 +149,8 @@ NODE = Kind("Node", "nodes", Node, namespaced=False, group="", version="v1")
 LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1")
 
 WATCHED: tuple[Kind[Any], ...] = (
-    FLAVOR, VOLUME_CLASS, NODE, LEASE, HYPERVISOR, IMAGE, NETWORK, CLAIM, PORT, VOLUME, ASSIGNMENT, INSTANCE,
+    FLAVOR, VOLUME_CLASS, NODE, LEASE, HYPERVISOR, IMAGE, NETWORK, CLAIM, PORT, VOLUME, VOLUME_SNAPSHOT,
+    ASSIGNMENT, INSTANCE,
 )  # fmt: skip
 """All that the store holds; what others refer to comes first."""
 BY_NAME = {kind.name: kind for kind in WATCHED}

@@ -28,6 +28,7 @@ from orlop_operator.reconcile.gather import (
     instance_facts,
     network_facts,
     port_facts,
+    snapshot_facts,
     volume_facts,
 )
 from orlop_operator.reconcile.hypervisor import LAPSE, plan_hypervisor
@@ -35,6 +36,7 @@ from orlop_operator.reconcile.image import plan_image
 from orlop_operator.reconcile.instance.plan import plan_instance
 from orlop_operator.reconcile.network import plan_network
 from orlop_operator.reconcile.port import plan_port
+from orlop_operator.reconcile.snapshot import plan_snapshot
 from orlop_operator.reconcile.volume import plan_volume
 from orlop_operator.recorder import Recorder
 from orlop_operator.refusals import Refusals
@@ -82,6 +84,7 @@ class Reconciler:
             "Network": self._network,
             "Port": self._port,
             "Volume": self._volume,
+            "VolumeSnapshot": self._snapshot,
             "Hypervisor": self._hypervisor,
             "Assignment": self._assignment,
             "Claim": self._claim,
@@ -224,6 +227,13 @@ class Reconciler:
         def plan(_: Learned) -> Plan | None:
             facts = volume_facts(self._context, key, holder_is_gone=gone)
             return plan_volume(facts) if facts is not None else None
+
+        await self._run(key, plan)
+
+    async def _snapshot(self, key: Key) -> None:
+        def plan(_: Learned) -> Plan | None:
+            facts = snapshot_facts(self._context, key)
+            return plan_snapshot(facts) if facts is not None else None
 
         await self._run(key, plan)
 

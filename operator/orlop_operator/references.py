@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from orlop_api.instance import Instance
 from orlop_api.port import Port
+from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
-from orlop_operator.kinds import FLAVOR, IMAGE, NETWORK, PORT, VOLUME, VOLUME_CLASS, Object
+from orlop_operator.kinds import FLAVOR, IMAGE, NETWORK, PORT, VOLUME, VOLUME_CLASS, VOLUME_SNAPSHOT, Object
 
 Reference = tuple[str, str, str]
 """Kind, namespace, name."""
@@ -25,7 +26,23 @@ def references(thing: Object) -> Iterator[Reference]:
     elif isinstance(thing, Port):
         yield NETWORK.name, thing.metadata.namespace, thing.spec.network_ref.name
     elif isinstance(thing, Volume):
-        yield VOLUME_CLASS.name, "", thing.spec.class_name
+        yield from _of_volume(thing)
+    elif isinstance(thing, VolumeSnapshot):
+        yield VOLUME.name, thing.metadata.namespace, thing.spec.volume_ref.name
+
+
+def _of_volume(volume: Volume) -> Iterator[Reference]:
+    spec, namespace = volume.spec, volume.metadata.namespace
+    yield VOLUME_CLASS.name, "", spec.class_name
+    if spec.source is None:
+        return
+    image, snapshot, origin = spec.source.image_ref, spec.source.snapshot_ref, spec.source.volume_ref
+    if image is not None:
+        yield IMAGE.name, image.namespace or namespace, image.name
+    if snapshot is not None:
+        yield VOLUME_SNAPSHOT.name, namespace, snapshot.name
+    if origin is not None:
+        yield VOLUME.name, namespace, origin.name
 
 
 def _of_instance(instance: Instance) -> Iterator[Reference]:

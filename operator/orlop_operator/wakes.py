@@ -10,12 +10,13 @@ from orlop_api.hypervisor import NODE_ACCOUNTS_NAMESPACE, Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance
 from orlop_api.port import Port
+from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
-from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, IMAGE, Lease, Node, Object, OwnedPort
+from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, IMAGE, VOLUME, Lease, Node, Object, OwnedPort
 from orlop_operator.references import references
 from orlop_operator.store import Change, Key, Store
 
-RECONCILED = frozenset({"Instance", "Image", "Network", "Port", "Volume", "Hypervisor"})
+RECONCILED = frozenset({"Instance", "Image", "Network", "Port", "Volume", "VolumeSnapshot", "Hypervisor"})
 """Kinds that have a plan of their own; an Assignment is planned with its Instance, while there is one."""
 
 
@@ -29,7 +30,11 @@ def wakes(change: Change, store: Store) -> Iterator[Key]:
         isinstance(thing, OwnedPort) and thing.owner_uid and not thing.metadata.deleting
     ):
         yield key
-    yield from store.dependents(key)
+    for dependent in store.dependents(key):
+        yield dependent
+        if dependent.kind == VOLUME.name:
+            # What a Volume begins as: its Instance waits for that.
+            yield from store.dependents(dependent)
     yield from _of(change, thing, store)
 
 
@@ -62,7 +67,7 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
             yield from _of_hypervisor(thing, store)
             if change.old is None or change.new is None:
                 yield from _prepulled(store)
-        case Port() | Volume() | Image():
+        case Port() | Volume() | VolumeSnapshot() | Image():
             yield from _of_referred(change, thing, store)
         case _:
             return

@@ -18,6 +18,7 @@ SPECS: dict[str, Manifest] = {
     "Network": {"subnets": [{"name": "v4", "cidr": "10.10.0.0/24"}]},
     "Port": {"networkRef": {"name": "blue"}},
     "Volume": {"size": "10Gi", "className": "local"},
+    "VolumeSnapshot": {"volumeRef": {"name": "data"}},
     "Instance": {
         "flavorName": "small",
         "boot": {"imageRef": {"name": "debian-12"}},

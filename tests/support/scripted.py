@@ -16,6 +16,7 @@ from uuid import uuid4
 import aiohttp
 
 from orlop_agent.api.sockets import Sockets
+from support.answers import imported, stored
 from support.apiserver import ApiServer
 from support.rest import User
 
@@ -187,24 +188,13 @@ class ScriptedAgent:
                     await self._obey(thing)
 
     async def _obey(self, thing: Body) -> None:
-        reports = [self._imported(order) for order in thing["spec"].get("imports", [])]
-        done = [order | {"state": "Done"} for order in thing["spec"].get("storage", [])]
+        reports = [imported(order, self.imports) for order in thing["spec"].get("imports", [])]
+        done = [stored(order) for order in thing["spec"].get("storage", [])]
         self.volumes |= {order["uid"] for order in done if order["action"] == "Create"}
         self.volumes -= {order["uid"] for order in done if order["action"] == "Delete"}
         known = {"imports": [], "storage": []} | thing.get("status", {})
         if (known["imports"], known["storage"]) != (reports, done):
             await self.report(imports=reports, storage=done)
-
-    def _imported(self, order: Body) -> Body:
-        good = {
-            "state": "Ready",
-            "digest": "sha256:" + "ab" * 32,
-            "format": "qcow2",
-            "sizeBytes": 4096,
-            "virtualSizeBytes": 1 << 20,
-        }
-        head = {"imageUID": order["imageUID"], "generation": order.get("generation", 0), "retry": "Useful"}
-        return head | {"reason": "", "message": ""} | self.imports.get(order["source"]["http"]["url"], good)
 
     async def _assignments(self) -> None:
         selector = f"spec.nodeName={self.node}"

@@ -37,8 +37,13 @@ def port(namespace: str, name: str, network_name: str = "blue", **spec: str) -> 
     return thing("Port", namespace, name, {"networkRef": {"name": network_name}, **spec})
 
 
-def volume(namespace: str, name: str = "data", reclaim: str = "Delete") -> Body:
-    return thing("Volume", namespace, name, {"size": "1Gi", "className": "local", "reclaimPolicy": reclaim})
+def volume(namespace: str, name: str = "data", reclaim: str = "Delete", **spec: Any) -> Body:
+    whole = {"size": "1Gi", "className": "local", "reclaimPolicy": reclaim, **spec}
+    return thing("Volume", namespace, name, whole)
+
+
+def snapshot(namespace: str, name: str, volume_name: str = "data") -> Body:
+    return thing("VolumeSnapshot", namespace, name, {"volumeRef": {"name": volume_name}})
 
 
 def shared_class(pool: str) -> Body:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 300
 # Each with its reason.
 LONGER = {
-    "node-agent/orlop_agent/libvirt.py": "the only importer of libvirt",
+    "node-agent/orlop_agent/libvirt.py": "all calls of libvirt that make one connection",
     "node-agent/orlop_agent/plan.py": "the order of an Instance's steps, read from top to bottom",
     "node-agent/orlop_agent/protocol.py": "the agent's half of the protocol, searched by the model as one",
     "operator/orlop_operator/protocol.py": "the operator's half of the protocol, searched by the model as one",

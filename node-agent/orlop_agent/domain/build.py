@@ -53,6 +53,7 @@ def _devices(spec: DomainSpec) -> Node:
         extras.no_usb(),
         *map(interface, spec.nics),
         console.serial(spec.console_log),
+        extras.guest_agent(),
         extras.memballoon(),
         extras.rng(),
         extras.panic() if spec.architecture == "x86_64" else None,

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from orlop_agent.domain import limits
 from orlop_agent.domain.element import Node, element
-from orlop_agent.domain.spec import Disk, DiskFile, IscsiUnit, NbdExport
+from orlop_agent.domain.spec import Disk, DiskFile, IscsiUnit, NbdExport, NbdSocket
 from orlop_agent.hypervisor import DomainDisk
 
 _ALIAS = "ua-"
@@ -83,6 +83,9 @@ def _source(made_of: Disk) -> Node:
                 protocol="iscsi",
                 name=f"{target}/{lun}",
             )
+        case NbdSocket(socket, export):
+            where = element("host", transport="unix", socket=str(socket))
+            return element("source", where, protocol="nbd", name=export)
 
 
 def _backing(made_of: Disk) -> Node:

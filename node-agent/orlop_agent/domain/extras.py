@@ -19,6 +19,11 @@ def memballoon() -> Node:
     return element("memballoon", model="virtio")
 
 
+def guest_agent() -> Node:
+    """Where a guest's own agent (qemu-ga) is talked to, if it has one: to freeze its file systems."""
+    return element("channel", element("target", type="virtio", name="org.qemu.guest_agent.0"), type="unix")
+
+
 def no_usb() -> Node:
     """Nobody plugs anything in, and looking for it takes the guest's firmware time."""
     return element("controller", type="usb", model="none")

@@ -46,7 +46,15 @@ class IscsiUnit:
     """By what libvirt knows the account's secret, where there is one."""
 
 
-DiskSource = DiskFile | NbdExport | IscsiUnit
+@dataclass(frozen=True, slots=True)
+class NbdSocket:
+    """The same on this node, by a socket."""
+
+    socket: Path
+    export: str
+
+
+DiskSource = DiskFile | NbdExport | IscsiUnit | NbdSocket
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 
 from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
 from orlop_agent.volume.driver import VolumeData, VolumeDriver
-from orlop_api.assignment import AssignedVolume
+from orlop_api.assignment import AssignedOrigin, AssignedVolume
 from orlop_api.volume_class import Driver, VolumeLocation
 
 _log = structlog.get_logger()
@@ -26,8 +27,10 @@ class Drivers:
         """Who keeps what is there."""
         return self._drivers[location.driver]
 
-    async def ensure(self, volume: AssignedVolume) -> Disk:
-        """The disk of a Volume, its data made at its first use.
+    async def ensure(
+        self, volume: AssignedVolume, origin: Callable[[AssignedOrigin], AbstractAsyncContextManager[Disk]]
+    ) -> Disk:
+        """The disk of a Volume, its data made at its first use: empty, or as what it begins as.
 
         Raises StepError: DiskLost where the data was there once and is not now; it is never made anew.
         """
@@ -38,7 +41,11 @@ class Drivers:
                 f"the data of volume {volume.name} ({volume.volume_uid}) is not where it was",
                 permanent=True,
             )
-        await driver.create(data, volume.size_bytes)
+        if volume.origin is None:
+            await driver.create(data, volume.size_bytes)
+        elif not await driver.exists(data):
+            async with origin(volume.origin) as disk:
+                await driver.copy_from(data, disk, volume.size_bytes)
         self._there.add(data.uid)
         return driver.disk(data)
 

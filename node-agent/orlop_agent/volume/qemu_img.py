@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orlop_agent.domain.spec import Disk, DiskFile, DiskSource, IscsiUnit, NbdExport
+from orlop_agent.domain.spec import Disk, DiskFile, DiskSource, IscsiUnit, NbdExport, NbdSocket
 from orlop_agent.failure import StepError
 
 _DEADLINE = 60.0
@@ -78,6 +78,9 @@ def operand(source: DiskSource) -> str:
             # What a `secret` object of this name holds, as qemu(1) has it, is for whoever calls to give.
             chap = {} if account is None else {"user": account, "password-secret": CHAP}
             return _json(unit | chap)
+        case NbdSocket(socket, export):
+            server = {"type": "unix", "path": str(socket)}
+            return _json({"driver": "nbd", "server": server, "export": export})
 
 
 def _json(options: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from orlop_operator.kinds import (
     PORT,
     VOLUME,
     VOLUME_CLASS,
+    VOLUME_SNAPSHOT,
     OwnedPort,
 )
 from orlop_operator.placements import Placements
@@ -38,6 +39,7 @@ from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
 from orlop_operator.reconcile.prepull import Nodes
+from orlop_operator.reconcile.snapshot import SnapshotFacts
 from orlop_operator.reconcile.volume import VolumeFacts
 from orlop_operator.references import made_port
 from orlop_operator.reviews import Reviews
@@ -128,7 +130,19 @@ def _disk(store: Store, instance: Instance, index: int) -> DiskFacts:
     mount = instance.spec.volumes[index]
     volume = store.get(VOLUME, instance.metadata.namespace, mount.volume_ref.name)
     volume_class = store.get(VOLUME_CLASS, "", volume.spec.class_name) if volume is not None else None
-    return DiskFacts(mount, volume, volume_class)
+    source = volume.spec.source if volume is not None else None
+    if source is None:
+        return DiskFacts(mount, volume, volume_class)
+    home = instance.metadata.namespace
+    image, snapshot, origin = source.image_ref, source.snapshot_ref, source.volume_ref
+    return DiskFacts(
+        mount,
+        volume,
+        volume_class,
+        store.get(IMAGE, image.namespace or home, image.name) if image else None,
+        store.get(VOLUME_SNAPSHOT, home, snapshot.name) if snapshot else None,
+        store.get(VOLUME, home, origin.name) if origin else None,
+    )
 
 
 def _with_holdings(store: Store, facts: Facts) -> Facts:
@@ -226,6 +240,16 @@ def _carrier(store: Store, volume: Volume) -> Hypervisor | None:
     return store.get(HYPERVISOR, "", node) if node is not None else None
 
 
+def snapshot_facts(context: Context, key: Key) -> SnapshotFacts | None:
+    """All about a VolumeSnapshot."""
+    store = context.store
+    snapshot = store.get(VOLUME_SNAPSHOT, key.namespace, key.name)
+    if snapshot is None:
+        return None
+    volume = store.get(VOLUME, key.namespace, snapshot.spec.volume_ref.name)
+    return SnapshotFacts(snapshot, context.now(), volume, tuple(store.all(HYPERVISOR)))
+
+
 def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:
     """All about a node; there may be no object yet, or none any more."""
     store = context.store
@@ -238,5 +262,6 @@ def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> Hy
         certify=context.certify,
         bound=len(store.assignments_on(key.name)),
         images={image.metadata.uid for image in store.all(IMAGE)},
-        volumes={volume.metadata.uid for volume in store.all(VOLUME)},
+        data={volume.metadata.uid for volume in store.all(VOLUME)}
+        | {snapshot.metadata.uid for snapshot in store.all(VOLUME_SNAPSHOT)},
     )

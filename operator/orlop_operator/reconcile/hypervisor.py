@@ -46,10 +46,10 @@ class HypervisorFacts:
     """Assignments that are bound to it."""
     images: Collection[str] = ()
     """Uids of all Images."""
-    volumes: Collection[str] = ()
-    """Uids of all Volumes."""
     certify: Callable[[str, str, NodeCertificate | None], NodeCertificate | None] = lambda *_: None
     """A new certificate for a node's request and present certificate, where it needs one."""
+    data: Collection[str] = ()
+    """Uids of all Volumes and VolumeSnapshots."""
 
 
 def wanted(node: Node | None) -> bool:
@@ -113,7 +113,7 @@ def _alive(facts: HypervisorFacts) -> Condition:
 def _prune(facts: HypervisorFacts, host: Hypervisor) -> Patch[Hypervisor] | None:
     """Orders for objects that are gone."""
     imports = [order.wire() for order in host.spec.imports if order.image_uid in facts.images]
-    storage = [order for order in host.spec.storage if order.uid in facts.volumes or not over(host, order)]
+    storage = [order for order in host.spec.storage if order.uid in facts.data or not over(host, order)]
     pulls = [order.wire() for order in host.spec.pre_pulls if order.image_uid in facts.images]
     change: Body = {}
     if len(pulls) != len(host.spec.pre_pulls):

@@ -61,6 +61,9 @@ def record(volume: Volume, now: datetime) -> Body | None:
     return None if created(volume) else _conditions(volume, [_CREATED], now)
 
 
+BEGINS_EMPTY = "spec.source is for classes of driver local and shared: other Volumes begin empty"
+
+
 def plan_volume(facts: VolumeFacts) -> Plan:
     """What this Volume wants now."""
     volume = facts.volume
@@ -74,6 +77,8 @@ def plan_volume(facts: VolumeFacts) -> Plan:
     if facts.volume_class is None:
         name = named("VolumeClass", "", volume.spec.class_name)
         return _say(facts, false("Ready", "VolumeClassNotFound", f"{name} does not exist"))
+    if maker(volume, facts.volume_class) is not None and volume.spec.source is not None:
+        return _say(facts, false("Ready", "NotSupported", BEGINS_EMPTY))
     if maker(volume, facts.volume_class) is not None:
         return _make(facts, facts.volume_class)
     return _say(facts, false("Ready", "WaitForFirstInstance", "the data is made with the first Instance"))

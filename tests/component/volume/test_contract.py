@@ -1,6 +1,7 @@
 """What every driver of Volumes must do, asked of each with real data in real places."""
 
 import asyncio
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -8,7 +9,7 @@ from orlop_agent.domain.spec import BaseImage, Disk, DiskFile
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
 from orlop_agent.volume.drivers import Drivers
-from orlop_api.assignment import AssignedVolume
+from orlop_api.assignment import AssignedOrigin, AssignedVolume
 from support.disks import MIB, RefusedError, held, holds, write
 
 pytestmark = pytest.mark.component
@@ -21,6 +22,10 @@ def order(rig, created="Unknown"):
     return AssignedVolume(
         name="data", volume_uid=UID, location=rig.data(UID).location, size_bytes=SIZE, created=created
     )
+
+
+def no_origin(_):
+    raise AssertionError("it begins empty")
 
 
 def drivers(rig):
@@ -43,7 +48,7 @@ async def test_data_is_made_once(maker):
 async def test_lost_data_is_never_made_anew(maker):
     made = drivers(maker)
     with pytest.raises(StepError) as lost:
-        await made.ensure(order(maker, created="Created"))
+        await made.ensure(order(maker, created="Created"), no_origin)
     assert (lost.value.reason, lost.value.permanent) == ("DiskLost", True)
     assert UID in lost.value.message
     assert not await maker.driver.exists(maker.data(UID))
@@ -53,14 +58,14 @@ async def test_what_is_there_is_known(rig):
     made = drivers(rig)
     await made.look([order(rig)])
     assert made.there([order(rig)]) == (() if rig.makes else (UID,))
-    disk = await made.ensure(order(rig))
+    disk = await made.ensure(order(rig), no_origin)
     assert disk == rig.driver.disk(rig.data(UID))
     assert made.there([order(rig)]) == (UID,)
     await write(disk, 0x5A, MIB, MIB)
     restarted = drivers(rig)
     await restarted.look([order(rig)])
     assert restarted.there([order(rig)]) == (UID,)
-    assert await restarted.ensure(order(rig, created="Created")) == disk
+    assert await restarted.ensure(order(rig, created="Created"), no_origin) == disk
     await holds(disk, 0x5A, MIB, MIB)
     await holds(disk, 0, 2 * MIB, 2 * MIB)
     await restarted.delete(rig.data(UID))
@@ -174,3 +179,24 @@ async def test_what_is_no_uid_is_no_name(maker, uid):
     for call in (maker.driver.exists, maker.driver.delete):
         with pytest.raises(StepError):
             await call(maker.data(uid))
+
+
+async def test_a_volume_begins_as_what_it_is_told_and_only_once(maker):
+    origin = maker.data(OTHER)
+    await maker.driver.create(origin, SIZE)
+    await write(maker.driver.disk(origin), 0x5A, MIB, MIB)
+    opened = []
+
+    @asynccontextmanager
+    async def opening(told):
+        opened.append(told)
+        yield maker.driver.origin(origin)
+
+    told = AssignedOrigin(volume_uid=OTHER, location=maker.location)
+    wanted = order(maker).model_copy(update={"origin": told})
+    for _ in range(2):
+        disk = await drivers(maker).ensure(wanted, opening)
+        await holds(disk, 0x5A, MIB, MIB)
+        await write(disk, 0x11, 2 * MIB, MIB)
+    assert opened == [told]
+    await holds(maker.driver.disk(origin), 0, 2 * MIB, MIB)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orlop_agent.api import backoff
 from orlop_agent.failure import StepError
+from orlop_agent.paths import Layout
+from orlop_agent.simulate import SimulatedHypervisor
+from orlop_agent.snapshots import Snapshots
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
@@ -25,6 +29,13 @@ def pool(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def work_in(pool: Path, in_use: Callable[[], set[str]]) -> StorageWork:
+    drivers = Drivers({Driver.LOCAL: LocalVolumes(pool)})
+    layout = Layout(pool)
+    layout.snapshots.mkdir(parents=True)
+    return StorageWork(drivers, Snapshots(layout, drivers, SimulatedHypervisor()), in_use)
+
+
 async def settled(work: StorageWork, state: StorageState) -> None:
     changed = asyncio.Event()
     work.listen(changed.set)
@@ -37,7 +48,7 @@ async def settled(work: StorageWork, state: StorageState) -> None:
 
 
 async def test_data_is_deleted_and_that_is_told(pool: Path):
-    work = StorageWork(Drivers({Driver.LOCAL: LocalVolumes(pool)}), set)
+    work = work_in(pool, set)
     work.follow([ORDER])
     await settled(work, StorageState.DONE)
     assert not (pool / "v-1.qcow2").exists()
@@ -48,7 +59,7 @@ async def test_data_is_deleted_and_that_is_told(pool: Path):
 
 async def test_data_that_an_instance_has_waits_and_goes_on_when_it_is_woken(pool: Path):
     in_use = {"v-1"}
-    work = StorageWork(Drivers({Driver.LOCAL: LocalVolumes(pool)}), lambda: in_use)
+    work = work_in(pool, lambda: in_use)
     work.follow([ORDER])
     await settled(work, StorageState.PENDING)
     [report] = work.reports()
@@ -71,7 +82,7 @@ async def test_what_failed_is_tried_again_and_what_cannot_work_is_not(
         raise answers.pop(0)
 
     monkeypatch.setattr(LocalVolumes, "delete", fail)
-    work = StorageWork(Drivers({Driver.LOCAL: LocalVolumes(pool)}), set)
+    work = work_in(pool, set)
     work.follow([ORDER])
     await settled(work, StorageState.FAILED)
     [report] = work.reports()
@@ -90,7 +101,7 @@ async def test_an_order_that_is_taken_back_ends(pool: Path, monkeypatch: pytest.
             ended.set()
 
     monkeypatch.setattr(LocalVolumes, "delete", slow)
-    work = StorageWork(Drivers({Driver.LOCAL: LocalVolumes(pool)}), set)
+    work = work_in(pool, set)
     work.follow([ORDER])
     async with asyncio.timeout(5):
         await begun.wait()
@@ -103,7 +114,7 @@ async def test_data_grows_and_its_size_is_told(tmp_path: Path):
     drivers = Drivers({Driver.LOCAL: LocalVolumes(tmp_path)})
     data = VolumeData("v-1", ORDER.location)
     await drivers.of(data.location).create(data, 1 << 20)
-    work = StorageWork(drivers, set)
+    work = work_in(tmp_path, set)
     for wanted, has in ((3 << 20, 3 << 20), (2 << 20, 3 << 20)):
         work.follow([ORDER.model_copy(update={"action": StorageAction.EXPAND, "size_bytes": wanted})])
         await settled(work, StorageState.DONE)

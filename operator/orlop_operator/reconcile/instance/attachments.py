@@ -16,6 +16,7 @@ from orlop_api.volume import Volume
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Patch
+from orlop_operator.reconcile.instance import origins
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
 from orlop_operator.reconcile.instance.volumes import TYPE, blocked, claim, detach, holds, resolved
 from orlop_operator.reconcile.location import locate, needed_pool, pinned
@@ -62,7 +63,8 @@ def _listed(assignment: Assignment, disk: DiskFacts) -> AssignedVolume | None:
         return None
     if volume is None:
         return known
-    return resolved(disk.mount, volume, known.location)
+    # What it begins as stays as it was told: preparation may be under way.
+    return resolved(disk.mount, volume, known.location).model_copy(update={"origin": known.origin})
 
 
 def _come(
@@ -82,8 +84,14 @@ def _come(
         name = pool.name if pool is not None else ""
         message = f"the data of {what} is in shared pool {name}, which {spec.node_name} does not have"
         return Blocker("VolumeElsewhere", message)
+    origin = origins.resolve(disk)
+    if isinstance(origin, Blocker):
+        return origin
+    if origin is not None and origin.pin is not None and origin.pin.node != spec.node_name:
+        message = f"{origin.pin.what} is on {origin.pin.node}, and the Instance on {spec.node_name}"
+        return Blocker("VolumeElsewhere", message)
     if holds(facts.instance, volume, spec.node_name) and pinned(volume) is not None:
-        return resolved(disk.mount, volume, where)
+        return resolved(disk.mount, volume, where, origin)
     return claim(facts.instance, volume, where, spec.node_name, spec.pool_id)
 
 

@@ -15,6 +15,7 @@ from orlop_api.image import Image
 from orlop_api.instance import Instance, NetworkInterface, VolumeMount
 from orlop_api.network import Network
 from orlop_api.peer import ImagePeer
+from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
 from orlop_operator.kinds import OwnedPort
@@ -43,6 +44,11 @@ class DiskFacts:
     mount: VolumeMount
     volume: Volume | None = None
     volume_class: VolumeClass | None = None
+    image: Image | None = None
+    """What the Volume begins as, where that is an Image."""
+    snapshot: VolumeSnapshot | None = None
+    origin: Volume | None = None
+    """What it begins as, where that is another Volume."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,14 @@ def resolve(facts: Facts) -> AssignedImage | Blocker:
     """The image as the node is told, or what it waits for."""
     reference = facts.instance.spec.boot.image_ref
     what = named("Image", reference.namespace or facts.instance.metadata.namespace, reference.name)
-    image = facts.image
+    found = pinned(facts.image, what)
+    if isinstance(found, Blocker) or facts.image is None:
+        return found
+    return _too_large(facts, facts.image, what) or found
+
+
+def pinned(image: Image | None, what: str) -> AssignedImage | Blocker:
+    """The image as a node is told, or why it cannot be used yet."""
     if image is None:
         return Blocker("ImageNotFound", f"{what} does not exist")
     if image.metadata.deleting:
@@ -28,7 +35,7 @@ def resolve(facts: Facts) -> AssignedImage | Blocker:
         # A checksum that is wrong, or a file that is not there, is what the user has to know here too.
         reason = ready.reason if ready and find(status.conditions if status else (), "Stalled") else ""
         return Blocker(reason or "ImageNotReady", f"{what} is not ready{why}")
-    return _too_large(facts, image, what) or assigned(image)
+    return assigned(image)
 
 
 def _too_large(facts: Facts, image: Image, what: str) -> Blocker | None:

@@ -13,6 +13,7 @@ from orlop_api.volume import Volume
 from orlop_api.volume_class import Driver, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.effects import Body, Patch
+from orlop_operator.reconcile.instance import origins
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
 from orlop_operator.reconcile.location import driver, locate, maker, needed_pool, pinned
 from orlop_operator.reconcile.volume import created
@@ -46,6 +47,12 @@ def resolve(facts: Facts) -> Disks | Blocker:
             return blocker
         if volume is None or disk.volume_class is None:
             raise AssertionError
+        origin = origins.resolve(disk)
+        if isinstance(origin, Blocker):
+            return origin
+        if origin is not None:
+            pins += [origin.pin] if origin.pin is not None else []
+            pools += [origin.pool] if origin.pool is not None else []
         pool = needed_pool(volume, disk.volume_class)
         if pool is not None:
             pools.append(pool)
@@ -56,11 +63,13 @@ def resolve(facts: Facts) -> Disks | Blocker:
             fresh += to_bytes(volume.spec.size)
         where = pinned(volume)
         if where is not None:  # claiming writes it, and comes before binding
-            assigned.append(resolved(disk.mount, volume, where))
+            assigned.append(resolved(disk.mount, volume, where, origin))
     return Disks(tuple(assigned), tuple(pins), tuple(pools), fresh)
 
 
-def resolved(mount: VolumeMount, volume: Volume, where: VolumeLocation) -> AssignedVolume:
+def resolved(
+    mount: VolumeMount, volume: Volume, where: VolumeLocation, origin: origins.Origin | None = None
+) -> AssignedVolume:
     """As the node is told of it."""
     return AssignedVolume(
         name=mount.name,
@@ -70,6 +79,7 @@ def resolved(mount: VolumeMount, volume: Volume, where: VolumeLocation) -> Assig
         access=mount.access,
         attachment=volume.status.attachments if volume.status else 0,
         limits=_limits(volume.spec.qos),
+        origin=origin.assigned if origin is not None else None,
         created="Created" if created(volume) else "Unknown",
     )
 

@@ -1,0 +1,144 @@
+"""What a Volume holds at one moment, copied apart: while nobody has it as it is, and else out of the guest's QEMU."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from orlop_agent import durable
+from orlop_agent.domain.spec import Disk, NbdSocket
+from orlop_agent.failure import StepError
+from orlop_agent.hypervisor import Export, Hypervisor, HypervisorError
+from orlop_agent.paths import Layout
+from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.drivers import Drivers
+from orlop_api.condition import timestamp
+from orlop_api.snapshot import Consistency, Quiesce
+from orlop_api.storage import StorageOrder
+
+_EXPORT = "volume"
+_SCRATCH = ".scratch"
+
+
+class Taken(BaseModel):
+    """How it was taken."""
+
+    size_bytes: int
+    consistency: Consistency
+    taken_at: str
+
+
+class Snapshots:
+    """Takes them, each once. How one was taken is noted before it is there, because after that nobody can tell."""
+
+    def __init__(self, layout: Layout, drivers: Drivers, hypervisor: Hypervisor) -> None:
+        self._layout = layout
+        self._drivers = drivers
+        self._hypervisor = hypervisor
+        self._reading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """One reader for each guest at a time: QEMU's backup job is one."""
+        self._tidying = asyncio.Lock()
+        self._tidy = False
+
+    async def tidy(self) -> None:
+        """End what an agent that was killed left: offers that nobody reads, and their files. HypervisorError."""
+        async with self._tidying:
+            if self._tidy:
+                return
+            for domain in await self._hypervisor.list_all():
+                await self._hypervisor.end_export(domain.mark.instance_uid)
+            await asyncio.to_thread(self._remove_leftovers)
+            self._tidy = True
+
+    def _remove_leftovers(self) -> None:
+        for leftover in (*self._layout.volumes.glob(f".*{_SCRATCH}"), *self._layout.exports.iterdir()):
+            leftover.unlink(missing_ok=True)
+
+    async def take(self, order: StorageOrder) -> Taken:
+        """Keep what the Volume holds now, unless that was done. StepError; another try begins anew."""
+        if order.volume_uid is None or order.volume_location is None:
+            raise StepError("BadOrder", "the order names no volume", permanent=True)
+        driver = self._drivers.of(order.location)
+        kept = VolumeData(order.uid, order.location)
+        if await driver.exists(kept):
+            return await asyncio.to_thread(self._noted, order.uid)
+        origin = VolumeData(order.volume_uid, order.volume_location)
+        quiesce = order.quiesce is not Quiesce.NEVER
+        async with self.reading(origin, quiesce=quiesce) as (disk, consistency):
+            size = await self._drivers.of(origin.location).size(origin)
+            await self._note(order.uid, size, consistency)
+            await driver.copy_from(kept, disk, size)
+        return await asyncio.to_thread(self._noted, order.uid)
+
+    @asynccontextmanager
+    async def reading(self, origin: VolumeData, *, quiesce: bool) -> AsyncIterator[tuple[Disk, Consistency]]:
+        """A Volume as it is at this moment, for as long as it is read. StepError."""
+        driver = self._drivers.of(origin.location)
+        if not await driver.exists(origin):
+            raise StepError("DiskLost", "the data that is to be copied is not where it was", permanent=True)
+        try:
+            await self.tidy()
+            holder = await self._holder(origin.uid)
+            if holder is None:
+                # Should a guest start with it now, QEMU's lock ends one of the two, and that one tries again.
+                yield replace(driver.origin(origin), readonly=True), Consistency.DETACHED
+                return
+            async with self._offered(holder, origin.uid, quiesce=quiesce) as offered:
+                yield offered
+        except HypervisorError as error:
+            raise StepError("NotReadable", f"the guest's disk cannot be read now: {error}") from error
+
+    async def forget(self, uid: str) -> None:
+        """Remove what is noted of it; its data is the driver's to delete."""
+        await asyncio.to_thread(durable.remove, self._layout.snapshot_note(uid))
+
+    async def _holder(self, volume_uid: str) -> str | None:
+        """The Instance whose domain has the Volume."""
+        for domain in await self._hypervisor.list_all():
+            if any(disk.volume_uid == volume_uid for disk in domain.disks):
+                return domain.mark.instance_uid
+        return None
+
+    @asynccontextmanager
+    async def _offered(
+        self, instance_uid: str, volume_uid: str, *, quiesce: bool
+    ) -> AsyncIterator[tuple[Disk, Consistency]]:
+        """The disk as it is at this moment, for as long as it is read."""
+        socket = self._layout.exports / secrets.token_hex(8)
+        export = Export(
+            volume_uid=volume_uid,
+            name=_EXPORT,
+            socket=socket,
+            scratch=self._layout.volumes / f".{volume_uid}{_SCRATCH}",
+            quiesce=quiesce,
+        )
+        async with self._reading[instance_uid]:
+            try:
+                frozen = await self._hypervisor.begin_export(instance_uid, export)
+                yield (
+                    Disk(NbdSocket(socket, _EXPORT), "raw", readonly=True),
+                    Consistency.FILE_SYSTEM if frozen else Consistency.CRASH,
+                )
+            finally:
+                await self._hypervisor.end_export(instance_uid)
+                await asyncio.to_thread(export.scratch.unlink, missing_ok=True)
+
+    async def _note(self, uid: str, size: int, consistency: Consistency) -> None:
+        taken = Taken(size_bytes=size, consistency=consistency, taken_at=timestamp(datetime.now(UTC)))
+        await asyncio.to_thread(
+            durable.write, self._layout.snapshot_note(uid), taken.model_dump_json().encode()
+        )
+
+    def _noted(self, uid: str) -> Taken:
+        try:
+            return Taken.model_validate_json(self._layout.snapshot_note(uid).read_bytes())
+        except (FileNotFoundError, ValueError) as error:
+            message = "the node does not know any more how it was taken: delete it and take another"
+            raise StepError("NoteLost", message, permanent=True) from error

@@ -1,0 +1,121 @@
+"""What a Volume begins as: there, large enough for, and where it can be copied from. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orlop_api.assignment import AssignedImage, AssignedOrigin
+from orlop_api.quantity import from_bytes, to_bytes
+from orlop_api.volume import Volume, VolumeSource
+from orlop_api.volume_class import Driver
+from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, named
+from orlop_operator.reconcile.instance.image import pinned
+from orlop_operator.reconcile.location import driver
+from orlop_operator.reconcile.snapshot import kept
+from orlop_operator.reconcile.volume import BEGINS_EMPTY, created
+from orlop_operator.scheduling import Pin, PoolNeed
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the node is told, and where alone it can be done."""
+
+    assigned: AssignedOrigin
+    pin: Pin | None = None
+    pool: PoolNeed | None = None
+    """The shared pool that a node must have for it."""
+
+
+def resolve(disk: DiskFacts) -> Origin | Blocker | None:
+    """The origin of a Volume that has no data yet; None for one that has, or that begins empty."""
+    volume = disk.volume
+    if volume is None or created(volume) or volume.spec.source is None:
+        return None
+    source = volume.spec.source
+    kind = driver(volume, disk.volume_class) if disk.volume_class is not None else None
+    if kind not in {None, Driver.LOCAL, Driver.SHARED}:
+        what = named("Volume", volume.metadata.namespace, volume.metadata.name)
+        return Blocker("NotSupported", f"{what}: {BEGINS_EMPTY}")
+    if source.image_ref is not None:
+        return _image(disk, volume, source)
+    if source.snapshot_ref is not None:
+        return _snapshot(disk, volume, source)
+    return _volume(disk, volume, source)
+
+
+def _image(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | Blocker:
+    if source.image_ref is None:
+        raise AssertionError
+    namespace = source.image_ref.namespace or volume.metadata.namespace
+    what = named("Image", namespace, source.image_ref.name)
+    found = pinned(disk.image, what)
+    if isinstance(found, Blocker):
+        return found
+    # A kernel belongs to the machine, and not to its disks.
+    disk_only = found.model_copy(update={"kernel": None, "initrd": None, "command_line": ""})
+    return _too_small(volume, found.virtual_size_bytes, what) or _from_image(disk_only)
+
+
+def _from_image(image: AssignedImage) -> Origin:
+    return Origin(AssignedOrigin(image=image))
+
+
+def _snapshot(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | Blocker:
+    if source.snapshot_ref is None:
+        raise AssertionError
+    what = named("VolumeSnapshot", volume.metadata.namespace, source.snapshot_ref.name)
+    snapshot = disk.snapshot
+    if snapshot is None:
+        return Blocker("VolumeSnapshotNotFound", f"{what} does not exist")
+    if snapshot.metadata.deleting:
+        return Blocker("VolumeSnapshotNotReady", f"{what} is being deleted")
+    status = snapshot.status
+    if status is None or status.location is None or not kept(snapshot):
+        why = f": {status.message}" if status is not None and status.message else ""
+        return Blocker("VolumeSnapshotNotReady", f"{what} is not ready{why}")
+    small = _too_small(volume, status.size_bytes or 0, what)
+    if small is not None:
+        return small
+    assigned = AssignedOrigin(volume_uid=snapshot.metadata.uid, location=status.location)
+    return _there(assigned, what, status.node_name, status.pool_id)
+
+
+def _volume(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | Blocker:
+    if source.volume_ref is None:
+        raise AssertionError
+    what = named("Volume", volume.metadata.namespace, source.volume_ref.name)
+    origin = disk.origin
+    if origin is None:
+        return Blocker("VolumeNotFound", f"{what} does not exist")
+    if origin.metadata.deleting:
+        return Blocker("VolumeNotReady", f"{what} is being deleted")
+    status = origin.status
+    if status is None or status.location is None or not created(origin):
+        return Blocker("VolumeNotReady", f"{what} has no data yet")
+    small = _too_small(volume, to_bytes(origin.spec.size), what)
+    if small is not None:
+        return small
+    assigned = AssignedOrigin(volume_uid=origin.metadata.uid, location=status.location)
+    # Where a guest has it, only that guest's node can read it.
+    node = status.attachment.node_name if status.attachment is not None else status.node_name
+    return _there(assigned, what, node, status.pool_id)
+
+
+def _there(assigned: AssignedOrigin, what: str, node: str | None, pool_id: str | None) -> Origin:
+    shared = assigned.location.shared if assigned.location is not None else None
+    return Origin(
+        assigned,
+        Pin(what, node, pool_id) if node else None,
+        PoolNeed(shared.pool, shared.pool_id) if shared is not None else None,
+    )
+
+
+def _too_small(volume: Volume, needed: int, what: str) -> Blocker | None:
+    if to_bytes(volume.spec.size) >= needed:
+        return None
+    mine = named("Volume", volume.metadata.namespace, volume.metadata.name)
+    return Blocker(
+        "VolumeTooSmall",
+        f"{what} has {from_bytes(needed)}, and {mine}, which begins as it, {volume.spec.size}: "
+        "create one that is as large at least",
+    )

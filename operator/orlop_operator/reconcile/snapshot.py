@@ -1,0 +1,218 @@
+"""VolumeSnapshot: ordered at the node that has the Volume, recorded once it is kept, and its end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from orlop_api.condition import Condition, is_true
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.instance import FINALIZER
+from orlop_api.snapshot import VolumeSnapshot
+from orlop_api.storage import StorageAction, StorageOrder, StorageReport, StorageState
+from orlop_api.volume import Volume
+from orlop_api.volume_class import LocalParameters, VolumeLocation
+from orlop_operator.kinds import VOLUME_SNAPSHOT
+from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.effects import Body, DropFinalizer, Plan, Report
+from orlop_operator.reconcile.instance.facts import named
+from orlop_operator.reconcile.location import carrier, maker, reaches
+from orlop_operator.reconcile.storage import (
+    FULL_AGAIN,
+    storage_order,
+    storage_report,
+    with_order,
+    without_order,
+)
+from orlop_operator.reconcile.volume import created
+
+
+@dataclass(frozen=True)
+class SnapshotFacts:
+    """The snapshot, its Volume, and the nodes."""
+
+    snapshot: VolumeSnapshot
+    now: datetime
+    volume: Volume | None = None
+    hypervisors: Collection[Hypervisor] = ()
+
+
+def plan_snapshot(facts: SnapshotFacts) -> Plan:
+    """What this VolumeSnapshot wants now."""
+    snapshot = facts.snapshot
+    if snapshot.metadata.deleting:
+        return _end(facts)
+    host = _ordered(facts)
+    if kept(snapshot) or _stalled(snapshot):
+        # It says what the node said, so the order has served.
+        return Plan((without_order(host, snapshot.metadata.uid),)) if host is not None else Plan()
+    if host is None:
+        return _order(facts)
+    order = storage_order(host, snapshot.metadata.uid)
+    report = storage_report(host, order) if order is not None else None
+    if order is None or report is None or report.state is StorageState.PENDING:
+        return _say(facts, _taking(host, report))
+    if report.state is StorageState.DONE:
+        return _say(facts, true("Ready", "Taken", "it is kept"), _pins(host, order, report))
+    return _say(facts, false("Ready", report.reason or "SnapshotFailed", report.message), stalled=True)
+
+
+def kept(snapshot: VolumeSnapshot) -> bool:
+    """Whether its data exists."""
+    return snapshot.status is not None and is_true(snapshot.status.conditions, "Ready")
+
+
+def _stalled(snapshot: VolumeSnapshot) -> bool:
+    return snapshot.status is not None and is_true(snapshot.status.conditions, "Stalled")
+
+
+def _ordered(facts: SnapshotFacts) -> Hypervisor | None:
+    uid = facts.snapshot.metadata.uid
+    return next((h for h in facts.hypervisors if storage_order(h, uid) is not None), None)
+
+
+def _order(facts: SnapshotFacts) -> Plan:
+    snapshot, volume = facts.snapshot, facts.volume
+    what = named("Volume", snapshot.metadata.namespace, snapshot.spec.volume_ref.name)
+    if volume is None:
+        return _say(facts, false("Ready", "VolumeNotFound", f"{what} does not exist"))
+    if not created(volume) or volume.status is None or volume.status.location is None:
+        return _say(facts, false("Ready", "VolumeNotReady", f"{what} has no data yet"))
+    blocked = _blocked(volume, volume.status.location, what)
+    if blocked is not None:
+        return _say(facts, blocked, stalled=blocked.reason == "NotSupported")
+    host = _host(facts, volume)
+    if host is None or not _usable(host):
+        name = host.metadata.name if host is not None else "the node"
+        return _say(facts, false("Ready", "NodeUnreachable", f"{name}, which has {what}, is not Ready"))
+    order = StorageOrder(
+        uid=snapshot.metadata.uid,
+        action=StorageAction.SNAPSHOT,
+        location=_kept_in(volume.status.location),
+        volume_uid=volume.metadata.uid,
+        volume_location=volume.status.location,
+        quiesce=snapshot.spec.quiesce,
+    )
+    asked = with_order(host, order)
+    return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+
+
+def _blocked(volume: Volume, where: VolumeLocation, what: str) -> Condition | None:
+    """Data that Orlop does not keep itself, or can read only while no guest writes to it."""
+    others = where.nbd is not None or (where.iscsi is not None and where.iscsi.tgt is None)
+    if others:
+        message = f"{what} is kept by a server that Orlop only uses: take its snapshots there"
+        return false("Ready", "NotSupported", message)
+    holder = volume.status.attachment if volume.status is not None else None
+    if where.iscsi is not None and holder is not None:
+        user = named("Instance", volume.metadata.namespace, holder.instance_name)
+        message = f"{what} is on an iSCSI target, which is copied only while no Instance has it: detach it from {user}"
+        return false("Ready", "InUse", message)
+    return None
+
+
+def _kept_in(where: VolumeLocation) -> VolumeLocation:
+    """As the Volume is; a copy of a target's file is a file of the node that serves it, and no target."""
+    return VolumeLocation(local=LocalParameters()) if where.iscsi is not None else where
+
+
+def _host(facts: SnapshotFacts, volume: Volume) -> Hypervisor | None:
+    """Where a guest has it; or else where the data is, or can be reached."""
+    holder = volume.status.attachment if volume.status is not None else None
+    if holder is not None:
+        return next((h for h in facts.hypervisors if h.metadata.name == holder.node_name), None)
+    if volume.status is None or volume.status.location is None:
+        return None
+    if volume.status.location.shared is not None:
+        return carrier(volume, facts.hypervisors)
+    node = volume.status.node_name or maker(volume, None)
+    return next((h for h in facts.hypervisors if h.metadata.name == node), None)
+
+
+def _usable(host: Hypervisor) -> bool:
+    return host.status is not None and is_true(host.status.conditions, "Ready") and not host.metadata.deleting
+
+
+def _taking(host: Hypervisor, report: StorageReport | None) -> Condition:
+    why = f": {report.message}" if report is not None and report.message else ""
+    return false("Ready", "Taking", f"{host.metadata.name} takes it{why}")
+
+
+def _pins(host: Hypervisor, order: StorageOrder, report: StorageReport) -> Body:
+    status: Body = {
+        "volumeUID": order.volume_uid,
+        "location": order.location.wire(),
+        "sizeBytes": report.size_bytes,
+        "consistency": report.consistency.value if report.consistency else None,
+        "takenAt": report.taken_at,
+    }
+    if _stays(order.location):
+        status |= {"nodeName": host.metadata.name, "poolID": host.status.pool_id if host.status else None}
+    return {name: value for name, value in status.items() if value is not None}
+
+
+def _stays(location: VolumeLocation) -> bool:
+    """Whether only one node reaches it."""
+    return location.local is not None
+
+
+def _end(facts: SnapshotFacts) -> Plan:
+    snapshot, uid = facts.snapshot, facts.snapshot.metadata.uid
+    if FINALIZER not in snapshot.metadata.finalizers:
+        return Plan()
+    host = _ordered(facts)
+    status = snapshot.status
+    location = status.location if status is not None else None
+    if host is None and location is None:
+        return Plan((DropFinalizer(VOLUME_SNAPSHOT, snapshot),))
+    if host is None and status is not None and location is not None:
+        host = _keeper(facts, status.node_name, location)
+    if host is None:
+        message = "being deleted; no Hypervisor that reaches its data exists"
+        return _say(facts, _keep_truth(snapshot, "NodeNotFound", message))
+    known = storage_order(host, uid)
+    location = location if known is None else known.location
+    if location is None:
+        raise AssertionError
+    order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=location)
+    if known != order:
+        # A snapshot that is being taken is given up by this too.
+        asked = with_order(host, order)
+        return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+    report = storage_report(host, order)
+    if report is not None and report.state is StorageState.DONE:
+        return Plan((DropFinalizer(VOLUME_SNAPSHOT, snapshot),))
+    why = f": {report.message}" if report is not None and report.message else ""
+    message = f"being deleted; waits for {host.metadata.name} to delete the data{why}"
+    return _say(facts, _keep_truth(snapshot, "Deleting", message))
+
+
+def _keeper(facts: SnapshotFacts, node: str | None, location: VolumeLocation) -> Hypervisor | None:
+    """The node that keeps it; the first by name that is Ready and reaches it where several do."""
+    if node is not None:
+        return next((h for h in facts.hypervisors if h.metadata.name == node), None)
+    fit = (h for h in facts.hypervisors if _usable(h) and reaches(h, location))
+    return min(fit, key=lambda h: h.metadata.name, default=None)
+
+
+def _keep_truth(snapshot: VolumeSnapshot, reason: str, message: str) -> Condition:
+    """Ready says whether the data exists, also at the end."""
+    return (true if kept(snapshot) else false)("Ready", reason, message)
+
+
+def _say(facts: SnapshotFacts, ready: Condition, pins: Body | None = None, *, stalled: bool = False) -> Plan:
+    snapshot = facts.snapshot
+    generation, old = snapshot.metadata.generation, snapshot.status
+    known = old.wire() if old else {}
+    conditions = settled(
+        old.conditions if old else [], kstatus(ready, stalled=stalled), generation, facts.now
+    )
+    status: Body = {name: known[name] for name in _PINNED if name in known} | (pins or {})
+    status |= {"observedGeneration": generation, "conditions": [c.wire() for c in conditions]}
+    if ready.status != "True" or ready.message:
+        status["message"] = ready.message
+    return Plan((Report(VOLUME_SNAPSHOT, snapshot, status),)) if differs(known, status) else Plan()
+
+
+_PINNED = ("volumeUID", "nodeName", "poolID", "location", "sizeBytes", "consistency", "takenAt")

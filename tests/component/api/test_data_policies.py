@@ -1,0 +1,50 @@
+"""Who may have data copied: what a Volume begins as, and what a VolumeSnapshot keeps."""
+
+import secrets
+from typing import Any
+
+import pytest
+
+from support.manifests import changed, right
+from support.orders import done
+from support.policies import denial
+from support.rest import Rest, User
+from support.rights import Right, grant
+
+pytestmark = pytest.mark.component
+
+
+@pytest.fixture(scope="module")
+def home(admin: Rest) -> str:
+    """A namespace."""
+    name = f"data-{secrets.token_hex(3)}"
+    done(admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
+    return name
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "used"),
+    [
+        ("VolumeSnapshot", {}, "volumes.orlop.dev {home}/data"),
+        ("Volume", {"spec.source": {"imageRef": {"name": "a"}}}, "images.orlop.dev {home}/a"),
+        (
+            "Volume",
+            {"spec.source": {"imageRef": {"name": "a", "namespace": "kube-system"}}},
+            "images.orlop.dev kube-system/a",
+        ),
+        ("Volume", {"spec.source": {"snapshotRef": {"name": "b"}}}, "volumesnapshots.orlop.dev {home}/b"),
+        ("Volume", {"spec.source": {"volumeRef": {"name": "c"}}}, "volumes.orlop.dev {home}/c"),
+    ],
+)
+def test_data_is_copied_only_by_who_may_use_it(
+    admin: Rest, home: str, kind: str, spec: dict[str, Any], used: str
+) -> None:
+    name = f"erin-{secrets.token_hex(3)}"
+    erin = admin.acting(User(name))
+    grant(admin, home, name, Right("create", f"{kind.lower()}s"))
+    manifest = changed(right(kind, f"p-{secrets.token_hex(3)}", home), spec)
+    assert denial(erin.create(manifest)) == f"you may not use {used.format(home=home)}"
+    plural, where = used.format(home=home).split(" ")
+    namespace, named = where.split("/")
+    grant(admin, namespace, name, Right("use", plural.removesuffix(".orlop.dev"), named))
+    done(erin.create(manifest))

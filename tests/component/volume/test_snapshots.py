@@ -1,0 +1,177 @@
+"""Snapshots of real disks: as they are, out of a machine that has them, and over again after a kill."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orlop_agent.failure import StepError
+from orlop_agent.hypervisor import Domain, DomainDisk, Export, Mark, Power
+from orlop_agent.paths import Layout
+from orlop_agent.simulate import SimulatedHypervisor
+from orlop_agent.snapshots import Snapshots
+from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.drivers import Drivers
+from orlop_agent.volume.local import LocalVolumes
+from orlop_api.snapshot import Consistency, Quiesce
+from orlop_api.storage import StorageAction, StorageOrder
+from orlop_api.volume_class import Driver, LocalParameters, VolumeLocation
+from support.disks import MIB, held, holds, write
+
+pytestmark = pytest.mark.component
+HERE = VolumeLocation(local=LocalParameters())
+VOLUME = VolumeData("7e7e7e7e-0000-4000-8000-00000000000a", HERE)
+KEPT = VolumeData("7e7e7e7e-0000-4000-8000-00000000000b", HERE)
+GUEST = "7e7e7e7e-0000-4000-8000-00000000000c"
+ORDER = StorageOrder(
+    uid=KEPT.uid,
+    action=StorageAction.SNAPSHOT,
+    location=HERE,
+    volume_uid=VOLUME.uid,
+    volume_location=HERE,
+    quiesce=Quiesce.AUTO,
+)
+
+
+class Offering(SimulatedHypervisor):
+    """A guest whose disk is offered as QEMU does it: what it held at the moment, by NBD on a socket."""
+
+    server: asyncio.subprocess.Process | None = None
+    disk: Path
+    begun = 0
+
+    async def begin_export(self, instance_uid: str, export: Export) -> bool:
+        await super().begin_export(instance_uid, export)
+        await self.end_export(instance_uid)
+        self.begun += 1
+        shutil.copyfile(self.disk, export.scratch)
+        self.server = await asyncio.create_subprocess_exec(
+            *("qemu-nbd", "-f", "qcow2", "-r", "-t", "-x", export.name, "-k", export.socket, export.scratch)
+        )
+        async with asyncio.timeout(10):
+            while not export.socket.exists():
+                await asyncio.sleep(0.01)
+        return export.quiesce
+
+    async def end_export(self, instance_uid: str) -> None:
+        if self.server is not None:
+            self.server.terminate()
+            await self.server.wait()
+            self.server = None
+        await super().end_export(instance_uid)
+
+
+@pytest.fixture
+def layout(tmp_path):
+    made = Layout(tmp_path)
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+async def pool(layout):
+    driver = LocalVolumes(layout.volumes)
+    await driver.create(VOLUME, 4 * MIB)
+    await write(driver.disk(VOLUME), 0x5A, MIB, MIB)
+    return driver
+
+
+@pytest.fixture
+def guest(pool, layout):
+    running = Offering()
+    mark = Mark(GUEST, GUEST, 1, "s", "demo", "web")
+    running.domains[GUEST] = Domain(mark, Power.RUNNING, (DomainDisk("vdb", VOLUME.uid),))
+    running.disk = layout.volumes / f"{VOLUME.uid}.qcow2"
+    return running
+
+
+def snapshots(layout, pool, hypervisor):
+    return Snapshots(layout, Drivers({Driver.LOCAL: pool}), hypervisor)
+
+
+def left(layout):
+    return sorted(path.name for path in (*layout.volumes.iterdir(), *layout.exports.iterdir()))
+
+
+async def test_a_volume_that_nobody_has_is_copied_as_it_is(layout, pool):
+    taken = await snapshots(layout, pool, SimulatedHypervisor()).take(ORDER)
+    assert (taken.size_bytes, taken.consistency) == (4 * MIB, Consistency.DETACHED)
+    await write(pool.disk(VOLUME), 0x11, MIB, MIB)
+    await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
+    again = await snapshots(layout, pool, SimulatedHypervisor()).take(ORDER)
+    assert again == taken, "taken once; another agent process tells the same of it"
+    await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
+
+
+@pytest.mark.parametrize(
+    ("quiesce", "consistency"), [(Quiesce.AUTO, Consistency.FILE_SYSTEM), (Quiesce.NEVER, Consistency.CRASH)]
+)
+async def test_a_volume_that_a_guest_has_comes_out_of_its_machine(layout, pool, guest, quiesce, consistency):
+    async with held(pool.disk(VOLUME)):
+        taken = await snapshots(layout, pool, guest).take(ORDER.model_copy(update={"quiesce": quiesce}))
+    assert taken.consistency is consistency
+    await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
+    assert not guest.exports
+    assert left(layout) == sorted(f"{data.uid}.qcow2" for data in (VOLUME, KEPT)), "no scratch, no socket"
+
+
+async def test_a_machine_that_nobody_knows_of_keeps_its_disk(layout, pool):
+    """The domain is there and not listed yet: QEMU's own lock says no, and nothing half stays."""
+    async with held(pool.disk(VOLUME)):
+        with pytest.raises(StepError) as error:
+            await snapshots(layout, pool, SimulatedHypervisor()).take(ORDER)
+    assert not error.value.permanent
+    assert not await pool.exists(KEPT)
+    await snapshots(layout, pool, SimulatedHypervisor()).take(ORDER)
+    await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
+
+
+async def test_a_guest_that_cannot_be_read_is_asked_again(layout, pool, guest):
+    guest.fail_before.add("begin_export")
+    with pytest.raises(StepError) as error:
+        await snapshots(layout, pool, guest).take(ORDER)
+    assert (error.value.reason, error.value.permanent) == ("NotReadable", False)
+    assert (await snapshots(layout, pool, guest).take(ORDER)).size_bytes == 4 * MIB
+
+
+@pytest.mark.parametrize("turns", [1, 3, 6, 10, 15, 25, 40])
+async def test_a_taking_that_is_broken_off_begins_anew(layout, pool, guest, turns):
+    """As when the agent is killed there: what it left is no hindrance, and the snapshot is whole."""
+    work = asyncio.create_task(snapshots(layout, pool, guest).take(ORDER))
+    for _ in range(turns):
+        await asyncio.sleep(0.002)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    (layout.volumes / f".{VOLUME.uid}.scratch").touch()  # a killed agent cleans nothing up
+    guest.exports[GUEST] = guest.exports.get(GUEST)
+    again = snapshots(layout, pool, guest)
+    await again.tidy()
+    await again.take(ORDER)
+    assert not guest.exports
+    await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
+    assert left(layout) == sorted(f"{data.uid}.qcow2" for data in (VOLUME, KEPT))
+
+
+async def test_two_snapshots_of_one_guest_are_taken_one_after_the_other(layout, pool, guest):
+    taking = snapshots(layout, pool, guest)
+    other = ORDER.model_copy(update={"uid": "7e7e7e7e-0000-4000-8000-00000000000d"})
+    await asyncio.gather(taking.take(ORDER), taking.take(other))
+    assert guest.begun == 2
+    await holds(pool.disk(VolumeData(other.uid, HERE)), 0x5A, MIB, MIB)
+
+
+async def test_a_snapshot_whose_note_is_lost_says_so(layout, pool):
+    taking = snapshots(layout, pool, SimulatedHypervisor())
+    await taking.take(ORDER)
+    await taking.forget(KEPT.uid)
+    with pytest.raises(StepError) as error:
+        await taking.take(ORDER)
+    assert (error.value.reason, error.value.permanent) == ("NoteLost", True)
+
+
+async def test_a_volume_that_is_lost_is_no_snapshot(layout, pool):
+    await pool.delete(VOLUME)
+    with pytest.raises(StepError) as error:
+        await snapshots(layout, pool, SimulatedHypervisor()).take(ORDER)
+    assert (error.value.reason, error.value.permanent) == ("DiskLost", True)

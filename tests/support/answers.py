@@ -1,0 +1,30 @@
+"""What a scripted agent says of its orders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Body = dict[str, Any]
+
+
+def stored(order: Body) -> Body:
+    """What is said of an order about data: that it is done."""
+    report = {"uid": order["uid"], "action": order["action"], "state": "Done"}
+    if order["action"] == "Expand":
+        report |= {"sizeBytes": order["sizeBytes"]}
+    if order["action"] == "Snapshot":
+        report |= {"sizeBytes": 1 << 30, "consistency": "Crash", "takenAt": "2026-01-01T00:00:00Z"}
+    return report
+
+
+def imported(order: Body, scripted: dict[str, Body]) -> Body:
+    """What is said of an import: what the script has for its url, or that it is Ready."""
+    good = {
+        "state": "Ready",
+        "digest": "sha256:" + "ab" * 32,
+        "format": "qcow2",
+        "sizeBytes": 4096,
+        "virtualSizeBytes": 1 << 20,
+    }
+    head = {"imageUID": order["imageUID"], "generation": order.get("generation", 0), "retry": "Useful"}
+    return head | {"reason": "", "message": ""} | scripted.get(order["source"]["http"]["url"], good)
