@@ -52,6 +52,8 @@ def plan_snapshot(facts: SnapshotFacts) -> Plan:
     order = storage_order(host, snapshot.metadata.uid)
     report = storage_report(host, order) if order is not None else None
     if order is None or report is None or report.state is StorageState.PENDING:
+        if _misplaced(facts, host):
+            return Plan((without_order(host, snapshot.metadata.uid),))
         return _say(facts, _taking(host, report))
     if report.state is StorageState.DONE:
         return _say(facts, true("Ready", "Taken", "it is kept"), _pins(host, order, report))
@@ -96,6 +98,16 @@ def _order(facts: SnapshotFacts) -> Plan:
     )
     asked = with_order(host, order)
     return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+
+
+def _misplaced(facts: SnapshotFacts, host: Hypervisor) -> bool:
+    """Whether another node must take it: a guest there has the Volume now, or this node is lost and others reach it."""
+    status = facts.volume.status if facts.volume is not None else None
+    if status is None or status.location is None or status.location.shared is None:
+        return False
+    if status.attachment is not None:
+        return status.attachment.node_name != host.metadata.name
+    return not _usable(host)
 
 
 def _blocked(volume: Volume, where: VolumeLocation, what: str) -> Condition | None:
