@@ -28,7 +28,7 @@ def begin(domain: Any, disks: tuple[DomainDisk, ...], export: Export) -> bool:
     exported = next((disk for disk in disks if disk.volume_uid == export.volume_uid), None)
     if exported is None:
         raise HypervisorError("the guest does not have the volume any more")
-    end(domain)
+    _abort(domain)
     frozen = export.quiesce and _freeze(domain)
     try:
         domain.backupBegin(_description(disks, exported, export), None)
@@ -39,7 +39,17 @@ def begin(domain: Any, disks: tuple[DomainDisk, ...], export: Export) -> bool:
 
 
 def end(domain: Any) -> None:
-    """Stop offering; nothing happens where nothing is offered."""
+    """Stop offering; nothing happens where nothing is offered.
+
+    Whoever froze the guest may have been killed before it could thaw it, and nobody else will.
+    """
+    _abort(domain)
+    with suppress(libvirt.libvirtError):  # most guests have no agent
+        domain.agentSetResponseTimeout(_AGENT_SECONDS)
+        domain.fsThaw()
+
+
+def _abort(domain: Any) -> None:
     try:
         domain.backupGetXMLDesc()
         domain.abortJob()
