@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -10,6 +11,7 @@ from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.failure import StepError
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
+from orlop_agent.image.kept import examine_kept
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.snapshots import Snapshots
 from orlop_agent.volume.driver import VolumeData
@@ -36,6 +38,8 @@ class Origins:
         if origin.image is not None:
             try:
                 files = await self._images.ensure(origin.image, _unheard)
+                # qemu-img opens what a header names, as root: so just before it reads, there is nothing below.
+                await asyncio.to_thread(examine_kept, files.disk, origin.image.format)
             except ImageError as error:
                 raise StepError(error.reason, error.message, permanent=error.permanent) from error
             yield Disk(DiskFile(files.disk), files.format.value, readonly=True)

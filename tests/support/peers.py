@@ -77,7 +77,7 @@ class Node:
     def hold(self, content: bytes = DISK, name: str = HEX) -> None:
         (self.store._root / name).write_bytes(content)
 
-    async def ensure(self, *peers: ImagePeer) -> bytes:
+    async def ensure(self, *peers: ImagePeer, **change: str) -> bytes:
         image = AssignedImage.model_validate(
             {
                 "source": {"http": {"url": str(self._source.server.make_url("/disk"))}},
@@ -86,6 +86,7 @@ class Node:
                 "format": "raw",
                 "virtualSizeBytes": len(DISK),
                 "peers": [peer.wire() for peer in peers],
+                **change,
             }
         )
         return (await self.store.ensure(image, nothing)).disk.read_bytes()

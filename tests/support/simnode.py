@@ -21,7 +21,7 @@ from orlop_api.config import OrlopConfig
 from orlop_api.port import Port
 from support.scripted import ASSIGNMENTS, Api, Body
 
-DISK = b"\0" * 4096
+DISK = (bytes(510) + b"\x55\xaa").ljust(4096, b"\0")
 
 
 class NotedNetworks:

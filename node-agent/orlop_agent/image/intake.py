@@ -14,6 +14,7 @@ from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress, Wanted, fetch
 from orlop_agent.image.header import CONVERTED, Header, examine
 from orlop_agent.image.inspect import inspect_disk
+from orlop_agent.image.kept import kept_as
 from orlop_agent.image.origin import AS_SERVED, resolve
 from orlop_agent.image.sink import digest_of
 from orlop_agent.image.transfer import Fetched, Part
@@ -21,7 +22,7 @@ from orlop_agent.image.web import Web
 from orlop_agent.image.window import OpenFile
 from orlop_api.assignment import AssignedSecret
 from orlop_api.config import ImageConfig
-from orlop_api.image import DiskFormat, ImageFormat
+from orlop_api.image import ImageFormat
 from orlop_api.quantity import to_bytes
 from orlop_api.source import IMAGE_KEYS, FileSource
 
@@ -88,9 +89,9 @@ class Intake:
         """Our own check first, then the inspector's, before anything else reads the file."""
         return await self._look_at(path, declared, self._config.formats)
 
-    async def look_at_stored(self, path: Path, stored: DiskFormat) -> None:
-        """The same for what another node made of a source, in the format that nodes keep."""
-        declared = ImageFormat(stored)
+    async def look_at_stored(self, path: Path, served: ImageFormat) -> None:
+        """The same for what another node made of a source that was served in this format."""
+        declared = kept_as(served)
         await self._look_at(path, declared, (declared,))
 
     async def _look_at(

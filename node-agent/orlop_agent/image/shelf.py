@@ -11,7 +11,8 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,7 @@ import structlog
 from orlop_agent import durable
 from orlop_agent.image.bases import bases
 from orlop_agent.image.evict import Cached, Limits, to_evict
+from orlop_agent.image.names import served_digest
 from orlop_agent.metrics import CacheMetrics
 from orlop_api.config import ImageConfig
 from orlop_api.duration import to_seconds
@@ -66,39 +68,47 @@ class Shelf:
         for leftover in (*root.glob(f"{PART}*"), *root.glob(f"{_GONE}*")):  # of an agent that was killed
             leftover.unlink()
 
-    def path(self, digest: str) -> Path:
-        """Where the file of a digest is, or would be."""
-        return self.root / digest.removeprefix("sha256:")
-
-    def use(self, digest: str) -> Path | None:
+    def use(self, name: str) -> Path | None:
         """The file, noted as used now; None where it is not in the cache."""
-        path = self.path(digest)
+        path = self.root / name
         try:
             os.utime(path)
         except FileNotFoundError:
             return None
         return path
 
-    def keep(self, part: Path, digest: str) -> Path:
-        """Give a verified file its name; it survives a power cut from here on."""
-        path = self.path(digest)
+    def keep(self, part: Path, name: str) -> Path:
+        """Give a verified file its name; it survives a power cut from here on.
+
+        A file that has the name already stays: it may be the base of disks.
+        """
+        path = self.root / name
         part.chmod(0o444)
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        part.rename(path)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(part)
+        part.unlink()
         durable.sync_directory(self.root)
         return path
 
     def cached(self) -> list[Cached]:
-        """What is complete."""
-        found = []
-        for entry in os.scandir(self.root):
-            if not entry.name.startswith("."):
-                with contextlib.suppress(FileNotFoundError):
-                    status = entry.stat(follow_symlinks=False)
-                    size = status.st_blocks * _BLOCK
-                    found.append(Cached(f"sha256:{entry.name}", size, status.st_mtime))
-        return found
+        """What is complete. The files of one digest as served are one entry: they stay and go together."""
+        found: dict[str, Cached] = {}
+        for path, digest in self._files():
+            with contextlib.suppress(FileNotFoundError):
+                status = path.lstat()
+                size, used_at = status.st_blocks * _BLOCK, status.st_mtime
+                other = found.get(digest, Cached(digest, 0, used_at))
+                found[digest] = Cached(digest, other.size + size, max(other.used_at, used_at))
+        return list(found.values())
+
+    def _files(self) -> Iterator[tuple[Path, str]]:
+        """Each complete file with its digest as served."""
+        for path in self.root.iterdir():
+            digest = served_digest(path.name)
+            if digest is not None:
+                yield path, digest
 
     def capacity(self) -> int:
         """Bytes that the cache may hold."""
@@ -128,7 +138,7 @@ class Shelf:
                 cached, used | based, limits, time.time(), incoming=incoming + parts, short=short
             )
             gone = self._take_away(chosen)
-            await asyncio.to_thread(_unlink, gone.values())
+            await asyncio.to_thread(_unlink, chain.from_iterable(gone.values()))
             self._metrics.evictions.inc(len(gone))
             freed = sum(file.size for file in cached if file.digest in gone)
             if gone:
@@ -140,28 +150,30 @@ class Shelf:
         based = bases(self._disks())
         now = time.time()
         cached = self.cached()
-        for file in cached:
-            if file.digest in used | based and now - file.used_at > _FRESH:
-                self.use(file.digest)
+        noted = {file.digest for file in cached if now - file.used_at > _FRESH} & (used | based)
+        for path, digest in self._files():
+            if digest in noted:
+                self.use(path.name)
         parts = 0
         for part in self.root.glob(f"{PART}*"):
             with contextlib.suppress(FileNotFoundError):
                 parts += part.stat().st_blocks * _BLOCK
         return cached, based, parts
 
-    def _take_away(self, digests: Iterable[str]) -> dict[str, Path]:
+    def _take_away(self, digests: Iterable[str]) -> dict[str, list[Path]]:
         """Take the names from files, at once: whoever comes from here on finds no file.
 
         What is in use is asked again, for while the disks were read an Assignment may have come.
         """
         used = self._in_use() or set()
-        gone = {}
-        for digest in digests:
-            if digest not in used:
+        gone: dict[str, list[Path]] = {}
+        chosen = set(digests) - used
+        for path, digest in list(self._files()) if chosen else ():
+            if digest in chosen:
                 aside = self.root / f"{_GONE}{secrets.token_hex(8)}"
                 with contextlib.suppress(FileNotFoundError):  # somebody removed it by hand
-                    self.path(digest).rename(aside)
-                    gone[digest] = aside
+                    path.rename(aside)
+                    gone.setdefault(digest, []).append(aside)
         return gone
 
 

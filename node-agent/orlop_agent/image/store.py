@@ -1,22 +1,27 @@
-"""The node's image cache: files named by the sha256 of their bytes, read-only, complete or not there.
+"""The node's image cache: files named by digest and use (names.py), read-only, complete or not there.
 
-A file gets its name only after its bytes were hashed and looked at, by one rename. However many
+A file gets its name only after its bytes were hashed and looked at, by one link. However many
 Instances wait for a digest, it is fetched once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+import structlog
 
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
-from orlop_agent.image.header import stored_as
+from orlop_agent.image.header import CONVERTED, stored_as
 from orlop_agent.image.intake import Intake, Secrets, Taken, no_secrets
+from orlop_agent.image.kept import Wanted, examine_kept, no_check, no_recheck
+from orlop_agent.image.names import boot_name, disk_name
+from orlop_agent.image.refusal import refused
 from orlop_agent.image.room import Room
 from orlop_agent.image.shelf import Folders, InUse, Shelf, no_folders, unknown
 from orlop_agent.image.transfer import Expect, Part
@@ -27,6 +32,8 @@ from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
 from orlop_api.image import DiskFormat
 from orlop_api.peer import ImagePeer
 from orlop_api.source import OrderedFile
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +46,11 @@ class ImageFiles:
     initrd: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A file that is to be in the cache."""
-
-    digest: str
-    """Its name there: sha256 of the bytes as served."""
-    content: str
-    """sha256 of the file itself, by which other nodes have it."""
-    peers: Sequence[ImagePeer]
-    take: Callable[[Part, Progress], Coroutine[Any, Any, int]]
-    """From its source; the bytes that were served."""
-    check: Callable[[Path], Coroutine[Any, Any, None]]
-    """Looks at what another node gave."""
-
-
 @dataclass
 class _Download:
     """One running fetch and everybody who wants to hear of it."""
 
+    digest: str
     task: asyncio.Task[Path]
     listeners: list[Progress]
 
@@ -113,7 +106,7 @@ class ImageStore:
 
     def busy(self) -> set[str]:
         """Digests of what is being fetched, and of what imports that are under way have fetched already."""
-        return {*self._downloads}.union(*self._importing)
+        return {download.digest for download in self._downloads.values()}.union(*self._importing)
 
     async def tidy(self) -> int:
         """Keep the cache within its limits, and room for guests' disks; bytes that were freed."""
@@ -186,13 +179,25 @@ class ImageStore:
     ) -> Path:
         async def take(part: Part, tell: Progress) -> int:
             known = [image.digest]
-            return (await self._intake.disk(image.source, known, image.format, part, tell, secret)).size
+            taken = await self._intake.disk(image.source, known, image.format, part, tell, secret)
+            # Other versions of qemu-img may convert to other bytes; unpacking gives the same ones everywhere.
+            if taken.content_digest != content and taken.format not in CONVERTED:
+                raise refused(
+                    "ContentMismatch",
+                    f"the disk in the file is {taken.content_digest}, the Image was imported with {content}",
+                )
+            return taken.size
 
         async def check(path: Path) -> None:
-            await self._intake.look_at_stored(path, stored_as(image.format))
+            await self._intake.look_at_stored(path, image.format)
+
+        def recheck(path: Path) -> None:
+            examine_kept(path, image.format)
 
         content = image.content_digest or image.digest
-        return await self._once(_Wanted(image.digest, content, image.peers, take, check), progress)
+        name = disk_name(image.digest, content)
+        wanted = Wanted(image.digest, name, content, image.peers, take, check, recheck)
+        return await self._once(wanted, progress)
 
     async def _boot_file(self, file: BootFile | None, peers: Sequence[ImagePeer]) -> Path | None:
         if file is None:
@@ -201,17 +206,19 @@ class ImageStore:
         async def take(part: Part, _: Progress) -> int:
             return (await self._intake.file(file.source, [file.digest], part)).size
 
-        return await self._once(_Wanted(file.digest, file.digest, peers, take, _no_check), _no_progress)
+        name = boot_name(file.digest)
+        wanted = Wanted(file.digest, name, file.digest, peers, take, no_check, no_recheck)
+        return await self._once(wanted, _no_progress)
 
-    async def _once(self, wanted: _Wanted, progress: Progress) -> Path:
-        """The file of a digest: there, on its way, or fetched now."""
-        digest = wanted.digest
-        path = self._shelf.use(digest)
+    async def _once(self, wanted: Wanted, progress: Progress) -> Path:
+        """The file of a name: there, on its way, or fetched now."""
+        path = self._shelf.use(wanted.name)
         if path is not None:
+            await asyncio.to_thread(wanted.recheck, path)
             self._metrics.hits.inc()
             return path
         self._metrics.misses.inc()
-        download = self._downloads.get(digest)
+        download = self._downloads.get(wanted.name)
         if download is None:
             download = self._begin(wanted)
         download.listeners.append(progress)
@@ -222,37 +229,43 @@ class ImageStore:
             download.listeners.remove(progress)
             if not download.listeners:
                 # Whoever comes while it unwinds would only wait for its end: another one is begun for them.
-                self._forget(digest, download)
+                self._forget(wanted.name, download)
                 download.task.cancel()
             raise
 
-    def _begin(self, wanted: _Wanted) -> _Download:
+    def _begin(self, wanted: Wanted) -> _Download:
         listeners: list[Progress] = []
         task = asyncio.create_task(self._download(wanted, listeners))
-        download = self._downloads[wanted.digest] = _Download(task, listeners)
-        task.add_done_callback(lambda _: self._forget(wanted.digest, download))
+        download = self._downloads[wanted.name] = _Download(wanted.digest, task, listeners)
+        task.add_done_callback(lambda _: self._forget(wanted.name, download))
         return download
 
-    def _forget(self, digest: str, download: _Download) -> None:
-        if self._downloads.get(digest) is download:
-            del self._downloads[digest]
+    def _forget(self, name: str, download: _Download) -> None:
+        if self._downloads.get(name) is download:
+            del self._downloads[name]
 
-    async def _download(self, wanted: _Wanted, listeners: Sequence[Progress]) -> Path:
+    async def _download(self, wanted: Wanted, listeners: Sequence[Progress]) -> Path:
         def tell(received: int, expected: int | None) -> None:
             for listener in listeners:
                 listener(received, expected)
 
         with self._room.part() as (path, expect):
-            if await self._from_peer(wanted, path, tell, expect):
-                await wanted.check(path)
-            else:
+            if not await self._from_peer(wanted, path, tell, expect):
                 self._metrics.source_received.inc(await wanted.take(Part(path, expect), tell))
-            return await asyncio.to_thread(self._shelf.keep, path, wanted.digest)
+            return await asyncio.to_thread(self._shelf.keep, path, wanted.name)
 
-    async def _from_peer(self, wanted: _Wanted, part: Path, tell: Progress, expect: Expect) -> bool:
+    async def _from_peer(self, wanted: Wanted, part: Path, tell: Progress, expect: Expect) -> bool:
         if self._peers is None:
             return False
-        return await self._peers.take(wanted.peers, wanted.digest, wanted.content, part, tell, expect)
+        if not await self._peers.take(wanted.peers, wanted.name, wanted.content, part, tell, expect):
+            return False
+        try:
+            await wanted.check(part)
+        except ImageError as error:
+            # Every peer would give these same bytes, for the digest is right: what is left is the source.
+            _log.warning("peer.refused", digest=wanted.digest, reason=error.reason, error=error.message)
+            return False
+        return True
 
     async def _import_disk(self, order: ImportOrder, progress: Progress, held: set[str]) -> Taken:
         checksums = [order.checksum] if order.checksum else []
@@ -263,7 +276,8 @@ class ImageStore:
             )
             self._metrics.source_received.inc(taken.size)
             held.add(taken.digest)
-            await asyncio.to_thread(self._shelf.keep, path, taken.digest)
+            name = disk_name(taken.digest, taken.content_digest)
+            await asyncio.to_thread(self._shelf.keep, path, name)
         return taken
 
     async def _import_plain(self, file: OrderedFile | None, held: set[str]) -> str | None:
@@ -274,12 +288,8 @@ class ImageStore:
             fetched = await self._intake.file(file.source, checksums, Part(path, expect))
             self._metrics.source_received.inc(fetched.size)
             held.add(fetched.digest)
-            await asyncio.to_thread(self._shelf.keep, path, fetched.digest)
+            await asyncio.to_thread(self._shelf.keep, path, boot_name(fetched.digest))
         return fetched.digest
-
-
-async def _no_check(_: Path) -> None:
-    """A kernel is read by the guest's loader only."""
 
 
 def _no_progress(_received: int, _expected: int | None) -> None:

@@ -155,7 +155,7 @@ def _allocated(response: aiohttp.ClientResponse, rest: int) -> int:
 
 
 async def _from_one(session: aiohttp.ClientSession, peer: ImagePeer, name: str, transfer: _Transfer) -> None:
-    url = f"https://{peer.address}:{peer.port}/v1/images/{name.removeprefix('sha256:')}"
+    url = f"https://{peer.address}:{peer.port}/v1/images/{name}"
     for cut in range(_CUTS + 1):
         begun = transfer.received
         headers = {"Accept-Encoding": "identity"}

@@ -12,6 +12,7 @@ import structlog
 
 from orlop_agent.api import backoff
 from orlop_agent.image.fetch import Progress
+from orlop_agent.image.names import PATTERN
 from orlop_agent.image.transfer import Expect
 from orlop_agent.metrics import CacheMetrics
 from orlop_agent.peer.client import take
@@ -20,7 +21,7 @@ from orlop_agent.peer.server import Server
 from orlop_api.config import ImageConfig
 from orlop_api.peer import ImagePeer, NodeCertificate, PeerOffer
 
-_HEX = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(PATTERN)
 
 _log = structlog.get_logger()
 
@@ -108,4 +109,4 @@ class Peering:
     def _find(self, name: str) -> Path | None:
         """Only what is complete has such a name."""
         path = self._root / name
-        return path if _HEX.fullmatch(name) and path.is_file() and not path.is_symlink() else None
+        return path if _NAME.fullmatch(name) and path.is_file() and not path.is_symlink() else None

@@ -1,4 +1,4 @@
-"""Gives complete files of the image cache to other nodes: `GET /v1/images/<sha256 in hex>`, also in part (Range)."""
+"""Gives complete files of the image cache to other nodes: `GET /v1/images/<name>`, also in part (Range)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+
+from orlop_agent.image.names import PATTERN
 
 _AT_ONCE = 8
 """Transfers to other nodes; who comes then is told to come back, and asks the next peer."""
@@ -25,13 +27,13 @@ class Server:
     def __init__(
         self, address: str, port: int, find: Callable[[str], Path | None], sent: Callable[[int], None]
     ) -> None:
-        """`find` gives the complete file of 64 hex digits, `sent` is told the bytes of each transfer."""
+        """`find` gives the complete file of a name, `sent` is told the bytes of each transfer."""
         self._address, self._port = address, port
         self._find, self._sent = find, sent
         self._busy = 0
         self._site: web.TCPSite | None = None
         application = web.Application()
-        application.router.add_get("/v1/images/{digest:[0-9a-f]{64}}", self._give)
+        application.router.add_get(f"/v1/images/{{name:{PATTERN}}}", self._give)
         self._runner = web.AppRunner(
             application, handle_signals=False, access_log=None, keepalive_timeout=_IDLE_SECONDS
         )
@@ -59,7 +61,7 @@ class Server:
     async def _give(self, request: web.Request) -> web.StreamResponse:
         if self._busy >= _AT_ONCE:
             return web.Response(status=BUSY)
-        path = self._find(request.match_info["digest"])
+        path = self._find(request.match_info["name"])
         if path is None:
             return web.Response(status=404)
         # The file is opened once; that its name goes meanwhile (it was evicted) does not matter.

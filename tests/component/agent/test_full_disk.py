@@ -112,5 +112,5 @@ def kernel(node: SimNode) -> Body:
     """A kernel that is in the cache already."""
     content = b"kernel"
     digest = hashlib.sha256(content).hexdigest()
-    (node.layout.images / digest).write_bytes(content)
+    (node.layout.images / f"boot-{digest}").write_bytes(content)
     return {"source": node.image["source"], "digest": f"sha256:{digest}"}

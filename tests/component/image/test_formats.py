@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import zstandard
 
+from orlop_agent.image.names import disk_name
 from orlop_api.assignment import AssignedImage
 from orlop_api.hypervisor import ImportOrder, ImportState
 
@@ -60,6 +61,7 @@ async def test_what_a_guest_gets_is_the_disk_that_was_served(
     image = AssignedImage(
         source=order.source,
         digest=report.digest,
+        content_digest=report.content_digest,
         format=report.format,
         virtual_size_bytes=report.virtual_size_bytes,
     )
@@ -71,7 +73,9 @@ async def test_what_a_guest_gets_is_the_disk_that_was_served(
     assert kept == (report.content_digest or report.digest)
     assert (report.content_digest is None) == (kept == report.digest)
     assert files.disk.stat().st_uid == 0
-    assert [path.name for path in files.disk.parent.iterdir()] == [report.digest.removeprefix("sha256:")]
+    assert [path.name for path in files.disk.parent.iterdir()] == [
+        disk_name(report.digest, report.content_digest)
+    ]
     assert len(file.answers) == 1
     if found == "raw":
         assert files.disk.stat().st_blocks * 512 < raw_disk.stat().st_size / 3, "the holes were written"

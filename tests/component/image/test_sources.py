@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 
+from orlop_agent.image.names import disk_name
 from orlop_agent.image.store import ImageStore
 from orlop_api.assignment import AssignedImage, AssignedSecret
 from orlop_api.config import ImageConfig
@@ -71,7 +72,7 @@ def in_bucket(bucket, key, **change):
 
 
 def content(store, report):
-    return (store._root / report.digest.removeprefix("sha256:")).read_bytes()
+    return (store._root / disk_name(report.digest, report.content_digest)).read_bytes()
 
 
 async def test_an_artifact_is_the_disk(registry, store_of, raw_disk):
@@ -118,7 +119,7 @@ async def test_what_a_tag_meant_stays_when_it_means_something_else(registry, sto
     store = store_of(registry.host, username=LOGIN[0], password=LOGIN[1])
     report = await store.run_import(in_registry(registry), nothing)
     registry.push("12", body[: 8 << 20])
-    content_path = store._root / report.digest.removeprefix("sha256:")
+    content_path = store._root / disk_name(report.digest, report.content_digest)
     content_path.unlink()  # as on another node
     image = AssignedImage(
         source=FileSource(oci=RegistryLocation(reference=report.reference)),

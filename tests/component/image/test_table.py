@@ -19,6 +19,7 @@ import pycdlib
 import pytest
 import zstandard
 
+from orlop_agent.image.names import disk_name
 from orlop_agent.image.store import ImageStore
 from orlop_api.assignment import AssignedSecret
 from orlop_api.config import ImageConfig
@@ -161,7 +162,7 @@ async def test_every_source_and_every_format(server, tiny, disks, tmp_path):
                 report = await store.run_import(order, lambda *_: None)
                 seconds = time.monotonic() - started
                 assert report.state is ImportState.READY, f"{kind} {name}: {report.message}"
-                stored = store._root / report.digest.removeprefix("sha256:")
+                stored = store._root / disk_name(report.digest, report.content_digest)
                 assert same(stored, fmt, disks), f"{kind} {name}"
                 moved, written = sent() - before, stored.stat().st_blocks * 512
                 # What is converted was written once as it was served, and is gone.

@@ -11,11 +11,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from orlop_agent.image.errors import ImageError
 from orlop_agent.peer import client
 from orlop_agent.peer.identity import Identity
 from orlop_api.peer import ImagePeer
 from orlop_operator.node_certificate import NodeAuthority, certified
-from support.peers import DIGEST, DISK, HEX, MIB, NOW, Node, Source, authority, nothing
+from support.peers import DISK, HEX, MIB, NOW, Node, Source, authority, nothing
 
 pytestmark = [
     pytest.mark.component,
@@ -52,7 +53,7 @@ async def test_holes_stay_holes(nodes: tuple[Node, Node], counted: Source) -> No
     async def expect(size: int) -> None:
         booked.append(size)
 
-    assert await taker.peering.take([giver.peer], DIGEST, content, target, nothing, expect)
+    assert await taker.peering.take([giver.peer], HEX, content, target, nothing, expect)
     assert target.stat().st_size == 64 * MIB
     assert target.stat().st_blocks * 512 <= MIB
     assert booked[0] <= MIB
@@ -222,3 +223,36 @@ async def test_a_certificate_for_another_key_changes_nothing(
     await asyncio.sleep(0.1)
     assert await taker.ensure(giver.peer) == DISK
     assert counted.served == 0
+
+
+async def test_a_disc_comes_from_a_peer(nodes: tuple[Node, Node], counted: Source) -> None:
+    giver, taker = nodes
+    disc = iso()
+    name = hashlib.sha256(disc).hexdigest()
+    giver.hold(disc, name)
+    change = {"digest": f"sha256:{name}", "format": "iso"}
+    assert await taker.ensure(giver.peer, **change) == disc
+    assert counted.served == 0
+    assert await taker.ensure(giver.peer, **change) == disc, "and again, from the cache"
+
+
+async def test_what_a_peer_gave_and_the_check_refuses_is_asked_of_the_source(
+    nodes: tuple[Node, Node], counted: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    giver, taker = nodes
+    giver.hold()
+
+    async def refuse(*_: object) -> None:
+        raise ImageError("FormatMismatch", "no", permanent=True)
+
+    monkeypatch.setattr(taker.store._intake, "look_at_stored", refuse)
+    assert await taker.ensure(giver.peer) == DISK
+    assert counted.served == 1
+
+
+def iso() -> bytes:
+    """A disc with a volume descriptor and its terminator, and no partition table."""
+    disc = bytearray(64 << 10)
+    disc[0x8000:0x8007] = b"\x01CD001\x01"
+    disc[0x8800:0x8807] = b"\xffCD001\x01"
+    return bytes(disc)
