@@ -6,15 +6,18 @@ process, or gone with an etcd that was restored from a backup.
 
 from __future__ import annotations
 
-import re
+import os
 import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+from orlop_agent.image.names import served_digest
+
 _QCOW2 = b"QFI\xfb"
 _LONGEST_NAME = 1023
 """Of a backing file (QEMU's docs/interop/qcow2.rst, backing_file_size)."""
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_OVERLAYS = ("*.qcow2", ".*.qcow2.*new")
+"""Names of disks over a base, and of those being made. Into any other file a guest may have written a header."""
 
 
 def bases(folders: Iterable[Path]) -> set[str]:
@@ -25,10 +28,11 @@ def bases(folders: Iterable[Path]) -> set[str]:
     found = set()
     for folder in folders:
         for path in folder.iterdir() if folder.is_dir() else ():
-            if path.is_file() and not path.is_symlink():
-                name = _backing_name(path)
-                if name is not None and _DIGEST.fullmatch(name):
-                    found.add(f"sha256:{name}")
+            named = any(path.match(pattern) for pattern in _OVERLAYS)
+            if named and path.is_file() and not path.is_symlink():
+                digest = served_digest(_backing_name(path) or "")
+                if digest is not None:
+                    found.add(digest)
     return found
 
 
@@ -41,6 +45,8 @@ def _backing_name(path: Path) -> str | None:
                 return None
             offset, length = struct.unpack_from(">QI", head, 8)
             if offset == 0 or not 0 < length <= _LONGEST_NAME:
+                return None
+            if offset + length > os.fstat(file.fileno()).st_size:
                 return None
             file.seek(offset)
             return file.read(length).decode(errors="replace").rpartition("/")[2]

@@ -3,6 +3,7 @@
 import struct
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,5 +80,18 @@ def test_bases_are_read_from_the_disks_themselves(tmp_path: Path):
 
 def test_a_length_that_no_name_has_is_no_base(tmp_path: Path):
     head = b"QFI\xfb" + struct.pack(">IQI", 3, 512, 1 << 31)
-    (tmp_path / "disk").write_bytes(head)
+    (tmp_path / "disk.qcow2").write_bytes(head)
     assert bases([tmp_path]) == set()
+
+
+def test_what_a_guest_writes_into_a_raw_disk_pins_nothing(tmp_path: Path):
+    overlay(tmp_path / "volume.raw", f"/var/lib/orlop/images/{'ab' * 32}")
+    assert bases([tmp_path]) == set()
+
+
+@pytest.mark.parametrize("offset", [513, 1 << 62, 1 << 63, (1 << 64) - 1])
+def test_a_name_beyond_the_end_of_the_file_is_no_base(tmp_path: Path, offset: int):
+    head = b"QFI\xfb" + struct.pack(">IQI", 3, offset, 64)
+    (tmp_path / "root.qcow2").write_bytes(head.ljust(512, b"\0") + b"ab" * 32)
+    overlay(tmp_path / "other.qcow2", f"/images/{'cd' * 32}.{'ef' * 32}")
+    assert bases([tmp_path]) == {f"sha256:{'cd' * 32}"}
