@@ -22,7 +22,7 @@ from orlop_agent.protocol import Me
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.worker import Worker
-from orlop_api.assignment import FINAL, AssignedNic, Assignment, digests
+from orlop_api.assignment import FINAL, AssignedNic, Assignment, AssignmentSpec, digests
 from orlop_api.hypervisor import Orphan
 
 RESYNC = 300.0
@@ -123,12 +123,12 @@ class Agent:
         """Digests that may not leave the cache: of Assignments, stopped ones too. None until they are listed."""
         if not self._listed.is_set():
             return None
-        images = (
-            assignment.spec.image
+        ordered = (
+            _digests(assignment.spec)
             for assignment in self._cache.of_node(self._me.node)
             if assignment.status is None or assignment.status.state not in FINAL
         )
-        return self._inventory.images_in_use().union(*(digests(image) for image in images if image))
+        return self._inventory.images_in_use().union(*ordered)
 
     async def _work(self, instance_uid: str, worker: Worker) -> None:
         """One Instance's worker; a mistake of ours in one must not end the others."""
@@ -225,3 +225,9 @@ class Agent:
             await self._on.wiring.resync(wanted, unknown)
         except (HypervisorError, NetworkError) as error:
             _log.warning("resync.networks", error=str(error))
+
+
+def _digests(order: AssignmentSpec) -> set[str]:
+    """Of all files of the images that an order names: its own, and those that its Volumes begin as."""
+    origins = (volume.origin.image for volume in order.volumes if volume.origin is not None)
+    return set().union(*(digests(image) for image in (order.image, *origins) if image is not None))
