@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+MOST_REASON, MOST_MESSAGE = 128, 1000
+"""Characters. The API takes 1024 of a message: some are left to those who put it into one of their own."""
+
+
+def bounded(text: str, most: int) -> str:
+    """At most so many characters that the API takes: one report that it refuses would stop all of its status.
+
+    Headers of servers may hold bytes that are no UTF-8; they come as lone surrogates, which no JSON can hold.
+    """
+    text = text.encode(errors="replace").decode()
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
 
 class StepError(Exception):
     """A step that did not work.
@@ -11,7 +23,7 @@ class StepError(Exception):
     """
 
     def __init__(self, reason: str, message: str, *, permanent: bool = False) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
+        self.reason = bounded(reason, MOST_REASON)
+        self.message = bounded(message, MOST_MESSAGE)
+        super().__init__(self.message)
         self.permanent = permanent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -32,6 +32,7 @@ from orlop_api.hypervisor import (
     Orphan,
     SharedPool,
 )
+from orlop_api.resource import ApiModel
 
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
@@ -40,6 +41,8 @@ _SETTLE = 0.05
 TIDY_SECONDS = 60.0
 """Between looks at the image cache; also how late a pool that guests' disks fill up gets room from it."""
 _MAX_IMAGES, _MAX_ORPHANS = 256, 256
+_MOST_LOGGED = 2000
+_Report = TypeVar("_Report", bound=ApiModel)
 
 _log = structlog.get_logger()
 
@@ -176,10 +179,10 @@ class Inventory:
                 "shared_pools": [
                     SharedPool(name=name, pool_id=pool_id) for name, pool_id in self._pools.found.items()
                 ],
-                "imports": self._imports.reports(),
-                "pre_pulls": self._prepulls.reports(),
-                "storage": self._storage.reports(),
-                "orphans": orphans[:_MAX_ORPHANS],
+                "imports": sound(self._imports.reports()),
+                "pre_pulls": sound(self._prepulls.reports()),
+                "storage": sound(self._storage.reports()),
+                "orphans": sound(orphans[:_MAX_ORPHANS]),
             }
         )
         change = changes(wanted, seen.status or HypervisorStatus())
@@ -218,6 +221,19 @@ def holdings(cached: Iterable[Cached], capacity: int) -> dict[str, Any]:
         "images": sorted(file.digest for file in files[:_MAX_IMAGES]),
         "image_cache": ImageCacheUsage(files=len(files), used_bytes=used, capacity_bytes=capacity),
     }
+
+
+def sound(reports: Iterable[_Report]) -> list[_Report]:
+    """Those that the API takes: one that it does not take would stop the whole status, of every other one too."""
+    kept: list[_Report] = []
+    for report in reports:
+        try:
+            type(report).model_validate(report.model_dump(mode="json", by_alias=True))
+        except ValueError as error:  # pydantic's, of both
+            _log.error("hypervisor.unsound", kind=type(report).__name__, error=str(error)[:_MOST_LOGGED])
+        else:
+            kept.append(report)
+    return kept
 
 
 def changes(wanted: HypervisorStatus, known: HypervisorStatus) -> dict[str, Any]:

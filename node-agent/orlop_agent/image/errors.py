@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from orlop_agent.failure import MOST_MESSAGE, MOST_REASON, bounded
+
+_MOST_SHOWN = 256
+
+
+def short(url: str) -> str:
+    """A URL or the like as a message shows it: 256 characters, so that there is room for what is wrong."""
+    return bounded(url, _MOST_SHOWN)
+
 
 class ImageError(Exception):
     """An image that cannot be fetched or must not be used.
@@ -11,7 +20,7 @@ class ImageError(Exception):
     """
 
     def __init__(self, reason: str, message: str, *, permanent: bool) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
+        self.reason = bounded(reason, MOST_REASON)
+        self.message = bounded(message, MOST_MESSAGE)
+        super().__init__(self.message)
         self.permanent = permanent

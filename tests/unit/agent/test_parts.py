@@ -15,7 +15,7 @@ from orlop_agent.api.identity import NodeClaim, node_claim
 from orlop_agent.cache import Cache
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import EndReason
-from orlop_agent.inventory import changes
+from orlop_agent.inventory import changes, sound
 from orlop_agent.journal import Journal, Record, decode, encode
 from orlop_agent.ledger import Ledger, Slot
 from orlop_agent.protocol import Entry
@@ -25,7 +25,7 @@ from orlop_agent.seed.iso import image
 from orlop_api.assignment import AssignedNic, Assignment, AssignmentStatus, State
 from orlop_api.condition import Condition, Truth, timestamp
 from orlop_api.config import NodeConfig
-from orlop_api.hypervisor import Capacity, HypervisorStatus
+from orlop_api.hypervisor import Capacity, HypervisorStatus, ImportReport, ImportState
 from orlop_api.instance import RestartPolicy
 
 NIC = AssignedNic.model_validate(
@@ -200,6 +200,12 @@ class TestReport:
         known = HypervisorStatus(boot_id="a", images=[], conditions=[ready])
         assert changes(HypervisorStatus(boot_id="a"), known) == {}
         assert changes(HypervisorStatus(boot_id="b"), known) == {"bootID": "b"}
+
+    def test_a_report_that_the_api_would_refuse_stops_no_other_one(self):
+        good = ImportReport(image_uid="u1", state=ImportState.FAILED, message="x" * 1024)
+        for message in ("x" * 1025, "\udcff"):
+            bad = good.model_copy(update={"image_uid": "u2", "message": message})
+            assert sound([bad, good]) == [good]
 
 
 class TestCache:
