@@ -67,18 +67,27 @@ class PrePulls:
 
     async def _run(self, order: PrePullOrder) -> None:
         for delay in backoff.delays(first=_FIRST, most=_LONGEST):
-            try:
-                await self._images.ensure(order.image, _no_progress, order.secret)
-            except ImageError as error:
-                self._say(_report(order, ImportState.FAILED, error.reason, error.message))
-            except OSError as error:
-                message = f"the node's disk: {error.strerror or type(error).__name__}"
-                self._say(_report(order, ImportState.FAILED, "NodeError", message))
-            else:
+            report = await self._once(order)
+            self._say(report)
+            if report.state is ImportState.READY:
                 _log.info("prepull.done", image=order.image_uid, digest=order.image.digest)
-                self._say(_report(order, ImportState.READY))
                 return
             await asyncio.sleep(delay)
+
+    async def _once(self, order: PrePullOrder) -> PrePullReport:
+        """One try; a failure is part of the report."""
+        try:
+            await self._images.ensure(order.image, _no_progress, order.secret)
+        except ImageError as error:
+            return _report(order, ImportState.FAILED, error.reason, error.message)
+        except OSError as error:
+            message = f"the node's disk: {error.strerror or type(error).__name__}"
+            return _report(order, ImportState.FAILED, "NodeError", message)
+        except Exception:  # noqa: BLE001 - told in full: without a report it would be Pulling for ever
+            _log.exception("prepull.bug", image=order.image_uid)
+            message = "the node's agent has a bug: its log tells more"
+            return _report(order, ImportState.FAILED, "InternalError", message)
+        return _report(order, ImportState.READY)
 
     def _say(self, report: PrePullReport) -> None:
         if self._reports.get(report.image_uid) != report:
