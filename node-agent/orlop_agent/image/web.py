@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
-from orlop_agent.image.errors import ImageError
+from orlop_agent.image.errors import ImageError, short
 from orlop_agent.image.url import MAX_REDIRECTS, Location, check_address, redirected, vetted
 from orlop_api.config import ImageConfig
 
 READ_AHEAD = 1 << 20
 """Bytes that may wait while those before them are hashed and written."""
 SILENCE_SECONDS = 30
+ANSWER_SECONDS = 60
+"""Until all headers are there, the connection included."""
 _MAY_COME = frozenset({401, 403, 404, 408, 429})
 """Of 4xx those that time may heal. S3 answers 403 for what is not there, unless one may list the bucket."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -90,15 +91,15 @@ class Web:
                 target = response.headers.get("Location", "")
             location = redirected(location, target, checksum=checked, allowed_private_hosts=self._hosts)
         raise ImageError(
-            "TooManyRedirects", f"{ask.shown} redirects more than {MAX_REDIRECTS} times", permanent=True
+            "TooManyRedirects",
+            f"{short(ask.shown)} redirects more than {MAX_REDIRECTS} times",
+            permanent=True,
         )
 
     @asynccontextmanager
     async def _hop(
         self, location: Location, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        if _is_literal(location.host):
-            check_address(location, location.host)
         connector = aiohttp.TCPConnector(
             resolver=_VettedResolver(location), use_dns_cache=False, ssl=self._trust
         )
@@ -108,9 +109,7 @@ class Web:
                 aiohttp.ClientSession(
                     connector=connector, timeout=timeout, auto_decompress=False, read_bufsize=READ_AHEAD
                 ) as session,
-                session.get(
-                    URL(location.url, encoded=location.encoded), allow_redirects=False, headers=headers
-                ) as response,
+                await _answer(session, location, headers) as response,
             ):
                 yield response
         except aiohttp.ClientError as error:
@@ -119,23 +118,28 @@ class Web:
             raise _silent(location) from error
 
 
+async def _answer(
+    session: aiohttp.ClientSession, location: Location, headers: Mapping[str, str]
+) -> aiohttp.ClientResponse:
+    """The answer with its headers, which a server might send byte by byte, never silent and never done."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS) as limit:
+            return await session.get(location.url, allow_redirects=False, headers=headers)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        message = f"{location.host} sent no whole answer within {ANSWER_SECONDS:.0f} s"
+        raise ImageError("Timeout", message, permanent=False) from error
+
+
 def refused(response: aiohttp.ClientResponse, ask: Ask) -> ImageError:
     """What an answer that is no success means."""
     denied = 400 <= response.status < 500
     return ImageError(
         "NotFound" if response.status == 404 else "ServerError",
-        f"{response.url.host} answered {response.status} for {ask.shown}",
+        f"{response.url.host} answered {response.status} for {short(ask.shown)}",
         permanent=denied and response.status not in _MAY_COME,
     )
-
-
-def _is_literal(host: str) -> bool:
-    """Whether the host is an address already, which no resolver is asked about."""
-    try:
-        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        return False
-    return True
 
 
 def _silent(location: Location) -> ImageError:
