@@ -1,5 +1,6 @@
 """A registry that speaks the pulling half of the OCI distribution specification over TLS, with tokens."""
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -32,11 +33,15 @@ def layer(*members):
 
 
 class Registry:
-    """Repositories by name: tags, manifests and blobs. `login` asks for user and password at the token service."""
+    """Repositories by name: tags, manifests and blobs. `login` asks for user and password at the token service.
+
+    `moved` is where /v2/ redirects to; answers below a path with `trickles` in it come a byte at a time.
+    """
 
     def __init__(self, tls, login=None):
         self.blobs, self.manifests, self.asked = {}, {}, []
         self.login, self.realm, self.sent = login, None, 0
+        self.moved = self.trickles = None
         app = web.Application(middlewares=[self._count])
         app.router.add_get("/v2/", self._version)
         app.router.add_get("/token", self._token)
@@ -78,13 +83,25 @@ class Registry:
     @web.middleware
     async def _count(self, request, handler):
         self.asked.append(request.path)
+        if self.moved and request.path == "/v2/":
+            return web.Response(status=307, headers={"Location": self.moved})
         let_in = not self.login or request.headers.get("Authorization") == "Bearer let-me-in"
         if not let_in and request.path.startswith("/v2/"):
             realm = self.realm or f"https://{self.host}/token"
             challenge = f'Bearer realm="{realm}",service="test",scope="repository:x:pull"'
             return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+        if self.trickles and self.trickles in request.path:
+            return await self._trickle(request)
         response = await handler(request)
         self.sent += len(response.body or b"")
+        return response
+
+    async def _trickle(self, request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(40):
+            await response.write(b" ")
+            await asyncio.sleep(0.2)
         return response
 
     async def _version(self, _):

@@ -7,18 +7,21 @@ pinned.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+from yarl import URL
 
 from orlop_agent.image.credentials import Credentials
-from orlop_agent.image.errors import ImageError
+from orlop_agent.image.errors import ImageError, short
 from orlop_agent.image.web import Ask, Web, refused
 
 _REFERENCE = re.compile(
@@ -39,6 +42,8 @@ _INDEXES = (
 _CONFIGS = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
 _MOST = 1 << 20
 """Bytes of a manifest; registries hold to 4 MiB, and those of disks have a few hundred."""
+_EXCHANGE_SECONDS = 60
+"""For a manifest or a token, which are small: a server must not hold an import by sending a byte now and then."""
 _MOST_LAYERS = 128
 
 
@@ -99,10 +104,11 @@ async def _manifest(
     url = repository.url("manifests", which)
     ask = await _authorized(web, repository, url, credentials)
     accept = {"Accept": ", ".join((*_MANIFESTS, *_INDEXES))}
-    async with web.get(ask, checked=False, headers=accept) as response:
+    what = f"the manifest of {ask.shown}"
+    async with _in_time(what), web.get(ask, checked=False, headers=accept) as response:
         if response.status != 200:
             raise refused(response, ask)
-        body = await _bounded(response, f"the manifest of {ask.shown}")
+        body = await _bounded(response, what)
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     if _DIGEST.fullmatch(which) and digest != which:
         raise ImageError("ChecksumMismatch", f"{ask.shown} has a manifest of another digest", permanent=True)
@@ -157,9 +163,12 @@ def _digest_of(descriptor: Mapping[str, Any]) -> str:
 
 async def _authorized(web: Web, repository: Repository, url: str, credentials: Credentials) -> Ask:
     """The request with what the registry asks for: nothing, user and password, or a token of its own."""
-    plain = Ask(url, f"{repository.shown} ({url.rpartition('/')[2][:80]})")
-    async with web.get(Ask(f"https://{repository.host}/v2/", repository.host), checked=False) as response:
-        challenge = response.headers.get("WWW-Authenticate", "") if response.status == 401 else ""
+    plain = Ask(url, f"{short(repository.shown)} ({url.rpartition('/')[2][:80]})")
+    version = f"https://{repository.host}/v2/"
+    async with web.get(Ask(version, repository.host), checked=False) as response:
+        # Whoever it redirects to has no say in where the login goes.
+        own = (response.url.raw_host, response.url.port) == (URL(version).raw_host, URL(version).port)
+        challenge = response.headers.get("WWW-Authenticate", "") if own and response.status == 401 else ""
     scheme, _, rest = challenge.partition(" ")
     match scheme.lower():
         case "":
@@ -191,10 +200,11 @@ async def _token(
         f"the token service of {repository.host}",
         credentials.basic(),
     )
-    async with web.get(ask, checked=False) as response:
+    what = f"the token of {repository.host}"
+    async with _in_time(what), web.get(ask, checked=False) as response:
         if response.status != 200:
             raise refused(response, ask)
-        body = await _bounded(response, f"the token of {repository.host}")
+        body = await _bounded(response, what)
     try:
         answer = json.loads(body)
         token = answer.get("token") or answer.get("access_token")
@@ -211,6 +221,18 @@ def _no_token(ask: Ask) -> ImageError:
 
 def _parameters(challenge: str) -> dict[str, str]:
     return dict(re.findall(r'([a-z]+)="([^"]*)"', challenge[:4096]))
+
+
+@asynccontextmanager
+async def _in_time(what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_EXCHANGE_SECONDS) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        message = f"{what} took over {_EXCHANGE_SECONDS:.0f} s"
+        raise ImageError("Timeout", message, permanent=False) from error
 
 
 async def _bounded(response: aiohttp.ClientResponse, what: str) -> bytes:

@@ -1,5 +1,6 @@
 """Registries and buckets over TLS, with logins and authorities of their own."""
 
+import asyncio
 import base64
 import gzip
 import hashlib
@@ -8,6 +9,7 @@ import tarfile
 
 import pytest
 
+from orlop_agent.image import registry as registry_module
 from orlop_agent.image.names import disk_name
 from orlop_agent.image.store import ImageStore
 from orlop_api.assignment import AssignedImage, AssignedSecret
@@ -46,7 +48,7 @@ async def bucket(tls):
 
 @pytest.fixture
 def store_of(tmp_path, tls):
-    def store_of(host, authority=tls[1], **login):
+    def store_of(*hosts, authority=tls[1], **login):
         texts = {"image-ca": authority, **{f"image-{key}": text for key, text in login.items()}}
         data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
 
@@ -54,7 +56,9 @@ def store_of(tmp_path, tls):
             assert (namespace, name) == (SECRET_REF.namespace, SECRET_REF.name)
             return data
 
-        return ImageStore(tmp_path / "images", ImageConfig(allowed_private_hosts=[host]), secrets=secrets)
+        return ImageStore(
+            tmp_path / "images", ImageConfig(allowed_private_hosts=list(hosts)), secrets=secrets
+        )
 
     return store_of
 
@@ -149,7 +153,7 @@ async def test_without_a_login_a_registry_says_no(registry, store_of, raw_disk):
 async def test_an_unknown_authority_is_not_trusted(registry, store_of, raw_disk, tmp_path_factory):
     other = loopback(tmp_path_factory.mktemp("other"))[1]
     registry.push("12", raw_disk.read_bytes())
-    report = await store_of(registry.host, other).run_import(in_registry(registry), nothing)
+    report = await store_of(registry.host, authority=other).run_import(in_registry(registry), nothing)
     assert (report.reason, report.retry) == ("BadCertificate", "Useful")
 
 
@@ -250,6 +254,32 @@ async def test_bytes_of_another_digest_are_refused(registry, store_of, raw_disk)
     registry.manifests[manifest] = b"{}"
     report = await store.run_import(in_registry(registry, f"@{manifest}"), nothing)
     assert "has a manifest of another digest" in report.message
+
+
+async def test_a_login_goes_where_the_registry_says_and_not_where_its_redirect_leads(
+    registry, tls, store_of, raw_disk
+):
+    registry.push("12", raw_disk.read_bytes())
+    async with Registry(tls[0], LOGIN) as other:
+        registry.moved = f"https://{other.host}/v2/"
+        store = store_of(registry.host, other.host, username=LOGIN[0], password=LOGIN[1])
+        report = await store.run_import(in_registry(registry), nothing)
+        assert other.asked == ["/v2/"], "it was asked for a token, with the login"
+    assert (report.state, report.reason) == (ImportState.FAILED, "ServerError")
+    assert "answered 401" in report.message
+
+
+@pytest.mark.parametrize(("slow", "what"), [("token", "the token of "), ("manifests", "the manifest of ")])
+async def test_an_answer_that_trickles_ends(registry, store_of, raw_disk, monkeypatch, slow, what):
+    monkeypatch.setattr(registry_module, "_EXCHANGE_SECONDS", 1.0)
+    registry.push("12", raw_disk.read_bytes())
+    registry.trickles = f"/{slow}"
+    store = store_of(registry.host, username=LOGIN[0], password=LOGIN[1])
+    async with asyncio.timeout(8):
+        report = await store.run_import(in_registry(registry), nothing)
+    assert (report.reason, report.retry) == ("Timeout", "Useful")
+    assert report.message.startswith(what)
+    assert report.message.endswith(" took over 1 s")
 
 
 @pytest.mark.parametrize(
