@@ -52,6 +52,8 @@ class Credentials:
 
 
 NONE = Credentials()
+_DOCKER_HUB = ("docker.io", "registry-1.docker.io", "https://index.docker.io/v1/", "index.docker.io")
+"""One registry: as references name it, as pinned ones do, and as `docker login` writes it down."""
 
 
 def from_secret(data: Mapping[str, str], registry: str = "") -> Credentials:
@@ -77,7 +79,9 @@ def _text(data: Mapping[str, str], key: str) -> str:
 def _of_registry(registries: str, registry: str) -> tuple[str, str]:
     """User and password from `kubectl create secret docker-registry` (.dockerconfigjson)."""
     try:
-        entry = json.loads(registries)["auths"][registry]
+        logins = json.loads(registries)["auths"]
+        names = (registry, *(_DOCKER_HUB if registry in _DOCKER_HUB else ()))
+        entry = logins[next((name for name in names if name in logins), registry)]
         if "auth" in entry:
             username, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
             return username, password
