@@ -103,6 +103,8 @@ class Attachment(ApiModel):
     """Node where it runs."""
     generation: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})] = 1
     """The number of this attachment among all that the Volume had."""
+    instance_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The Instance's generation that it was made for, or renewed for before an order listed the Volume again."""
 
 
 class VolumeStatus(ApiModel):

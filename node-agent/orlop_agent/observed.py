@@ -136,13 +136,27 @@ class Observed:
 
     def volume(self, uid: str) -> AssignedVolume:
         """What the order says of a Volume that it lists."""
-        volumes = self.assignment.spec.volumes if self.assignment is not None else []
+        volumes = listed(self.assignment) if self.assignment is not None else []
         return next(volume for volume in volumes if volume.volume_uid == uid)
 
     def target(self, uid: str) -> str:
         """The name that a Volume's disk has in the domain."""
         disks = self.domain.disks if self.domain is not None else ()
         return next(disk.target for disk in disks if disk.volume_uid == uid)
+
+
+def said_created(assignment: Assignment) -> frozenset[str]:
+    """Uids of Volumes that a node once said of this order to have data."""
+    return frozenset(assignment.status.created_volumes if assignment.status is not None else ())
+
+
+def listed(assignment: Assignment) -> list[AssignedVolume]:
+    """The order's Volumes. What was made once counts as Created, also where the order was given before that."""
+    made = said_created(assignment)
+    return [
+        volume.model_copy(update={"created": "Created"}) if volume.volume_uid in made else volume
+        for volume in assignment.spec.volumes
+    ]
 
 
 _NOT_PREPARED = {"instance_generation", "desired", "restarted_at", "restart_policy", "stop_policy"}

@@ -26,6 +26,7 @@ from orlop_agent.image.fetch import Progress
 from orlop_agent.image.pace import Pace
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.observed import listed
 from orlop_agent.origins import Origins
 from orlop_agent.paths import Layout
 from orlop_agent.report import not_ready
@@ -139,7 +140,7 @@ class Preparation:
             attempt.part("ImageReady", "Pulling", self._root(uid, spec, pinned, attempt))
         )
         volumes = asyncio.create_task(
-            attempt.part("VolumesReady", "Making", self._data(spec.volumes, spec.secret))
+            attempt.part("VolumesReady", "Making", self._data(listed(assignment), spec.secret))
         )
         wiring = asyncio.create_task(
             attempt.part("NetworkReady", "Wiring", self._wiring.prepare(uid, spec.instance.name, spec.nics))

@@ -120,13 +120,16 @@ class Snapshots:
             quiesce=quiesce,
         )
         async with self._reading[instance_uid]:
+            begun = asyncio.ensure_future(self._hypervisor.begin_export(instance_uid, export))
             try:
-                frozen = await self._hypervisor.begin_export(instance_uid, export)
+                frozen = await asyncio.shield(begun)
                 yield (
                     Disk(NbdSocket(socket, _EXPORT), "raw", readonly=True),
                     Consistency.FILE_SYSTEM if frozen else Consistency.CRASH,
                 )
             finally:
+                # Who is cancelled here has not stopped the call: its job would begin after its end.
+                await asyncio.wait([begun])
                 await self._hypervisor.end_export(instance_uid)
                 await asyncio.to_thread(export.scratch.unlink, missing_ok=True)
 

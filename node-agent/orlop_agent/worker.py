@@ -19,7 +19,7 @@ from orlop_agent.hypervisor import Domain, Ended, HypervisorError
 from orlop_agent.journal import Record
 from orlop_agent.ledger import slot_of
 from orlop_agent.node import VirtualizationType
-from orlop_agent.observed import Memory, Observed
+from orlop_agent.observed import Memory, Observed, said_created
 from orlop_agent.plan import plan
 from orlop_agent.protocol import Me
 from orlop_agent.volume.drivers import Drivers
@@ -220,9 +220,14 @@ class Worker:
             domain=self.domain,
             memory=self.memory,
             has_root_disk=self._on.layout.root_disk(self._uid).exists(),
-            created_volumes=self._volumes.there(assignment.spec.volumes) if assignment else (),
+            created_volumes=self._made(assignment) if assignment else (),
             no_room=self._shortage(assignment),
         )
+
+    def _made(self, assignment: Assignment) -> tuple[str, ...]:
+        """Volumes with data. What was said once stays said: data that is lost must not be made anew."""
+        there = {*self._volumes.there(assignment.spec.volumes), *said_created(assignment)}
+        return tuple(v.volume_uid for v in assignment.spec.volumes if v.volume_uid in there)
 
     def _shortage(self, assignment: Assignment | None) -> str | None:
         if assignment is None or self._on.ledger.holds(self._uid):

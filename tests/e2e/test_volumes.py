@@ -115,13 +115,15 @@ def test_data_stays_bit_for_bit_while_its_volume_comes_grows_and_goes(cluster):
     cluster.delete("bits", kind="ovol")
 
 
+# A serial of 20 characters ends without a newline.
+HAS = "while sleep 0.5; do echo HAS $(for disk in /sys/block/vd*/serial; do cat $disk; echo; done); done"
+
+
 def test_agents_killed_at_random_moments_lose_and_leave_nothing(cluster):
     dice = random.Random(4)
     names = [f"v{n}" for n in range(4)]
     serials = {name: volume(cluster, name, "8Mi") for name in names}
-    guest = cluster.create(
-        "stormy", userData=script("while sleep 0.5; do echo HAS $(cat /sys/block/vd*/serial); done")
-    )
+    guest = cluster.create("stormy", userData=script(HAS))
     cluster.booted(guest)
     node, boot = guest["status"]["nodeName"], cluster.answer(guest)[1]
     wanted, sizes = [], dict.fromkeys(names, 8)

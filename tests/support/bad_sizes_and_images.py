@@ -7,6 +7,7 @@ from support.manifests import ABSENT
 
 MEMORY = "must be a quantity from 64Mi to 16Ti, for example 512Mi"
 ROOT_DISK = "must be a quantity from 1Mi to 64Ti, for example 5Gi"
+ONE_SOURCE = "exactly one of imageRef, snapshotRef and volumeRef must be set"
 SIZE = "must be a quantity from 1Mi to 64Ti, for example 10Gi"
 URL = "must be http://host/… or https://host/…"
 CREDENTIALS = "must hold no credentials (user:password@)"
@@ -171,6 +172,16 @@ SIZES_AND_IMAGES = [
     ),
     Bad("no class", "Volume", {"spec.className": ABSENT}, "spec.className"),
     Bad("class with a slash", "Volume", {"spec.className": "a/b"}, "spec.className"),
+    Bad(
+        "a source of two kinds",
+        "Volume",
+        {"spec.source": {"volumeRef": {"name": "a"}, "snapshotRef": {"name": "b"}}},
+        "spec.source",
+        ONE_SOURCE,
+    ),
+    Bad("a source of none", "Volume", {"spec.source": {}}, "spec.source", ONE_SOURCE),
+    Bad("no volume to keep", "VolumeSnapshot", {"spec.volumeRef": ABSENT}, "spec.volumeRef"),
+    Bad("unknown way to quiesce", "VolumeSnapshot", {"spec.quiesce": "Maybe"}, "spec.quiesce"),
     Bad("unknown reclaim policy", "Volume", {"spec.reclaimPolicy": "Recycle"}, "spec.reclaimPolicy"),
     # Image
     *(

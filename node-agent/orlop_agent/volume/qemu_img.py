@@ -16,6 +16,8 @@ _SLOWEST = 4 << 20
 CHAP = "chap"
 """Name of QEMU's object that holds the secret of an account."""
 _at_once = asyncio.Semaphore(4)
+_copies_at_once = asyncio.Semaphore(4)
+"""Copies take as long as the data is large: they wait for each other, and nothing that is quick waits for them."""
 
 
 async def create(
@@ -91,7 +93,7 @@ def _json(options: dict[str, Any]) -> str:
 async def _run(*arguments: str, patience: int = 0) -> bytes:
     """What it printed. `patience`: bytes that it has to move, at most."""
     deadline = _DEADLINE + patience / _SLOWEST
-    async with _at_once:
+    async with _copies_at_once if arguments[0] == "convert" else _at_once:
         process = await asyncio.create_subprocess_exec(
             "qemu-img",
             *arguments,

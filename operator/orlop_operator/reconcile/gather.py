@@ -13,6 +13,7 @@ from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import Instance, NetworkInterface
 from orlop_api.peer import ImagePeer, NodeCertificate
 from orlop_api.requester import from_annotations
+from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_operator.kinds import (
     ASSIGNMENT,
@@ -33,7 +34,7 @@ from orlop_operator.placements import Placements
 from orlop_operator.reconcile.hypervisor import HypervisorFacts, wanted
 from orlop_operator.reconcile.image import ImageFacts
 from orlop_operator.reconcile.instance.authorize import questions
-from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
+from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts, named
 from orlop_operator.reconcile.location import carrier, maker, pinned
 from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
@@ -226,6 +227,7 @@ def volume_facts(context: Context, key: Key, *, holder_is_gone: bool) -> VolumeF
         created=said is not None and uid in said.created_volumes,
         size=next((v.size_bytes for v in said.volume_sizes if v.volume_uid == uid), None) if said else None,
         holder_is_gone=holder_is_gone,
+        copied_by=_copied_by(store, volume),
         hypervisor=_carrier(store, volume),
     )
 
@@ -247,7 +249,28 @@ def snapshot_facts(context: Context, key: Key) -> SnapshotFacts | None:
     if snapshot is None:
         return None
     volume = store.get(VOLUME, key.namespace, snapshot.spec.volume_ref.name)
-    return SnapshotFacts(snapshot, context.now(), volume, tuple(store.all(HYPERVISOR)))
+    reader = _copied_by(store, snapshot)
+    return SnapshotFacts(snapshot, context.now(), volume, tuple(store.all(HYPERVISOR)), reader)
+
+
+def _copied_by(store: Store, thing: Volume | VolumeSnapshot) -> str:
+    """Who was told to begin a Volume as this one, or to keep it, and has not done so yet."""
+    uid = thing.metadata.uid
+    if not thing.metadata.deleting:
+        return ""
+    for assignment in store.all(ASSIGNMENT):
+        made = assignment.status.created_volumes if assignment.status is not None else []
+        for volume in assignment.spec.volumes:
+            if (
+                volume.origin is not None
+                and volume.origin.volume_uid == uid
+                and volume.volume_uid not in made
+            ):
+                return named("Instance", assignment.spec.instance.namespace, assignment.spec.instance.name)
+    taking = (
+        order for host in store.all(HYPERVISOR) for order in host.spec.storage if order.volume_uid == uid
+    )
+    return "a VolumeSnapshot" if next(taking, None) is not None else ""
 
 
 def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:

@@ -12,14 +12,15 @@ from orlop_api.instance import FINALIZER
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.storage import StorageAction, StorageOrder, StorageReport, StorageState
 from orlop_api.volume import Volume
-from orlop_api.volume_class import LocalParameters, VolumeLocation
+from orlop_api.volume_class import VolumeLocation
 from orlop_operator.kinds import VOLUME_SNAPSHOT
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Plan, Report
 from orlop_operator.reconcile.instance.facts import named
-from orlop_operator.reconcile.location import carrier, maker, reaches
+from orlop_operator.reconcile.location import carrier, reaches
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
+    pool_changed,
     storage_order,
     storage_report,
     with_order,
@@ -36,6 +37,8 @@ class SnapshotFacts:
     now: datetime
     volume: Volume | None = None
     hypervisors: Collection[Hypervisor] = ()
+    copied_by: str = ""
+    """Who is to read it before it goes: `Instance demo/web`; empty where nobody is."""
 
 
 def plan_snapshot(facts: SnapshotFacts) -> Plan:
@@ -81,9 +84,9 @@ def _order(facts: SnapshotFacts) -> Plan:
         return _say(facts, false("Ready", "VolumeNotFound", f"{what} does not exist"))
     if not created(volume) or volume.status is None or volume.status.location is None:
         return _say(facts, false("Ready", "VolumeNotReady", f"{what} has no data yet"))
-    blocked = _blocked(volume, volume.status.location, what)
+    blocked = _blocked(volume.status.location, what)
     if blocked is not None:
-        return _say(facts, blocked, stalled=blocked.reason == "NotSupported")
+        return _say(facts, blocked, stalled=True)
     host = _host(facts, volume)
     if host is None or not _usable(host):
         name = host.metadata.name if host is not None else "the node"
@@ -91,7 +94,7 @@ def _order(facts: SnapshotFacts) -> Plan:
     order = StorageOrder(
         uid=snapshot.metadata.uid,
         action=StorageAction.SNAPSHOT,
-        location=_kept_in(volume.status.location),
+        location=volume.status.location,
         volume_uid=volume.metadata.uid,
         volume_location=volume.status.location,
         quiesce=snapshot.spec.quiesce,
@@ -110,23 +113,13 @@ def _misplaced(facts: SnapshotFacts, host: Hypervisor) -> bool:
     return not _usable(host)
 
 
-def _blocked(volume: Volume, where: VolumeLocation, what: str) -> Condition | None:
-    """Data that Orlop does not keep itself, or can read only while no guest writes to it."""
-    others = where.nbd is not None or (where.iscsi is not None and where.iscsi.tgt is None)
-    if others:
-        message = f"{what} is kept by a server that Orlop only uses: take its snapshots there"
-        return false("Ready", "NotSupported", message)
-    holder = volume.status.attachment if volume.status is not None else None
-    if where.iscsi is not None and holder is not None:
-        user = named("Instance", volume.metadata.namespace, holder.instance_name)
-        message = f"{what} is on an iSCSI target, which is copied only while no Instance has it: detach it from {user}"
-        return false("Ready", "InUse", message)
-    return None
-
-
-def _kept_in(where: VolumeLocation) -> VolumeLocation:
-    """As the Volume is; a copy of a target's file is a file of the node that serves it, and no target."""
-    return VolumeLocation(local=LocalParameters()) if where.iscsi is not None else where
+def _blocked(where: VolumeLocation, what: str) -> Condition | None:
+    """Nothing keeps a guest from writing to a server's data while it is copied: such a copy would be torn."""
+    if where.local is not None or where.shared is not None:
+        return None
+    return false(
+        "Ready", "NotSupported", f"{what} is kept by a server, and only that can take snapshots of it"
+    )
 
 
 def _host(facts: SnapshotFacts, volume: Volume) -> Hypervisor | None:
@@ -138,7 +131,7 @@ def _host(facts: SnapshotFacts, volume: Volume) -> Hypervisor | None:
         return None
     if volume.status.location.shared is not None:
         return carrier(volume, facts.hypervisors)
-    node = volume.status.node_name or maker(volume, None)
+    node = volume.status.node_name
     return next((h for h in facts.hypervisors if h.metadata.name == node), None)
 
 
@@ -183,6 +176,12 @@ def _end(facts: SnapshotFacts) -> Plan:
     if host is None:
         message = "being deleted; no Hypervisor that reaches its data exists"
         return _say(facts, _keep_truth(snapshot, "NodeNotFound", message))
+    if facts.copied_by:
+        message = f"being deleted; waits until {facts.copied_by} has copied it"
+        return Plan(_say(facts, _keep_truth(snapshot, "InUse", message)).effects, again_after=FULL_AGAIN)
+    if pool_changed(host, status.pool_id if status is not None else None):
+        message = f"being deleted; {host.metadata.name} has another data pool now than the one with its data"
+        return _say(facts, _keep_truth(snapshot, "PoolChanged", message))
     known = storage_order(host, uid)
     location = location if known is None else known.location
     if location is None:

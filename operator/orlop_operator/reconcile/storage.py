@@ -28,6 +28,12 @@ def over(host: Hypervisor, order: StorageOrder) -> bool:
     return report is not None and report.state is not StorageState.PENDING
 
 
+def pool_changed(host: Hypervisor, pool_id: str | None) -> bool:
+    """Whether the node's data pool is another one than this: then nothing that it says of the data is about it."""
+    now = host.status.pool_id if host.status is not None else None
+    return pool_id is not None and now is not None and now != pool_id
+
+
 def with_order(host: Hypervisor, order: StorageOrder) -> Patch[Hypervisor] | None:
     """Ask; an older order about the same object is replaced. None where the node has too many already."""
     others = [known for known in host.spec.storage if known.uid != order.uid]

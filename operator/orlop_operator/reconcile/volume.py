@@ -23,6 +23,7 @@ from orlop_operator.reconcile.instance.facts import named
 from orlop_operator.reconcile.location import locate, maker, pinned
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
+    pool_changed,
     storage_order,
     storage_report,
     with_order,
@@ -47,6 +48,8 @@ class VolumeFacts:
     """Bytes of the device, as the same Assignment says."""
     holder_is_gone: bool = False
     """The Instance that it is attached to does not exist, by an uncached read."""
+    copied_by: str = ""
+    """Who is to read it before it goes: `Instance demo/web`; empty where nobody is."""
     hypervisor: Hypervisor | None = None
     """The node that keeps the data."""
 
@@ -187,6 +190,9 @@ def _end(facts: VolumeFacts) -> Plan:
     if not made_early and (not created(volume) or where.nbd is not None or where.iscsi is not None):
         # Nothing was made, or it is another's server that has it.
         return Plan((DropFinalizer(VOLUME, volume),))
+    if facts.copied_by:
+        message = f"being deleted; waits until {facts.copied_by} has copied it"
+        return Plan(_say(facts, _keep_truth(volume, "InUse", message)).effects, again_after=FULL_AGAIN)
     return _destroy(facts, where, status.node_name)
 
 
@@ -202,6 +208,9 @@ def _destroy(facts: VolumeFacts, where: VolumeLocation, node: str | None) -> Pla
             f"being deleted; Hypervisor {node or maker(volume, None)}, which has the data, does not exist"
         )
         return _say(facts, _keep_truth(volume, "NodeNotFound", message))
+    if where.local is not None and pool_changed(host, volume.status.pool_id if volume.status else None):
+        message = f"being deleted; {host.metadata.name} has another data pool now than the one with its data"
+        return _say(facts, _keep_truth(volume, "PoolChanged", message))
     order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=where)
     if storage_order(host, uid) != order:
         asked = with_order(host, order)

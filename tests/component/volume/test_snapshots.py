@@ -39,12 +39,14 @@ class Offering(SimulatedHypervisor):
 
     server: asyncio.subprocess.Process | None = None
     disk: Path
+    socket: Path
     begun = 0
 
     async def begin_export(self, instance_uid: str, export: Export) -> bool:
         await super().begin_export(instance_uid, export)
         await self.end_export(instance_uid)
         self.begun += 1
+        self.socket = export.socket
         shutil.copyfile(self.disk, export.scratch)
         self.server = await asyncio.create_subprocess_exec(
             *("qemu-nbd", "-f", "qcow2", "-r", "-t", "-x", export.name, "-k", export.socket, export.scratch)
@@ -56,9 +58,10 @@ class Offering(SimulatedHypervisor):
 
     async def end_export(self, instance_uid: str) -> None:
         if self.server is not None:
-            self.server.terminate()
+            self.server.kill()  # qemu-nbd forgets a SIGTERM that comes before its main loop
             await self.server.wait()
             self.server = None
+            self.socket.unlink(missing_ok=True)
         await super().end_export(instance_uid)
 
 
@@ -175,3 +178,24 @@ async def test_a_volume_that_is_lost_is_no_snapshot(layout, pool):
     with pytest.raises(StepError) as error:
         await snapshots(layout, pool, SimulatedHypervisor()).take(ORDER)
     assert (error.value.reason, error.value.permanent) == ("DiskLost", True)
+
+
+async def test_an_offer_that_is_cancelled_while_it_begins_ends(layout, pool, guest, monkeypatch):
+    """The call goes on in its thread: its job must not begin after it was ended."""
+    going, go = asyncio.Event(), asyncio.Event()
+    begin = guest.begin_export
+
+    async def slow(instance_uid, export):
+        going.set()
+        await go.wait()
+        return await begin(instance_uid, export)
+
+    monkeypatch.setattr(guest, "begin_export", slow)
+    work = asyncio.create_task(snapshots(layout, pool, guest).take(ORDER))
+    await going.wait()
+    work.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(work, return_exceptions=True)
+    assert (guest.begun, guest.exports, guest.server) == (1, {}, None)
+    assert left(layout) == [f"{VOLUME.uid}.qcow2"]

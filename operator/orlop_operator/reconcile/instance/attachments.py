@@ -90,9 +90,12 @@ def _come(
     if origin is not None and origin.pin is not None and origin.pin.node != spec.node_name:
         message = f"{origin.pin.what} is on {origin.pin.node}, and the Instance on {spec.node_name}"
         return Blocker("VolumeElsewhere", message)
-    if holds(facts.instance, volume, spec.node_name) and pinned(volume) is not None:
+    held = volume.status.attachment if volume.status is not None else None
+    new = held is not None and held.instance_generation == facts.instance.metadata.generation
+    if new and holds(facts.instance, volume, spec.node_name) and pinned(volume) is not None:
         return resolved(disk.mount, volume, where, origin)
-    return claim(facts.instance, volume, where, spec.node_name, spec.pool_id)
+    # Also a claim that is there already: another operator, which knows an older Instance, may be about to free it.
+    return claim(facts.instance, volume, where, spec.node_name, spec.pool_id, renew=True)
 
 
 def _elsewhere(assignment: Assignment, volume: Volume | None) -> Blocker | None:

@@ -92,6 +92,8 @@ def _volume(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | B
     status = origin.status
     if status is None or status.location is None or not created(origin):
         return Blocker("VolumeNotReady", f"{what} has no data yet")
+    if status.location.local is None and status.location.shared is None:
+        return Blocker("NotSupported", f"{what} is kept by a server, and only that can copy it")
     small = _too_small(volume, to_bytes(origin.spec.size), what)
     if small is not None:
         return small

@@ -135,14 +135,23 @@ def attach(facts: Facts, node: str, pool_id: str | None) -> tuple[Patch[Volume],
 
 
 def claim(
-    instance: Instance, volume: Volume, where: VolumeLocation, node: str, pool_id: str | None
+    instance: Instance,
+    volume: Volume,
+    where: VolumeLocation,
+    node: str,
+    pool_id: str | None,
+    *,
+    renew: bool = False,
 ) -> Patch[Volume] | None:
-    """The compare-and-swap that attaches one Volume; None where it is attached there already."""
+    """The compare-and-swap that attaches one Volume; None where it is attached there already.
+
+    `renew`: also where it is, so that whoever still means to free it fails.
+    """
     status = volume.status
     change: Body = {}
     if status is None or status.location is None:
         change["location"] = where.wire()
-    if not holds(instance, volume, node):
+    if renew or not holds(instance, volume, node):
         number = (status.attachments if status is not None else 0) + 1
         change["attachments"] = number
         change["attachment"] = {
@@ -150,6 +159,7 @@ def claim(
             "instanceUID": instance.metadata.uid,
             "nodeName": node,
             "generation": number,
+            "instanceGeneration": instance.metadata.generation,
         }
     if (
         where.local is not None

@@ -46,6 +46,7 @@ class World:
             for name in ("n1", "n2")
         }
         self.let_go = False
+        self.reader = ""
 
     def attach(self, node: str | None) -> None:
         held = {"instanceName": "web", "instanceUID": "i", "nodeName": node}
@@ -60,6 +61,7 @@ class World:
                     NOW,
                     Volume.model_validate(self.volume) if self.volume else None,
                     tuple(map(Hypervisor.model_validate, self.hosts.values())),
+                    self.reader,
                 )
             )
             for effect in plan.effects:
@@ -97,7 +99,6 @@ TAKEN = {"sizeBytes": 1 << 30, "consistency": "Crash", "takenAt": "2026-05-01T11
         (World(LOCAL, "n2", "n2"), "n2"),
         (World(SHARED), "n1"),
         (World(SHARED, holder="n2"), "n2"),
-        (World(TGT), "n2"),
     ],
 )
 def test_it_is_taken_where_the_data_can_be_read(world: World, where: str):
@@ -109,7 +110,6 @@ def test_it_is_taken_where_the_data_can_be_read(world: World, where: str):
     assert (world.ready(), world.orders()) == (("True", "Taken"), {})
     status = world.snapshot["status"]
     assert ("nodeName" in status) == ("shared" not in status["location"])
-    assert "iscsi" not in status["location"], "a copy of a target's file is no target"
     world.snapshot["metadata"]["deletionTimestamp"] = "2026-05-01T12:00:00Z"
     world.look()
     assert [o["action"] for o in world.orders().values()] == ["Delete"]
@@ -151,17 +151,28 @@ def test_a_lost_node_hands_a_shared_volume_on_and_keeps_its_own():
         assert list(world.orders()) == [then]
 
 
-def test_a_target_waits_for_its_instance_and_a_strangers_is_not_copied():
-    world = World(TGT, holder="n1")
-    world.look()
-    assert (world.ready(), world.orders()) == (("False", "InUse"), {})
-    world.attach(None)
-    world.look()
-    assert list(world.orders()) == ["n2"]
-    for location in ({"iscsi": TARGET}, {"nbd": {"host": "h", "port": 1, "export": "e"}}):
+def test_what_a_server_keeps_is_not_copied():
+    for location in (TGT, {"iscsi": TARGET}, {"nbd": {"host": "h", "port": 1, "export": "e"}}):
         world = World(location)
         world.look()
         assert (world.ready(), world.orders()) == (("False", "NotSupported"), {})
+
+
+def test_it_stays_while_somebody_is_to_copy_it_and_where_the_pool_is_another():
+    world = World(LOCAL, "n2")
+    world.look()
+    world.answer(**TAKEN)
+    world.look()
+    world.snapshot["metadata"]["deletionTimestamp"] = "2026-05-01T12:00:00Z"
+    world.reader = "Instance demo/web"
+    world.look()
+    assert (world.ready(), world.orders()) == (("True", "InUse"), {})
+    assert world.snapshot["status"]["message"] == "being deleted; waits until Instance demo/web has copied it"
+    world.reader = ""
+    world.hosts["n2"]["status"]["poolID"] = "another"
+    world.look()
+    assert (world.ready(), world.orders()) == (("True", "PoolChanged"), {})
+    assert not world.let_go
 
 
 def test_a_failure_that_stays_is_told_and_its_order_taken_back():
