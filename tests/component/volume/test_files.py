@@ -9,7 +9,7 @@ from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.image import DiskFormat
 from orlop_api.volume_class import LocalParameters, Preallocation, VolumeLocation
-from support.disks import MIB, holds, qemu_io, write
+from support.disks import MIB, held, holds, qemu_io, write
 
 pytestmark = pytest.mark.component
 SIZE = 64 * MIB
@@ -89,3 +89,18 @@ async def test_what_is_no_file_is_never_opened(tmp_path):
             await call
     await driver.delete(data)
     assert not (tmp_path / "uid.raw").is_symlink()
+
+
+async def test_no_blocks_are_shared_with_a_disk_that_a_machine_writes_to(sharing):
+    """QEMU's own lock, taken where no QEMU is asked: half of what a guest wrote is no copy."""
+    driver = LocalVolumes(sharing)
+    first, copy = kept("held-1", DiskFormat.RAW), kept("held-2", DiskFormat.RAW)
+    await driver.create(first, SIZE)
+    async with held(driver.disk(first)):
+        with pytest.raises(StepError) as busy:
+            await driver.copy_from(copy, driver.disk(first), SIZE)
+    assert (busy.value.reason, busy.value.permanent) == ("InUse", False)
+    assert not await driver.exists(copy)
+    await driver.copy_from(copy, driver.disk(first), SIZE)
+    await driver.delete(first)
+    await driver.delete(copy)
