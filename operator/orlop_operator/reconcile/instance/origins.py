@@ -12,6 +12,7 @@ from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, named
 from orlop_operator.reconcile.instance.image import pinned
 from orlop_operator.reconcile.location import driver
 from orlop_operator.reconcile.snapshot import kept
+from orlop_operator.reconcile.source import credentials
 from orlop_operator.reconcile.volume import BEGINS_EMPTY, created
 from orlop_operator.scheduling import Pin, PoolNeed
 
@@ -51,6 +52,9 @@ def _image(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | Bl
     found = pinned(disk.image, what)
     if isinstance(found, Blocker):
         return found
+    if disk.image is not None and credentials(disk.image):
+        message = f"{what} needs a login or an authority of its own: only machines that boot from it are given those"
+        return Blocker("NotSupported", message)
     # A kernel belongs to the machine, and not to its disks.
     disk_only = found.model_copy(update={"kernel": None, "initrd": None, "command_line": ""})
     return _too_small(volume, found.virtual_size_bytes, what) or _from_image(disk_only)
