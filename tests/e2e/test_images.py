@@ -76,3 +76,14 @@ def test_the_source_serves_a_new_image_once(cluster: Cluster, guests: Guests, fr
 def _takes_part(hypervisor: dict) -> bool:
     offer = hypervisor["status"].get("imagePeer", {})
     return "certificate" in hypervisor["spec"] and "port" in offer
+
+
+def test_a_first_boot_from_the_cache_writes_next_to_nothing(cluster):
+    """No copy of the image: an overlay with its tables, the seed, and what the guest itself writes."""
+    seen = cluster.create("thin")
+    cluster.booted(seen)
+    directory = f"/var/lib/orlop/instances/{seen['metadata']['uid']}"
+    written = int(
+        cluster.on_node(seen["status"]["nodeName"], "du", "-s", "--block-size=1", directory).split()[0]
+    )
+    assert 0 < written < 2 << 20
