@@ -164,6 +164,10 @@ def sharing(request, tmp_path_factory):
     with image.open("wb") as file:
         file.truncate(320 << 20)
     subprocess.run([f"mkfs.{request.param}", "-q", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, mounted], check=True)
+    done = subprocess.run(
+        ["mount", "-o", "loop", image, mounted], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"this machine's kernel mounts no {request.param} from a file: {done.stderr.strip()}")
     yield mounted
     subprocess.run(["umount", mounted], check=True)
