@@ -57,10 +57,10 @@ class Offering(SimulatedHypervisor):
         return export.quiesce
 
     async def end_export(self, instance_uid: str) -> None:
-        if self.server is not None:
-            self.server.kill()  # qemu-nbd forgets a SIGTERM that comes before its main loop
-            await self.server.wait()
-            self.server = None
+        server, self.server = self.server, None  # whoever is cancelled here ends it no second time
+        if server is not None:
+            server.kill()  # qemu-nbd forgets a SIGTERM that comes before its main loop
+            await server.wait()
             self.socket.unlink(missing_ok=True)
         await super().end_export(instance_uid)
 
