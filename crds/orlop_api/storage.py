@@ -41,13 +41,11 @@ class StorageOrder(ApiModel):
     action: StorageAction
     """What to do."""
     location: VolumeLocation
-    """Where the data is."""
+    """Where the data is; a snapshot is kept where its Volume is."""
     size_bytes: ByteCount | None = None
     """For Create, and for Expand: the size that it shall have at least."""
     volume_uid: ObjectUid | None = None
     """For Snapshot: the Volume."""
-    volume_location: VolumeLocation | None = None
-    """For Snapshot: where the Volume's data is."""
     quiesce: Quiesce | None = None
     """For Snapshot: whether a running guest is asked to write out what it holds."""
 

@@ -63,16 +63,16 @@ class Snapshots:
 
     async def take(self, order: StorageOrder) -> Taken:
         """Keep what the Volume holds now, unless that was done. StepError; another try begins anew."""
-        if order.volume_uid is None or order.volume_location is None:
+        if order.volume_uid is None:
             raise StepError("BadOrder", "the order names no volume", permanent=True)
         driver = self._drivers.of(order.location)
         kept = VolumeData(order.uid, order.location)
         if await driver.exists(kept):
             return await asyncio.to_thread(self._noted, order.uid)
-        origin = VolumeData(order.volume_uid, order.volume_location)
+        origin = VolumeData(order.volume_uid, order.location)
         quiesce = order.quiesce is not Quiesce.NEVER
         async with self.reading(origin, quiesce=quiesce) as (disk, consistency):
-            size = await self._drivers.of(origin.location).size(origin)
+            size = await driver.size(origin)
             await self._note(order.uid, size, consistency)
             await driver.copy_from(kept, disk, size)
         return await asyncio.to_thread(self._noted, order.uid)

@@ -20,10 +20,11 @@ from orlop_operator.reconcile.instance.facts import named
 from orlop_operator.reconcile.location import carrier, reaches
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
+    giving,
     pool_changed,
     storage_order,
     storage_report,
-    with_order,
+    why,
     without_order,
 )
 from orlop_operator.reconcile.volume import created
@@ -96,11 +97,9 @@ def _order(facts: SnapshotFacts) -> Plan:
         action=StorageAction.SNAPSHOT,
         location=volume.status.location,
         volume_uid=volume.metadata.uid,
-        volume_location=volume.status.location,
         quiesce=snapshot.spec.quiesce,
     )
-    asked = with_order(host, order)
-    return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+    return giving(host, order) or Plan()
 
 
 def _misplaced(facts: SnapshotFacts, host: Hypervisor) -> bool:
@@ -140,8 +139,7 @@ def _usable(host: Hypervisor) -> bool:
 
 
 def _taking(host: Hypervisor, report: StorageReport | None) -> Condition:
-    why = f": {report.message}" if report is not None and report.message else ""
-    return false("Ready", "Taking", f"{host.metadata.name} takes it{why}")
+    return false("Ready", "Taking", f"{host.metadata.name} takes it{why(report)}")
 
 
 def _pins(host: Hypervisor, order: StorageOrder, report: StorageReport) -> Body:
@@ -187,15 +185,14 @@ def _end(facts: SnapshotFacts) -> Plan:
     if location is None:
         raise AssertionError
     order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=location)
-    if known != order:
-        # A snapshot that is being taken is given up by this too.
-        asked = with_order(host, order)
-        return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+    # A snapshot that is being taken is given up by this too.
+    ask = giving(host, order)
+    if ask is not None:
+        return ask
     report = storage_report(host, order)
     if report is not None and report.state is StorageState.DONE:
         return Plan((DropFinalizer(VOLUME_SNAPSHOT, snapshot),))
-    why = f": {report.message}" if report is not None and report.message else ""
-    message = f"being deleted; waits for {host.metadata.name} to delete the data{why}"
+    message = f"being deleted; waits for {host.metadata.name} to delete the data{why(report)}"
     return _say(facts, _keep_truth(snapshot, "Deleting", message))
 
 

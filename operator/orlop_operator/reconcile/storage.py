@@ -5,7 +5,7 @@ from __future__ import annotations
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.storage import STORAGE_ORDERS, StorageOrder, StorageReport, StorageState
 from orlop_operator.kinds import HYPERVISOR
-from orlop_operator.reconcile.effects import Patch
+from orlop_operator.reconcile.effects import Patch, Plan
 
 FULL_AGAIN = 10.0
 """Seconds after which a node that has too many orders is looked at again."""
@@ -34,10 +34,24 @@ def pool_changed(host: Hypervisor, pool_id: str | None) -> bool:
     return pool_id is not None and now is not None and now != pool_id
 
 
-def with_order(host: Hypervisor, order: StorageOrder) -> Patch[Hypervisor] | None:
-    """Ask; an older order about the same object is replaced. None where the node has too many already."""
+def giving(host: Hypervisor, order: StorageOrder) -> Plan | None:
+    """What gives the order, in the place of an older one about the same object; None where it is given.
+
+    A node that has too many already is looked at again.
+    """
+    if storage_order(host, order.uid) == order:
+        return None
     others = [known for known in host.spec.storage if known.uid != order.uid]
-    return None if len(others) >= STORAGE_ORDERS else _storage(host, [*others, order])
+    return (
+        Plan(again_after=FULL_AGAIN)
+        if len(others) >= STORAGE_ORDERS
+        else Plan((_storage(host, [*others, order]),))
+    )
+
+
+def why(report: StorageReport | None) -> str:
+    """The node's own words, for the end of a sentence."""
+    return f": {report.message}" if report is not None and report.message else ""
 
 
 def without_order(host: Hypervisor, uid: str) -> Patch[Hypervisor]:

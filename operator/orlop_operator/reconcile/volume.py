@@ -23,10 +23,11 @@ from orlop_operator.reconcile.instance.facts import named
 from orlop_operator.reconcile.location import locate, maker, pinned
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
+    giving,
     pool_changed,
     storage_order,
     storage_report,
-    with_order,
+    why,
     without_order,
 )
 
@@ -101,14 +102,15 @@ def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
         return Plan((Patch(VOLUME, volume, {"status": {"location": where.wire()}}, "status"),))
     size = to_bytes(volume.spec.size)
     order = StorageOrder(uid=uid, action=StorageAction.CREATE, location=where, size_bytes=size)
-    if storage_order(host, uid) != order:
-        asked = with_order(host, order)
-        return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+    ask = giving(host, order)
+    if ask is not None:
+        return ask
     report = storage_report(host, order)
     if report is not None and report.state is StorageState.DONE:
         return _say(facts, _CREATED, {"capacityBytes": report.size_bytes})
-    why = f": {report.message}" if report is not None and report.message else ""
-    return _say(facts, false("Ready", "Making", f"waits for {host.metadata.name} to make the data{why}"))
+    return _say(
+        facts, false("Ready", "Making", f"waits for {host.metadata.name} to make the data{why(report)}")
+    )
 
 
 def _kept(facts: VolumeFacts) -> Plan:
@@ -152,17 +154,16 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
         location=status.location,
         size_bytes=to_bytes(volume.spec.size),
     )
-    if storage_order(host, volume.metadata.uid) != order:
-        asked = with_order(host, order)
-        return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+    ask = giving(host, order)
+    if ask is not None:
+        return ask
     report = storage_report(host, order)
     if report is not None and report.state is StorageState.DONE and (report.size_bytes or 0) >= (size or 0):
         done: Body = {"capacityBytes": report.size_bytes}
         if report.size_bytes is not None and report.size_bytes >= to_bytes(volume.spec.size):
             return _say(facts, _CREATED, done)
-    why = f": {report.message}" if report is not None and report.message else ""
     reason = report.reason if report is not None and report.reason else "Growing"
-    message = f"{grows} on {host.metadata.name}{why}"
+    message = f"{grows} on {host.metadata.name}{why(report)}"
     return _say(facts, _CREATED, None, true(RESIZING, reason, message))
 
 
@@ -212,14 +213,13 @@ def _destroy(facts: VolumeFacts, where: VolumeLocation, node: str | None) -> Pla
         message = f"being deleted; {host.metadata.name} has another data pool now than the one with its data"
         return _say(facts, _keep_truth(volume, "PoolChanged", message))
     order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=where)
-    if storage_order(host, uid) != order:
-        asked = with_order(host, order)
-        return Plan(again_after=FULL_AGAIN) if asked is None else Plan((asked,))
+    ask = giving(host, order)
+    if ask is not None:
+        return ask
     report = storage_report(host, order)
     if report is not None and report.state is StorageState.DONE:
         return Plan((DropFinalizer(VOLUME, volume),))
-    why = f": {report.message}" if report is not None and report.message else ""
-    message = f"being deleted; waits for {host.metadata.name} to delete the data{why}"
+    message = f"being deleted; waits for {host.metadata.name} to delete the data{why(report)}"
     return _say(facts, _keep_truth(volume, "Deleting", message))
 
 

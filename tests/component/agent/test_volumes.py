@@ -170,7 +170,7 @@ async def test_a_guest_that_is_paused_by_hand_stays_paused(operator: Api, node: 
         node.hypervisor.halt(story.uid)
         assert "by hand" in (await story.until("Failed", reason="Halted"))["message"]
         agent.wake(story.uid)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # nothing tells of nothing
         assert ("resume", story.uid) not in node.hypervisor.calls
         await node.hypervisor.resume(story.uid)
         await story.until("Running")

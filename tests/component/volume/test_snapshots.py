@@ -29,7 +29,6 @@ ORDER = StorageOrder(
     action=StorageAction.SNAPSHOT,
     location=HERE,
     volume_uid=VOLUME.uid,
-    volume_location=HERE,
     quiesce=Quiesce.AUTO,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orlop_api.assignment import AssignedImage, AssignedOrigin
+from orlop_api.assignment import AssignedOrigin
 from orlop_api.quantity import from_bytes, to_bytes
 from orlop_api.volume import Volume, VolumeSource
 from orlop_api.volume_class import Driver
@@ -57,11 +57,7 @@ def _image(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | Bl
         return Blocker("NotSupported", message)
     # A kernel belongs to the machine, and not to its disks.
     disk_only = found.model_copy(update={"kernel": None, "initrd": None, "command_line": ""})
-    return _too_small(volume, found.virtual_size_bytes, what) or _from_image(disk_only)
-
-
-def _from_image(image: AssignedImage) -> Origin:
-    return Origin(AssignedOrigin(image=image))
+    return _too_small(volume, found.virtual_size_bytes, what) or Origin(AssignedOrigin(image=disk_only))
 
 
 def _snapshot(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | Blocker:
