@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -12,6 +11,7 @@ from orlop_agent.api import backoff
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.store import ImageFiles
+from orlop_agent.standing import Standing
 from orlop_api.assignment import AssignedImage, AssignedSecret, digests
 from orlop_api.hypervisor import ImportState, PrePullOrder, PrePullReport
 
@@ -29,50 +29,23 @@ class Fetcher(Protocol):
     ) -> ImageFiles: ...
 
 
-class PrePulls:
+class PrePulls(Standing[PrePullOrder, PrePullReport]):
     """Orders, and how they stand."""
 
     def __init__(self, images: Fetcher, changed: Callable[[], None]) -> None:
         self._images = images
-        self._changed = changed
-        self._orders: dict[str, PrePullOrder] = {}
-        self._reports: dict[str, PrePullReport] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-
-    def follow(self, orders: Iterable[PrePullOrder]) -> None:
-        """Start what is new, end what is not wanted any more."""
-        wanted = {order.image_uid: order for order in orders}
-        for uid, order in list(self._orders.items()):
-            if wanted.get(uid) != order:
-                del self._orders[uid], self._reports[uid]
-                self._tasks.pop(uid).cancel()
-        for uid in wanted.keys() - self._orders.keys():
-            order = self._orders[uid] = wanted[uid]
-            self._reports[uid] = _report(order, ImportState.PULLING)
-            self._tasks[uid] = asyncio.create_task(self._run(order), name=f"pre-pull of {uid}")
+        super().__init__(
+            lambda order: order.image_uid,
+            lambda order: _report(order, ImportState.PULLING),
+            self._once,
+            lambda report: report.state is ImportState.READY,
+            lambda: backoff.delays(first=_FIRST, most=_LONGEST),
+        )
+        self.listen(changed)
 
     def digests(self) -> set[str]:
         """What stays in the cache for them."""
-        return set().union(*(digests(order.image) for order in self._orders.values()))
-
-    def reports(self) -> list[PrePullReport]:
-        """What the status shall say, in a steady order."""
-        return [self._reports[uid] for uid in sorted(self._reports)]
-
-    async def close(self) -> None:
-        """End everything that is under way."""
-        tasks = list(self._tasks.values())
-        self.follow(())
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _run(self, order: PrePullOrder) -> None:
-        for delay in backoff.delays(first=_FIRST, most=_LONGEST):
-            report = await self._once(order)
-            self._say(report)
-            if report.state is ImportState.READY:
-                _log.info("prepull.done", image=order.image_uid, digest=order.image.digest)
-                return
-            await asyncio.sleep(delay)
+        return set().union(*(digests(order.image) for order in self.orders()))
 
     async def _once(self, order: PrePullOrder) -> PrePullReport:
         """One try; a failure is part of the report."""
@@ -87,12 +60,8 @@ class PrePulls:
             _log.exception("prepull.bug", image=order.image_uid)
             message = "the node's agent has a bug: its log tells more"
             return _report(order, ImportState.FAILED, "InternalError", message)
+        _log.info("prepull.done", image=order.image_uid, digest=order.image.digest)
         return _report(order, ImportState.READY)
-
-    def _say(self, report: PrePullReport) -> None:
-        if self._reports.get(report.image_uid) != report:
-            self._reports[report.image_uid] = report
-            self._changed()
 
 
 def _report(order: PrePullOrder, state: ImportState, reason: str = "", message: str = "") -> PrePullReport:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 import structlog
 
@@ -12,6 +11,7 @@ from orlop_agent.api import backoff
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import HypervisorError
 from orlop_agent.snapshots import Snapshots
+from orlop_agent.standing import Standing
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_api.storage import StorageAction, StorageOrder, StorageReport, StorageState
@@ -22,58 +22,34 @@ _LONGEST = 60.0
 _log = structlog.get_logger()
 
 
-class StorageWork:
-    """Orders under way, and what became of them.
-
-    Nothing is remembered over a restart: whatever is ordered is carried out again, to the same result.
-    """
+class StorageWork(Standing[StorageOrder, StorageReport]):
+    """Carries them out."""
 
     def __init__(self, volumes: Drivers, snapshots: Snapshots, in_use: Callable[[], set[str]]) -> None:
         self._volumes = volumes
         self._snapshots = snapshots
         self._in_use = in_use
-        self._listeners: list[Callable[[], None]] = []
         self._tidying: asyncio.Task[None] | None = None
-        self._orders: dict[str, StorageOrder] = {}
-        self._reports: dict[str, StorageReport] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._woken: dict[str, asyncio.Event] = {}
-
-    def listen(self, changed: Callable[[], None]) -> None:
-        """Call `changed` whenever a report is another one."""
-        self._listeners.append(changed)
+        super().__init__(
+            lambda order: order.uid,
+            lambda order: _report(order, StorageState.PENDING),
+            self._once,
+            lambda report: report.state is not StorageState.PENDING,
+            lambda: backoff.delays(first=1.0, most=_LONGEST),
+        )
 
     def follow(self, orders: Iterable[StorageOrder]) -> None:
         """Start what is new, end what is not wanted any more."""
         if self._tidying is None:
             self._tidying = asyncio.create_task(self._tidy(), name="tidy")
-        wanted = {order.uid: order for order in orders}
-        for uid in [uid for uid, order in self._orders.items() if wanted.get(uid) != order]:
-            self._forget(uid)
-        for uid in wanted.keys() - self._orders.keys():
-            order = self._orders[uid] = wanted[uid]
-            self._woken[uid] = asyncio.Event()
-            self._reports[uid] = _report(order, StorageState.PENDING)
-            self._tasks[uid] = asyncio.create_task(self._run(order), name=f"{order.action} {uid}")
-
-    def wake(self) -> None:
-        """What an order waits for may be there."""
-        for event in self._woken.values():
-            event.set()
-
-    def reports(self) -> list[StorageReport]:
-        """What the status shall say, in a steady order."""
-        return [self._reports[uid] for uid in sorted(self._reports)]
+        super().follow(orders)
 
     async def close(self) -> None:
         """End everything that is under way."""
-        tasks = list(self._tasks.values())
         if self._tidying is not None:
             self._tidying.cancel()
-            tasks.append(self._tidying)
-        for uid in list(self._orders):
-            self._forget(uid)
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(self._tidying, return_exceptions=True)
+        await super().close()
 
     async def _tidy(self) -> None:
         """Once, as soon as the hypervisor can be asked."""
@@ -86,30 +62,10 @@ class StorageWork:
             else:
                 return
 
-    def _forget(self, uid: str) -> None:
-        del self._orders[uid], self._reports[uid], self._woken[uid]
-        self._tasks.pop(uid).cancel()
-
-    async def _run(self, order: StorageOrder) -> None:
-        woken = self._woken[order.uid]
-        for delay in backoff.delays(first=1.0, most=_LONGEST):
-            woken.clear()
-            report = await self._once(order)
-            if report != self._reports[order.uid]:
-                self._reports[order.uid] = report
-                for changed in self._listeners:
-                    changed()
-            if report.state is not StorageState.PENDING:
-                _log.info("storage.order", uid=order.uid, action=order.action.value, state=report.state.value)
-                return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await woken.wait()
-
     async def _once(self, order: StorageOrder) -> StorageReport:
         """One try; a failure is part of the report."""
         try:
-            return await self._carry_out(order)
+            report = await self._carry_out(order)
         except StepError as error:
             state = StorageState.FAILED if error.permanent else StorageState.PENDING
             return _report(order, state, error.reason, error.message)
@@ -120,6 +76,9 @@ class StorageWork:
             _log.exception("storage.bug", uid=order.uid)
             message = "the node's agent has a bug: its log tells more"
             return _report(order, StorageState.PENDING, "InternalError", message)
+
+        _log.info("storage.order", uid=order.uid, action=order.action.value, state=report.state.value)
+        return report
 
     async def _carry_out(self, order: StorageOrder) -> StorageReport:
         if order.uid in self._in_use():
