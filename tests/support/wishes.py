@@ -21,12 +21,19 @@ def thing(kind: str, namespace: str, name: str, spec: Body, *, finalizer: bool =
     return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}
 
 
+def asked_for(made: Body, requester: Requester = ADMIN) -> Body:
+    """With who asked, as the webhook records it."""
+    made["metadata"]["annotations"] = requester.annotations()
+    return made
+
+
 def flavor(name: str = "small", memory: str = "512Mi") -> Body:
     return thing("Flavor", "", name, {"vcpus": 1, "memory": memory, "rootDisk": "5Gi"}, finalizer=False)
 
 
 def image(namespace: str, name: str = "tiny", url: str = "https://images.example/tiny.qcow2") -> Body:
-    return thing("Image", namespace, name, {"source": {"http": {"url": url}}}, finalizer=False)
+    made = thing("Image", namespace, name, {"source": {"http": {"url": url}}}, finalizer=False)
+    return asked_for(made)
 
 
 def network(namespace: str, name: str = "blue", cidr: str = "10.10.0.0/24") -> Body:
@@ -39,7 +46,7 @@ def port(namespace: str, name: str, network_name: str = "blue", **spec: str) -> 
 
 def volume(namespace: str, name: str = "data", reclaim: str = "Delete", **spec: Any) -> Body:
     whole = {"size": "1Gi", "className": "local", "reclaimPolicy": reclaim, **spec}
-    return thing("Volume", namespace, name, whole)
+    return asked_for(thing("Volume", namespace, name, whole))
 
 
 def snapshot(namespace: str, name: str, volume_name: str = "data") -> Body:
@@ -59,9 +66,7 @@ def instance(namespace: str, name: str, requester: Requester = ADMIN, **spec: An
     """One NIC on `blue`, unless told otherwise."""
     nic = {"name": "eth0", "networkRef": {"name": "blue"}}
     whole = {"flavorName": "small", "boot": {"imageRef": {"name": "tiny"}}, "networks": [nic], **spec}
-    made = thing("Instance", namespace, name, whole)
-    made["metadata"]["annotations"] = requester.annotations()
-    return made
+    return asked_for(thing("Instance", namespace, name, whole), requester)
 
 
 def condition(thing: Body | None, kind: str) -> Body:

@@ -1,4 +1,4 @@
-"""At creation: the finalizer that lets the operator clean up, and on Instances who asked."""
+"""At creation: the finalizer that lets the operator clean up, and who asked, where something is done in their name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from orlop_operator.admission.advice import advice
 from orlop_operator.admission.change import Change
 
 INSTANCES = "instances"
+IMAGES = "images"
+RECORDED = frozenset({INSTANCES, IMAGES, "volumes"})
+"""Kinds whose requester is recorded. Of an Instance it is whoever wrote the spec last; of the others, whose spec says
+the same for good, whoever made it: no later edit lends it a right or takes one from it."""
 
 
 def at_creation(plural: str, body: Mapping[str, Any], user_info: Mapping[str, Any]) -> Change:
@@ -20,7 +24,7 @@ def at_creation(plural: str, body: Mapping[str, Any], user_info: Mapping[str, An
     """
     metadata = body.get("metadata") or {}
     finalizers = tuple(metadata.get("finalizers") or ())
-    wanted = None if FINALIZER in finalizers else (*finalizers, FINALIZER)
-    if plural != INSTANCES:
-        return Change(wanted)
-    return Change(wanted, from_user_info(user_info).annotations(), advice(body.get("spec") or {}))
+    # Nothing is left behind by an Image that goes: what nodes keep of it, they evict.
+    wanted = None if FINALIZER in finalizers or plural == IMAGES else (*finalizers, FINALIZER)
+    annotations = from_user_info(user_info).annotations() if plural in RECORDED else {}
+    return Change(wanted, annotations, advice(body.get("spec") or {}) if plural == INSTANCES else ())

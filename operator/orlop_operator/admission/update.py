@@ -1,4 +1,4 @@
-"""At an update: who changes an Instance's spec is its requester from then on; our finalizer stays."""
+"""At an update: who changes an Instance's spec is its requester from then on; other records stay, and our finalizer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from orlop_api.instance import FINALIZER, REQUESTED_BY, REQUESTED_BY_GROUPS, REQ
 from orlop_api.requester import from_user_info
 from orlop_operator.admission.advice import advice
 from orlop_operator.admission.change import Change
+from orlop_operator.admission.creation import INSTANCES, RECORDED
 
 
 def at_update(
@@ -17,13 +18,13 @@ def at_update(
     """The change for an updated object.
 
     What a `kubectl replace` leaves out comes back: the finalizer, and annotations that say who asked, which
-    change only with the spec. Of an object that is being deleted the finalizer is the operator's to take.
+    change only with an Instance's spec. Of an object that is being deleted the finalizer is the operator's to take.
     """
     finalizers = _kept(old, new)
-    if plural != "instances":
+    if plural not in RECORDED:
         return Change(finalizers=finalizers)
     before, after = _annotations(old), _annotations(new)
-    if old.get("spec") == new.get("spec"):
+    if plural != INSTANCES or old.get("spec") == new.get("spec"):
         wanted: dict[str, str | None] = {
             key: before.get(key) for key in (REQUESTED_BY, REQUESTED_BY_UID, REQUESTED_BY_GROUPS)
         }

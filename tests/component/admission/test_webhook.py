@@ -46,11 +46,38 @@ def test_instance_gets_finalizer_and_requester(installed: ApiServer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("plural", "spec", "finalizers"),
+    [
+        ("images", {"source": {"http": {"url": "https://a.example/a.qcow2"}}}, None),
+        ("volumes", {"size": "1Gi", "className": "local"}, ["orlop.dev/operator"]),
+    ],
+)
+def test_images_and_volumes_keep_who_made_them(
+    installed: ApiServer, plural: str, spec: dict, finalizers: list | None
+) -> None:
+    name = named(plural)
+    kind = plural.removesuffix("s").capitalize()
+    body = {"apiVersion": "orlop.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+    installed.kubectl("-n", NAMESPACE, "create", "-f", "-", stdin=json.dumps(body))
+    metadata = get(installed, f"{plural}.orlop.dev", name)
+    assert metadata.get("finalizers") == finalizers
+    assert metadata["annotations"]["orlop.dev/requested-by"] == "admin"
+    alice = ["--as=alice", "--as-group=system:masters"]
+    installed.kubectl(
+        *alice, "annotate", plural, name, "--overwrite", "orlop.dev/requested-by=alice", "more=1"
+    )
+    edit = {"images": '{"spec":{"refresh":{"interval":"1h"}}}', "volumes": '{"spec":{"size":"2Gi"}}'}[plural]
+    installed.kubectl(*alice, "patch", plural, name, "--type=merge", "-p", edit)
+    assert get(installed, f"{plural}.orlop.dev", name)["annotations"] == metadata["annotations"] | {
+        "more": "1"
+    }
+
+
+@pytest.mark.parametrize(
     ("plural", "spec"),
     [
         ("networks", {"subnets": [{"name": "v4", "cidr": "10.0.0.0/24"}]}),
         ("ports", {"networkRef": {"name": "blue"}}),
-        ("volumes", {"size": "1Gi", "className": "local"}),
     ],
 )
 def test_other_kinds_get_the_finalizer_only(installed: ApiServer, plural: str, spec: dict) -> None:

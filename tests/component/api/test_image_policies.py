@@ -43,3 +43,23 @@ def test_an_images_secrets_are_for_those_who_may_get_them(
     assert denial(rest.create(named)) == f"you may not get secrets {home}/{secret}"
     grant(admin, home, erin, Right("get", "secrets", group="", name=secret))
     done(rest.create(named))
+
+
+def test_who_has_a_login_used_again_may_get_it_too(admin: Rest, home: str) -> None:
+    """An edit does not borrow the right of whoever made the Image; to end it nobody needs one."""
+    erin = f"erin-{secrets.token_hex(3)}"
+    rest = admin.acting(User(erin))
+    grant(admin, home, erin, Right("patch", "images"))
+    secret = f"login-{secrets.token_hex(3)}"
+    source = {"http": {"url": "https://mirror.example.org/a.qcow2", "credentialsSecretRef": {"name": secret}}}
+    made = changed(right("Image", f"disk-{secrets.token_hex(3)}", home), {"spec.source": source})
+    done(admin.create(made))
+    refused = f"you may not get secrets {home}/{secret}"
+    assert denial(rest.patch(made, {"spec": {"refresh": {"interval": "1h"}}})) == refused
+    assert denial(rest.patch(made, {"spec": {"prePull": {}}})) == refused
+    done(admin.patch(made, {"spec": {"refresh": {"interval": "1h"}}}))
+    assert denial(rest.patch(made, {"spec": {"refresh": {"interval": "1m"}}})) == refused
+    done(rest.patch(made, {"metadata": {"labels": {"seen": "true"}}}))
+    done(rest.patch(made, {"spec": {"refresh": None}}))
+    grant(admin, home, erin, Right("get", "secrets", group="", name=secret))
+    done(rest.patch(made, {"spec": {"refresh": {"interval": "1h"}}}))

@@ -41,8 +41,33 @@ def test_an_instance_records_who_asked_whatever_it_claims() -> None:
     assert at_creation("instances", forged, ALICE).annotations == RECORDED
 
 
+@pytest.mark.parametrize("plural", ["images", "volumes"])
+def test_images_and_volumes_record_who_made_them(plural: str) -> None:
+    forged = instance({"orlop.dev/requested-by": "root"})
+    change = at_creation(plural, forged, ALICE)
+    assert change.annotations == RECORDED
+    assert change.warnings == ()
+
+
+def test_an_image_has_nothing_to_finalize() -> None:
+    assert at_creation("images", instance(), ALICE).finalizers is None
+
+
 def test_other_kinds_record_nobody() -> None:
-    assert at_creation("volumes", instance(), ALICE).annotations == {}
+    assert at_creation("networks", instance(), ALICE).annotations == {}
+    assert at_update("networks", instance(RECORDED), instance(), ALICE).annotations == {}
+
+
+@pytest.mark.parametrize("plural", ["images", "volumes"])
+def test_no_edit_of_an_image_or_a_volume_changes_who_made_it(plural: str) -> None:
+    """Neither by somebody with more rights, who would lend them, nor by somebody with fewer."""
+    old, bob = instance(RECORDED), {"username": "bob"}
+    edited = instance(RECORDED, {**SPEC, "refresh": {"interval": "1h"}})
+    assert at_update(plural, old, edited, bob).annotations == {}
+    replaced = instance(spec={**SPEC, "size": "2Gi"})
+    assert at_update(plural, old, replaced, bob).annotations == RECORDED
+    claimed = instance({**RECORDED, "orlop.dev/requested-by": "bob"})
+    assert at_update(plural, old, claimed, bob).annotations == {"orlop.dev/requested-by": "alice"}
 
 
 def test_a_change_of_spec_has_a_new_requester() -> None:
