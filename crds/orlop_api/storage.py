@@ -31,6 +31,15 @@ class StorageAction(StrEnum):
 
     EXPAND = "Expand"
     """Give the data sizeBytes, unless it has as many, once no Assignment of the node has it."""
+    FIND = "Find"
+    """Say whether the data is there, once no Assignment of the node has it. Nothing is made, and nothing deleted."""
+
+
+class Found(StrEnum):
+    """Whether data is there."""
+
+    PRESENT = "Present"
+    ABSENT = "Absent"
 
 
 class StorageOrder(ApiModel):
@@ -46,6 +55,8 @@ class StorageOrder(ApiModel):
     """For Create, and for Expand: the size that it shall have at least."""
     volume_uid: ObjectUid | None = None
     """For Snapshot: the Volume."""
+    generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """For Find: after which attachment it is asked. An answer to an earlier question says nothing."""
     quiesce: Quiesce | None = None
     """For Snapshot: whether a running guest is asked to write out what it holds."""
 
@@ -73,8 +84,12 @@ class StorageReport(ApiModel):
     """What it waits for, or why it failed, in one word."""
     message: Message = ""
     """The same in one sentence."""
+    generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The order's generation."""
+    found: Found | None = None
+    """After Find: whether the data is there."""
     size_bytes: ByteCount | None = None
-    """After Create, Expand and Snapshot: the size that it has."""
+    """After Create, Expand, Snapshot and Find: the size that it has."""
     consistency: Consistency | None = None
     """After Snapshot: what a file system in it is like."""
     taken_at: Annotated[str, Field(max_length=64)] | None = None

@@ -14,7 +14,7 @@ from orlop_agent.snapshots import Snapshots
 from orlop_agent.standing import Standing
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
-from orlop_api.storage import StorageAction, StorageOrder, StorageReport, StorageState
+from orlop_api.storage import Found, StorageAction, StorageOrder, StorageReport, StorageState
 
 _LONGEST = 60.0
 """Seconds between tries, if nothing that the node learns wakes them before."""
@@ -95,10 +95,21 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
             case StorageAction.EXPAND:
                 size = await self._volumes.grow(data, order.size_bytes or 0)
                 return done.model_copy(update={"size_bytes": size})
+            case StorageAction.FIND:
+                has = await self._volumes.find(data)
+                found = Found.ABSENT if has is None else Found.PRESENT
+                return done.model_copy(update={"size_bytes": has, "found": found})
             case StorageAction.SNAPSHOT:
                 taken = await self._snapshots.take(order)
                 return done.model_copy(update=taken.model_dump())
 
 
 def _report(order: StorageOrder, state: StorageState, reason: str = "", message: str = "") -> StorageReport:
-    return StorageReport(uid=order.uid, action=order.action, state=state, reason=reason, message=message)
+    return StorageReport(
+        uid=order.uid,
+        action=order.action,
+        generation=order.generation,
+        state=state,
+        reason=reason,
+        message=message,
+    )

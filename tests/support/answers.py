@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 Body = dict[str, Any]
 
 
-def stored(order: Body) -> Body:
-    """What is said of an order about data: that it is done."""
+def stored(order: Body, there: Collection[str]) -> Body:
+    """What is said of an order about data: that it is done; `there` are the uids of what has data."""
     report = {"uid": order["uid"], "action": order["action"], "state": "Done"}
+    report["generation"] = order.get("generation", 0)
+    if order["action"] == "Find":
+        report |= {"found": "Present", "sizeBytes": 1 << 30} if order["uid"] in there else {"found": "Absent"}
     if order["action"] == "Expand":
         report |= {"sizeBytes": order["sizeBytes"]}
     if order["action"] == "Snapshot":

@@ -143,6 +143,7 @@ class ScriptedAgent:
         self.running: set[str] = set()
         """Uids of Instances whose guests run."""
         self.volumes: set[str] = set()  # uids of those whose files exist
+        self.mute: set[str] = set()  # names of Instances of whose Volumes it does not say that they have data
         self.clinging: set[str] = set()  # uids of Volumes that guests hold on to, and that do not grow
         self.address = f"192.0.2.{1 + sum(node.encode()) % 250}"
         self.beating = True
@@ -189,10 +190,10 @@ class ScriptedAgent:
 
     async def _obey(self, thing: Body) -> None:
         reports = [imported(order, self.imports) for order in thing["spec"].get("imports", [])]
-        done = [stored(order) for order in thing["spec"].get("storage", [])]
+        done = [stored(order, self.volumes) for order in thing["spec"].get("storage", [])]
         self.volumes |= {order["uid"] for order in done if order["action"] == "Create"}
         self.volumes -= {order["uid"] for order in done if order["action"] == "Delete"}
-        known = {"imports": [], "storage": []} | thing.get("status", {})
+        known: Body = {"imports": [], "storage": []} | thing.get("status", {})
         if (known["imports"], known["storage"]) != (reports, done):
             await self.report(imports=reports, storage=done)
 
@@ -242,7 +243,7 @@ class ScriptedAgent:
             order,
             "Running",
             rootDisk="Created",
-            createdVolumes=list(sizes),
+            createdVolumes=[] if order["spec"]["instance"]["name"] in self.mute else list(sizes),
             volumeSizes=[
                 {"volumeUID": uid, "sizeBytes": n} for uid, n in sizes.items() if uid not in self.clinging
             ],

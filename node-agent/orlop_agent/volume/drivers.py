@@ -66,6 +66,11 @@ class Drivers:
         await driver.grow(data, size)
         return await driver.size(data)
 
+    async def find(self, data: VolumeData) -> int | None:
+        """How many bytes the data has; None where there is none."""
+        driver = self.of(data.location)
+        return await driver.size(data) if await driver.exists(data) else None
+
     async def look(self, volumes: Iterable[AssignedVolume]) -> None:
         """Find out whose data is there, where that is not known yet."""
         for data in (VolumeData.of(volume) for volume in volumes if self._is_unknown(volume)):

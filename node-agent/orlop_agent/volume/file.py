@@ -36,7 +36,13 @@ async def make_once(
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         await make(aside)
-        await in_thread(_publish, aside, path)
+        named = asyncio.ensure_future(in_thread(_publish, aside, path))
+        try:
+            await asyncio.shield(named)
+        except asyncio.CancelledError:
+            # A thread cannot be stopped: whoever gives up knows only afterwards whether the file is there.
+            await asyncio.wait([named])
+            raise
     finally:
         # Not to be left on a disk that is full, perhaps because of it.
         await asyncio.shield(asyncio.ensure_future(in_thread(aside.unlink, missing_ok=True)))

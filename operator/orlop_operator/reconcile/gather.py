@@ -41,6 +41,7 @@ from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
 from orlop_operator.reconcile.prepull import Nodes
 from orlop_operator.reconcile.snapshot import SnapshotFacts
+from orlop_operator.reconcile.storage import storage_order
 from orlop_operator.reconcile.volume import VolumeFacts
 from orlop_operator.references import made_port
 from orlop_operator.reviews import Reviews
@@ -239,7 +240,11 @@ def _carrier(store: Store, volume: Volume) -> Hypervisor | None:
         return carrier(volume, store.all(HYPERVISOR))
     keeper = volume.status.node_name if volume.status is not None else None
     node = keeper or maker(volume, store.get(VOLUME_CLASS, "", volume.spec.class_name))
-    return store.get(HYPERVISOR, "", node) if node is not None else None
+    if node is None:
+        # Where nothing is kept nothing is to be done; an order may still stand that was answered.
+        ordered = (host for host in store.all(HYPERVISOR) if storage_order(host, volume.metadata.uid))
+        return next(ordered, None)
+    return store.get(HYPERVISOR, "", node)
 
 
 def snapshot_facts(context: Context, key: Key) -> SnapshotFacts | None:

@@ -19,7 +19,8 @@ def storage_order(host: Hypervisor, uid: str) -> StorageOrder | None:
 def storage_report(host: Hypervisor, order: StorageOrder) -> StorageReport | None:
     """The answer to this very order."""
     reports = host.status.storage if host.status else []
-    return next((r for r in reports if (r.uid, r.action) == (order.uid, order.action)), None)
+    wanted = (order.uid, order.action, order.generation)
+    return next((r for r in reports if (r.uid, r.action, r.generation) == wanted), None)
 
 
 def over(host: Hypervisor, order: StorageOrder) -> bool:

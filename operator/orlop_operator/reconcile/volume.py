@@ -13,7 +13,7 @@ from orlop_api.condition import Condition, is_true
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER
 from orlop_api.quantity import rounded, to_bytes
-from orlop_api.storage import StorageAction, StorageOrder, StorageState
+from orlop_api.storage import Found, StorageAction, StorageOrder, StorageState
 from orlop_api.volume import ReclaimPolicy, Volume
 from orlop_api.volume_class import LocalParameters, VolumeClass, VolumeLocation
 from orlop_operator.kinds import VOLUME
@@ -60,6 +60,17 @@ def created(volume: Volume) -> bool:
     return volume.status is not None and is_true(volume.status.conditions, "Ready")
 
 
+def is_unsettled(volume: Volume) -> bool:
+    """Whether nobody has it, and a node that had it may have made its data and not said so: only that node knows.
+
+    Who wrote the order down may have ended before the answer, and the next answer is about another order.
+    """
+    where, status = pinned(volume), volume.status
+    if where is None or status is None or status.attachment is not None or created(volume):
+        return False
+    return where.local is not None or where.shared is not None
+
+
 def record(volume: Volume, now: datetime) -> Body | None:
     """The status fields that say that the data exists; None where they are there."""
     return None if created(volume) else _conditions(volume, [_CREATED], now)
@@ -78,6 +89,8 @@ def plan_volume(facts: VolumeFacts) -> Plan:
         return _end(facts)
     if facts.created or created(volume):
         return _kept(facts)
+    if is_unsettled(volume):
+        return _settle(facts)
     if facts.volume_class is None:
         name = named("VolumeClass", "", volume.spec.class_name)
         return _say(facts, false("Ready", "VolumeClassNotFound", f"{name} does not exist"))
@@ -85,7 +98,40 @@ def plan_volume(facts: VolumeFacts) -> Plan:
         return _say(facts, false("Ready", "NotSupported", BEGINS_EMPTY))
     if maker(volume, facts.volume_class) is not None:
         return _make(facts, facts.volume_class)
-    return _say(facts, false("Ready", "WaitForFirstInstance", "the data is made with the first Instance"))
+    waits = _say(facts, false("Ready", "WaitForFirstInstance", "the data is made with the first Instance"))
+    return _with_taken_back(facts, waits)
+
+
+def _settle(facts: VolumeFacts) -> Plan:
+    """Ask the node whether the data was made: before that is known nothing may be made anew, nor forgotten."""
+    volume, host, status = facts.volume, facts.hypervisor, facts.volume.status
+    if status is None or status.location is None:
+        raise AssertionError
+    if host is None:
+        where = status.node_name or "that reaches its pool"
+        message = f"whether its data was made is not known, and Hypervisor {where} does not exist"
+        return _say(facts, false("Ready", "NodeNotFound", message))
+    name = host.metadata.name
+    if status.location.local is not None and pool_changed(host, status.pool_id):
+        message = f"whether its data was made is not known: {name} has another data pool now"
+        return _say(facts, false("Ready", "PoolChanged", message))
+    order = StorageOrder(
+        uid=volume.metadata.uid,
+        action=StorageAction.FIND,
+        location=status.location,
+        generation=status.attachments,
+    )
+    ask = giving(host, order)
+    if ask is not None:
+        return ask
+    report = storage_report(host, order)
+    if report is None or report.state is not StorageState.DONE or report.found is None:
+        message = f"waits for {name} to say whether its data was made{why(report)}"
+        return _say(facts, false("Ready", "Settling", message))
+    if report.found is Found.PRESENT:
+        return _say(facts, _CREATED, {"capacityBytes": report.size_bytes})
+    forgotten: Body = {"nodeName": None, "poolID": None, "location": None}
+    return Plan((Patch(VOLUME, volume, {"status": forgotten}, "status"),))
 
 
 def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
@@ -187,8 +233,8 @@ def _end(facts: VolumeFacts) -> Plan:
     if status is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN:
         return Plan((DropFinalizer(VOLUME, volume),))
     where = status.location or VolumeLocation(local=LocalParameters())
-    made_early = maker(volume, None) is not None
-    if not made_early and (not created(volume) or where.nbd is not None or where.iscsi is not None):
+    made_early, maybe = maker(volume, None) is not None, created(volume) or is_unsettled(volume)
+    if not made_early and (not maybe or where.nbd is not None or where.iscsi is not None):
         # Nothing was made, or it is another's server that has it.
         return Plan((DropFinalizer(VOLUME, volume),))
     if facts.copied_by:

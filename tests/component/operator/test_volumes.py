@@ -168,6 +168,18 @@ async def test_a_deleted_instance_frees_what_it_did_not_list_any_more(user: Api,
     await until_free(it, "data")
 
 
+async def test_data_that_was_made_and_not_heard_of_is_found(user: Api, agents: Agents) -> None:
+    it = await prepared(user, "mute", "data")
+    for agent in agents.values():
+        agent.mute.add("web")
+    ready = await it.boot("web", volumes=mounts("data"))
+    assert wishes.condition(await _get(it, "data", "volumes"), "Ready")["status"] == "False"
+    await it.change("web", volumes=[])
+    data = await it.ready("data", "volumes")
+    assert (wishes.condition(data, "Ready")["reason"], data["status"].get("attachment")) == ("Created", None)
+    assert data["status"]["nodeName"] == ready["status"]["nodeName"]
+
+
 async def test_an_unplaced_instance_lets_go_too(user: Api, agents: Agents) -> None:
     it = await prepared(user, "early", "data")
     for agent in agents.values():
@@ -202,8 +214,8 @@ async def test_a_list_that_changes_all_the_time_ends_where_the_user_left_it(
     assert holders == ["web", None, "web"]
 
 
-async def _get(it: Tenant, name: str) -> dict[str, Any]:
-    return await it.api.call("GET", f"{it.path('instances')}/{name}")
+async def _get(it: Tenant, name: str, plural: str = "instances") -> dict[str, Any]:
+    return await it.api.call("GET", f"{it.path(plural)}/{name}")
 
 
 async def test_a_volume_grows_with_its_guest_and_says_how_far_it_is(user: Api, agents: Agents) -> None:

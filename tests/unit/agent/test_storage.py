@@ -17,7 +17,7 @@ from orlop_agent.storage import StorageWork
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.local import LocalVolumes
-from orlop_api.storage import StorageAction, StorageOrder, StorageState
+from orlop_api.storage import Found, StorageAction, StorageOrder, StorageState
 from orlop_api.volume_class import Driver, LocalParameters, VolumeLocation
 
 ORDER = StorageOrder(uid="v-1", action=StorageAction.DELETE, location=VolumeLocation(local=LocalParameters()))
@@ -108,6 +108,28 @@ async def test_an_order_that_is_taken_back_ends(pool: Path, monkeypatch: pytest.
         work.follow([])
         await ended.wait()
     assert work.reports() == []
+
+
+async def test_data_is_found_or_not_and_nothing_else_is_done(pool: Path):
+    drivers = Drivers({Driver.LOCAL: LocalVolumes(pool)})
+    in_use = {"v-2"}
+    work = work_in(pool, lambda: in_use)
+    order = StorageOrder(uid="v-2", action=StorageAction.FIND, location=ORDER.location, generation=3)
+    work.follow([order])
+    await settled(work, StorageState.PENDING)
+    assert work.reports()[0].reason == "InUse", "it may be made at this moment"
+    in_use.clear()
+    work.wake()
+    await settled(work, StorageState.DONE)
+    report = work.reports()[0]
+    assert (report.found, report.size_bytes, report.generation) == (Found.ABSENT, None, 3)
+    assert not (pool / "v-2.qcow2").exists()
+    await drivers.of(order.location).create(VolumeData("v-2", order.location), 1 << 20)
+    work.follow([order.model_copy(update={"generation": 4})])
+    await settled(work, StorageState.DONE)
+    report = work.reports()[0]
+    assert (report.found, report.size_bytes, report.generation) == (Found.PRESENT, 1 << 20, 4)
+    await work.close()
 
 
 async def test_data_grows_and_its_size_is_told(tmp_path: Path):

@@ -16,7 +16,7 @@ from orlop_operator.reconcile.effects import Body, Patch
 from orlop_operator.reconcile.instance import origins
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
 from orlop_operator.reconcile.location import driver, locate, maker, needed_pool, pinned
-from orlop_operator.reconcile.volume import created
+from orlop_operator.reconcile.volume import created, is_unsettled
 from orlop_operator.scheduling import Pin, PoolNeed
 
 TYPE = "VolumesReady"
@@ -110,6 +110,11 @@ def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
         return Blocker("VolumeNotFound", f"{what} does not exist")
     if volume.metadata.deleting:
         return Blocker("VolumeNotReady", f"{what} is being deleted")
+    if is_unsettled(volume):
+        return Blocker(
+            "VolumeNotReady",
+            f"{what} was let go before it was known whether it has data: its Ready says more",
+        )
     if disk.volume_class is None:
         return Blocker(
             "VolumeClassNotFound", f"VolumeClass {volume.spec.class_name} of {what} does not exist"
@@ -179,9 +184,7 @@ def holds(instance: Instance, volume: Volume, node: str) -> bool:
 def detach(volume: Volume, fresh: Body | None) -> Patch[Volume]:
     """Free it; `fresh` says on it that its data exists, where that is news.
 
-    A Volume whose data was never made has no node any more.
+    Where nothing says so it may exist all the same: its node and location stay until that node was asked.
     """
     change: Body = {"attachment": None} | (fresh or {})
-    if fresh is None and not created(volume):
-        change |= {"nodeName": None, "poolID": None, "location": None}
     return Patch(VOLUME, volume, {"status": change}, "status")
