@@ -27,6 +27,7 @@ from orlop_agent.image.store import ImageStore
 from orlop_agent.inventory import Inventory
 from orlop_agent.journal import Journal
 from orlop_agent.ledger import Ledger
+from orlop_agent.makings import Makings
 from orlop_agent.metrics import CacheMetrics, serve
 from orlop_agent.origins import Origins
 from orlop_agent.paths import Layout
@@ -108,6 +109,8 @@ async def assembled(
         facts = await _facts(settings, me, kind, hypervisor, version)
         capacity = node.capacity(config.node, layout.data)
 
+        makings = Makings(volumes, Origins(images, snapshots).open)
+
         def learn(instance_uid: str, assignment: Assignment | None) -> None:
             agents[0].learn(instance_uid, assignment)
 
@@ -117,9 +120,8 @@ async def assembled(
             hypervisor=hypervisor,
             journal=Journal(layout.journal),
             ledger=Ledger(lambda: capacity),
-            preparation=Preparation(
-                layout, client, images, wiring, volumes, hypervisor, Origins(images, snapshots)
-            ),
+            preparation=Preparation(layout, client, images, wiring, volumes, hypervisor, makings),
+            makings=makings,
             wiring=wiring,
             architecture=node.architecture(),
             disk_cache=cache_mode(layout.instances),
@@ -127,7 +129,7 @@ async def assembled(
         )
 
         def in_use() -> set[str]:
-            return agents[0].volumes_in_use()
+            return agents[0].volumes_in_use() | makings.under_way().keys()
 
         storage = StorageWork(volumes, snapshots, in_use)
         inventory = Inventory(
@@ -145,13 +147,16 @@ async def assembled(
             pools,
             iscsi,
         )
+        makings.listen(lambda _: storage.wake())
         agents.append(Agent(me, kind, client, cache, services, volumes, inventory, storage))
+        makings.listen(agents[0].wake)
         counts = asyncio.create_task(
             serve(settings.host_ip, settings.orlop_metrics_port, images.exposition), name="metrics"
         )
         try:
             yield agents[0]
         finally:
+            await makings.close()
             counts.cancel()
             await asyncio.gather(counts, return_exceptions=True)
             await wiring.close()

@@ -22,6 +22,7 @@ from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import Hypervisor, HypervisorError, Mark
 from orlop_agent.journal import Journal, Record
 from orlop_agent.ledger import Ledger, slot_of
+from orlop_agent.makings import Makings
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.observed import Memory, Observed, order_key
 from orlop_agent.paths import Layout
@@ -44,6 +45,7 @@ class Services:
     journal: Journal
     ledger: Ledger
     preparation: Preparation
+    makings: Makings
     wiring: Wiring
     architecture: str
     disk_cache: str
@@ -102,28 +104,30 @@ class Executor:
                 return outcome.went_on(memory, observed.now)
             case steps.PressPower():
                 await on.hypervisor.shutdown(self._uid)
-                seconds = _order(observed).spec.stop_policy.timeout_seconds
+                deadline = observed.now + _order(observed).spec.stop_policy.timeout_seconds
                 return replace(
                     memory,
-                    power_off_at=memory.power_off_at or observed.now + seconds,
+                    power_off_at=memory.power_off_at or deadline,
                     press_again_at=observed.now + _PRESS_SECONDS,
                 )
             case steps.Spare():
-                return replace(
-                    memory,
-                    power_off_at=None,
-                    press_again_at=0.0,
-                    asked_until=memory.power_off_at or 0.0,
-                )
+                until = memory.power_off_at or 0.0
+                return replace(memory, power_off_at=None, press_again_at=0.0, asked_until=until)
             case steps.Destroy():
                 await on.hypervisor.destroy(self._uid)
                 return replace(memory, mine=None, orphan=None)
+            case steps.MakeDisk(volume_uid=uid):
+                await on.makings.begin(observed.volume(uid), self._uid)
+                return memory
+            case steps.EndMaking(volume_uid=uid):
+                await on.makings.drop(uid, self._uid)
+                return memory
             case steps.AttachDisk(volume_uid=uid):
                 await self._attach(observed, uid)
                 return outcome.untroubled(memory, uid)
             case steps.LimitDisk(volume_uid=uid):
-                target, volume = observed.target(uid), observed.volume(uid)
-                await on.hypervisor.limit_disk(self._uid, target, limits_of(volume))
+                limits = limits_of(observed.volume(uid))
+                await on.hypervisor.limit_disk(self._uid, observed.target(uid), limits)
                 return memory
             case steps.FitDisk(volume_uid=uid):
                 target, volume = observed.target(uid), observed.volume(uid)
@@ -228,7 +232,7 @@ class Executor:
 
     async def _attach(self, observed: Observed, volume_uid: str) -> None:
         volume = observed.volume(volume_uid)
-        made = await self._on.preparation.volume(volume, _order(observed).spec.secret)
+        made = await self._on.preparation.volume(self._uid, volume, _order(observed).spec.secret)
         has = observed.domain.disks if observed.domain is not None else ()
         await self._on.hypervisor.attach_disk(self._uid, added_disk(made, self._on.disk_cache, has))
 

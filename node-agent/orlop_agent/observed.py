@@ -113,6 +113,8 @@ class Observed:
     """The file is there."""
     created_volumes: tuple[str, ...]
     """Uids of the Volumes of this order whose data is here."""
+    makings: Mapping[str, str]
+    """Uids of Volumes whose data is being made for the Instance, and how far that is."""
     no_room: str | None
     """Why the node has no room for it; None where it has, or holds its slot already."""
 

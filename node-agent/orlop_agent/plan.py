@@ -32,6 +32,7 @@ from orlop_agent.steps import (
     Begin,
     Create,
     Destroy,
+    EndMaking,
     Erase,
     Forget,
     KeepOrphan,
@@ -58,6 +59,10 @@ _LOOK_AGAIN = 1.0
 
 def plan(observed: Observed) -> Step:
     """One step, or Wait."""
+    unwanted = volumes.unwanted_making(observed)
+    if unwanted is not None:
+        # Before anything is said: who hears that a Volume is let go counts on it that nothing is made there.
+        return EndMaking(unwanted)
     trouble = observed.memory.trouble
     if trouble is not None and trouble.retry_at > observed.now:
         return _in_trouble(observed)

@@ -10,7 +10,7 @@ import base64
 import binascii
 import shutil
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -25,9 +25,9 @@ from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.pace import Pace
 from orlop_agent.image.store import ImageFiles
+from orlop_agent.makings import Makings
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.observed import listed
-from orlop_agent.origins import Origins
 from orlop_agent.paths import Layout
 from orlop_agent.report import not_ready
 from orlop_agent.seed.content import files
@@ -85,6 +85,8 @@ class Attempt:
     """Reason and message for each condition whose part is not there yet."""
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The same for the part that failed."""
+    details: dict[str, Callable[[], str]] = field(default_factory=dict)
+    """Asked how far a part is that says nothing by itself."""
 
     async def part(self, name: str, doing: str, work: Awaitable[T]) -> T:
         """Carry one part out, and know meanwhile and in the end how it stands. StepError when it fails."""
@@ -102,9 +104,12 @@ class Attempt:
     def conditions(self) -> tuple[Condition, ...]:
         """What failed, or else what is not there yet."""
         return tuple(
-            not_ready(part, reason, message, self.generation)
+            not_ready(part, reason, message or self._detail(part), self.generation)
             for part, (reason, message) in (self.failed or self.waiting).items()
         )
+
+    def _detail(self, part: str) -> str:
+        return self.details[part]() if part in self.details else ""
 
 
 class Preparation:
@@ -118,7 +123,7 @@ class Preparation:
         wiring: Wiring,
         volumes: Drivers,
         hypervisor: Hypervisor,
-        origins: Origins,
+        makings: Makings,
     ) -> None:
         self._layout = layout
         self._client = client
@@ -126,7 +131,7 @@ class Preparation:
         self._wiring = wiring
         self._volumes = volumes
         self._hypervisor = hypervisor
-        self._origins = origins
+        self._makings = makings
 
     async def prepare(self, assignment: Assignment, attempt: Attempt) -> Prepared:
         """All parts. The first that fails is raised (StepError), and the others are stopped."""
@@ -140,8 +145,9 @@ class Preparation:
             attempt.part("ImageReady", "Pulling", self._root(uid, spec, pinned, attempt))
         )
         volumes = asyncio.create_task(
-            attempt.part("VolumesReady", "Making", self._data(listed(assignment), spec.secret))
+            attempt.part("VolumesReady", "Making", self._data(uid, listed(assignment), spec.secret))
         )
+        attempt.details["VolumesReady"] = lambda: self._makings_told(assignment)
         wiring = asyncio.create_task(
             attempt.part("NetworkReady", "Wiring", self._wiring.prepare(uid, spec.instance.name, spec.nics))
         )
@@ -185,13 +191,24 @@ class Preparation:
         await make_overlay(path, max(size, pinned.virtual_size_bytes), files.disk, files.format.value)
         return Disk(DiskFile(path), "qcow2", base=BaseImage(files.disk, files.format.value)), (), kernel
 
-    async def _data(self, volumes: Sequence[AssignedVolume], secret: AssignedSecret | None) -> list[Disk]:
-        return await asyncio.gather(*(self.volume(volume, secret) for volume in volumes))
+    async def _data(
+        self, instance_uid: str, volumes: Sequence[AssignedVolume], secret: AssignedSecret | None
+    ) -> list[Disk]:
+        return await asyncio.gather(*(self.volume(instance_uid, volume, secret) for volume in volumes))
 
-    async def volume(self, volume: AssignedVolume, secret: AssignedSecret | None) -> Disk:
+    def _makings_told(self, assignment: Assignment) -> str:
+        told = self._makings.under_way(assignment.spec.instance.uid)
+        parts = (
+            f"disk {v.name}: {told.get(v.volume_uid)}"
+            for v in assignment.spec.volumes
+            if told.get(v.volume_uid)
+        )
+        return "; ".join(parts)
+
+    async def volume(self, instance_uid: str, volume: AssignedVolume, secret: AssignedSecret | None) -> Disk:
         """One Volume's disk, its data made at its first use, what opens it at hand. StepError."""
         uid = volume.volume_uid
-        disk = await self._volumes.ensure(volume, self._origins.open)
+        disk = await self._makings.made(volume, instance_uid)
         unit = volume.location.iscsi
         if unit is not None and unit.account is not None:
             chap = await self._secret(

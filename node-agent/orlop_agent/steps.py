@@ -59,6 +59,20 @@ class Destroy:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeDisk:
+    """Begin to make the data of a Volume that the guest shall have; whether it is there is seen later."""
+
+    volume_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndMaking:
+    """The data of a Volume is not wanted any more: it is not made further."""
+
+    volume_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttachDisk:
     """Plug a Volume of the order into the guest that runs."""
 
@@ -159,7 +173,7 @@ class Wait:
     until: float | None = None
 
 
-DiskStep = AttachDisk | DetachDisk | LimitDisk | FitDisk | GrowData
+DiskStep = MakeDisk | AttachDisk | DetachDisk | LimitDisk | FitDisk | GrowData
 """A step for one Volume: what goes wrong with it holds up nothing else."""
 TouchesDomain = Create | Resume | GoOn | PressPower | Destroy | DiskStep
 """Steps after which the domain may be another than it was."""
@@ -175,6 +189,8 @@ Step = (
     | PressPower
     | Spare
     | Destroy
+    | MakeDisk
+    | EndMaking
     | AttachDisk
     | DetachDisk
     | LimitDisk

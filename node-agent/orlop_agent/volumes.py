@@ -12,8 +12,8 @@ from orlop_agent.domain.limits import limits_of
 from orlop_agent.hypervisor import DomainDisk
 from orlop_agent.observed import DiskMemory, Observed
 from orlop_agent.report import PARTS, all_ready, not_ready, sizes
-from orlop_agent.steps import AttachDisk, DetachDisk, DiskStep, FitDisk, GrowData, LimitDisk, Read
-from orlop_api.assignment import AssignedVolume, Assignment
+from orlop_agent.steps import AttachDisk, DetachDisk, DiskStep, FitDisk, GrowData, LimitDisk, MakeDisk, Read
+from orlop_api.assignment import AssignedVolume, Assignment, Desired
 from orlop_api.condition import Condition
 from orlop_api.volume import Access
 
@@ -21,6 +21,9 @@ MOST = 16
 """Volumes in a domain at once: as many as an order may list. The machine has places for them, and for its NICs."""
 PATIENCE = 3.0
 """Seconds that a guest may take to let go of a disk before that is told."""
+TELL_AGAIN = 10.0
+"""Seconds between words on how far a copy is."""
+_STAYS = frozenset({Desired.RUNNING, Desired.STOPPED})
 _PART = PARTS[-1]
 
 
@@ -31,10 +34,29 @@ def next_step(observed: Observed, assignment: Assignment) -> DiskStep | Read | N
         # Nothing is taken away on the word of a cache.
         return DetachDisk(due[0]) if observed.fresh else Read()
     steps: list[DiskStep] = []
-    if len(_attached(observed)) < MOST:
-        steps += [AttachDisk(volume.volume_uid) for volume in _missing(observed, assignment)]
+    for volume in _missing(observed, assignment):
+        uid = volume.volume_uid
+        if uid in observed.makings:
+            continue
+        if not _is_made(observed, volume):
+            steps.append(MakeDisk(uid))
+        elif len(_attached(observed)) < MOST:
+            steps.append(AttachDisk(uid))
     steps += _changes(observed, assignment)
     return next((step for step in steps if _is_due(observed, step)), None)
+
+
+def unwanted_making(observed: Observed) -> str | None:
+    """A Volume whose data is being made, and that the order does not list any more."""
+    order = observed.assignment
+    wanted: set[str] = set()
+    if order is not None and order.spec.node_name == observed.me.node and order.spec.desired in _STAYS:
+        wanted = {volume.volume_uid for volume in order.spec.volumes}
+    return next((uid for uid in observed.makings if uid not in wanted), None)
+
+
+def _is_made(observed: Observed, volume: AssignedVolume) -> bool:
+    return volume.created == "Created" or volume.volume_uid in observed.created_volumes
 
 
 def _changes(observed: Observed, assignment: Assignment) -> Iterator[DiskStep]:
@@ -99,6 +121,8 @@ def due_at(observed: Observed, assignment: Assignment) -> float | None:
     waiting = {volume.volume_uid for volume in _missing(observed, assignment)}
     waiting |= {step.volume_uid for step in _changes(observed, assignment)}
     moments = [_memory(observed, uid).due_at for uid in waiting]
+    if waiting & observed.makings.keys():
+        moments.append(observed.now + TELL_AGAIN)
     for uid in _unwanted(observed, assignment):
         known = _memory(observed, uid)
         moments += [known.due_at] if known.asked_at is None else [known.due_at, known.asked_at + PATIENCE]
@@ -121,6 +145,9 @@ def _blocker(observed: Observed, assignment: Assignment) -> tuple[str, str] | No
         known = _memory(observed, volume.volume_uid)
         if known.reason:
             return known.reason, f"disk {volume.name}: {known.message}"
+        if volume.volume_uid in observed.makings:
+            told = observed.makings[volume.volume_uid]
+            return "Making", f"disk {volume.name}: {told}" if told else ""
         return "Attaching", ""
     names = {volume.volume_uid: volume.name for volume in assignment.spec.volumes}
     for step in _changes(observed, assignment):

@@ -103,6 +103,8 @@ class Worker:
             return await self._blind(error)
         assignment = self._cache.get(self._uid)
         await self._volumes.look(assignment.spec.volumes if assignment else ())
+        for uid, failure in self._on.makings.failures(self._uid).items():
+            self.memory = trouble.of_disk(self._uid, steps.MakeDisk(uid), failure, self.memory)
         fresh = False
         for _ in range(_STEPS_AT_ONCE):
             try:
@@ -221,6 +223,7 @@ class Worker:
             memory=self.memory,
             has_root_disk=self._on.layout.root_disk(self._uid).exists(),
             created_volumes=self._made(assignment) if assignment else (),
+            makings=self._on.makings.under_way(self._uid),
             no_room=self._shortage(assignment),
         )
 

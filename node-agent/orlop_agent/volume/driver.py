@@ -5,6 +5,7 @@ tests/component/volume/test_contract.py is what each must do; it asks all of the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,14 @@ class VolumeData:
         return cls(volume.volume_uid, volume.location)
 
 
+Tell = Callable[[float], None]
+"""Told how far a copy is, in percent, now and then."""
+
+
+def unheard(_percent: float) -> None:
+    """Nobody asks how far it is."""
+
+
 class VolumeDriver(Protocol):
     """Keeps the data of Volumes. Every call may be repeated, and ended at any moment; all raise StepError.
 
@@ -45,7 +54,7 @@ class VolumeDriver(Protocol):
     async def create(self, data: VolumeData, size: int) -> None:
         """Make `size` bytes that read as zeros, unless the data is there."""
 
-    async def copy_from(self, data: VolumeData, origin: Disk, size: int) -> None:
+    async def copy_from(self, data: VolumeData, origin: Disk, size: int, tell: Tell = unheard) -> None:
         """Make the data as a copy of a disk that nobody writes to, unless it is there.
 
         The copy stands alone. It has `size` bytes, at least those of the origin; what is beyond reads as zeros.

@@ -9,7 +9,7 @@ import structlog
 
 from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
-from orlop_agent.volume.driver import VolumeData, VolumeDriver
+from orlop_agent.volume.driver import Tell, VolumeData, VolumeDriver, unheard
 from orlop_api.assignment import AssignedOrigin, AssignedVolume
 from orlop_api.volume_class import Driver, VolumeLocation
 
@@ -27,8 +27,15 @@ class Drivers:
         """Who keeps what is there."""
         return self._drivers[location.driver]
 
+    def disk(self, volume: AssignedVolume) -> Disk:
+        """What QEMU opens; nothing is looked at."""
+        return self.of(volume.location).disk(VolumeData.of(volume))
+
     async def ensure(
-        self, volume: AssignedVolume, origin: Callable[[AssignedOrigin], AbstractAsyncContextManager[Disk]]
+        self,
+        volume: AssignedVolume,
+        origin: Callable[[AssignedOrigin], AbstractAsyncContextManager[Disk]],
+        tell: Tell = unheard,
     ) -> Disk:
         """The disk of a Volume, its data made at its first use: empty, or as what it begins as.
 
@@ -45,7 +52,7 @@ class Drivers:
             await driver.create(data, volume.size_bytes)
         elif not await driver.exists(data):
             async with origin(volume.origin) as disk:
-                await driver.copy_from(data, disk, volume.size_bytes)
+                await driver.copy_from(data, disk, volume.size_bytes, tell)
         self._there.add(data.uid)
         return driver.disk(data)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
+from orlop_agent.volume.driver import Tell, unheard
 from orlop_agent.volume.file import InThread, make_once, remove
 from orlop_agent.volume.reflink import reflink
 from orlop_api.image import DiskFormat
@@ -57,7 +58,7 @@ class FileDisk:
         if not await self.exists():
             await make_once(self.path, make, self.in_thread)
 
-    async def copy_from(self, origin: Disk, size: int) -> None:
+    async def copy_from(self, origin: Disk, size: int, tell: Tell = unheard) -> None:
         """Make it as a copy that stands alone, unless it is there."""
 
         async def make(aside: Path) -> None:
@@ -70,7 +71,8 @@ class FileDisk:
                 )
             if not await self._share(origin, aside):
                 preallocation = self.preallocation.value.lower()
-                await qemu_img.convert(origin, aside, self.format.value, had, preallocation=preallocation)
+                form = self.format.value
+                await qemu_img.convert(origin, aside, form, had, preallocation=preallocation, tell=tell)
             if had < size:
                 await qemu_img.resize(Disk(DiskFile(aside), self.format.value), size)
 

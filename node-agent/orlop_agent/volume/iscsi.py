@@ -15,7 +15,7 @@ import structlog
 from orlop_agent import durable
 from orlop_agent.domain.spec import Disk, IscsiUnit
 from orlop_agent.failure import StepError
-from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.driver import Tell, VolumeData, unheard
 from orlop_agent.volume.filedisk import FileDisk
 from orlop_agent.volume.local import file_name
 from orlop_agent.volume.target import TargetDriver, Unit
@@ -61,8 +61,8 @@ class IscsiVolumes:
             await self._file(data).create(size)
             await self._publish(data)
 
-    async def copy_from(self, data: VolumeData, origin: Disk, size: int) -> None:
-        await self._own(data).copy_from(origin, size)
+    async def copy_from(self, data: VolumeData, origin: Disk, size: int, tell: Tell = unheard) -> None:
+        await self._own(data).copy_from(origin, size, tell)
         await self._publish(data)
 
     async def size(self, data: VolumeData) -> int:

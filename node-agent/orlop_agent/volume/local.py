@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
-from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.driver import Tell, VolumeData, unheard
 from orlop_agent.volume.filedisk import FileDisk
 from orlop_api.volume_class import LocalParameters
 
@@ -39,8 +39,8 @@ class LocalVolumes:
     async def create(self, data: VolumeData, size: int) -> None:
         await self._file(data).create(size)
 
-    async def copy_from(self, data: VolumeData, origin: Disk, size: int) -> None:
-        await self._file(data).copy_from(origin, size)
+    async def copy_from(self, data: VolumeData, origin: Disk, size: int, tell: Tell = unheard) -> None:
+        await self._file(data).copy_from(origin, size, tell)
 
     async def size(self, data: VolumeData) -> int:
         return await self._file(data).size()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orlop_agent.domain.spec import Disk, NbdExport
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
-from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.driver import Tell, VolumeData, unheard
 
 
 class NbdVolumes:
@@ -40,7 +40,13 @@ class NbdVolumes:
                 permanent=True,
             )
 
-    async def copy_from(self, data: VolumeData, origin: Disk, size: int) -> None:  # noqa: ARG002 - the Protocol's
+    async def copy_from(
+        self,
+        data: VolumeData,  # noqa: ARG002 - the Protocol's
+        origin: Disk,  # noqa: ARG002
+        size: int,  # noqa: ARG002
+        tell: Tell = unheard,  # noqa: ARG002
+    ) -> None:
         """Not repeatable after a guest wrote: the export is there before the copy is, so nothing tells."""
         raise StepError("NotSupported", "a volume of driver nbd cannot be made as a copy", permanent=True)
 

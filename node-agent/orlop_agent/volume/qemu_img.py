@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from orlop_agent.domain.spec import Disk, DiskFile, DiskSource, IscsiUnit, NbdEx
 from orlop_agent.failure import StepError
 
 _DEADLINE = 60.0
+_PERCENT = re.compile(rb"\((\d+\.\d+)/100%\)")
 _SLOWEST = 4 << 20
 """Bytes a second below which a copy counts as stuck."""
 CHAP = "chap"
@@ -35,13 +38,24 @@ async def create(
     await _run("create", "-q", "-f", form, "-o", options, *over, str(path), str(size), patience=written)
 
 
-async def convert(origin: Disk, target: Path, form: str, size: int, *, preallocation: str = "off") -> None:
-    """Make the file a copy of a disk of `size` bytes, holes kept, nothing below it. StepError: DiskNotMade."""
+async def convert(
+    origin: Disk,
+    target: Path,
+    form: str,
+    size: int,
+    *,
+    preallocation: str = "off",
+    tell: Callable[[float], None] | None = None,
+) -> None:
+    """Make the file a copy of a disk of `size` bytes, holes kept, nothing below it. StepError: DiskNotMade.
+
+    `tell` hears how many percent are done.
+    """
     source, where = operand(origin.source), str(target)
     options = f"preallocation={preallocation}"
-    await _run(
-        "convert", "-q", "-f", origin.format, "-O", form, "-o", options, source, where, patience=2 * size
-    )
+    said = "-q" if tell is None else "-p"
+    command = ("convert", said, "-f", origin.format, "-O", form, "-o", options, source, where)
+    await _run(*command, patience=2 * size, tell=tell)
 
 
 async def fill(origin: Disk, target: Disk, size: int) -> None:
@@ -90,7 +104,23 @@ def _json(options: dict[str, Any]) -> str:
     return f"json:{json.dumps({'file': options})}"
 
 
-async def _run(*arguments: str, patience: int = 0) -> bytes:
+async def _heard(
+    process: asyncio.subprocess.Process, tell: Callable[[float], None] | None
+) -> tuple[bytes, bytes]:
+    """What it says on both ways until it ends; with `tell` the first is how far it is, and not kept."""
+    if tell is None or process.stdout is None or process.stderr is None:
+        return await process.communicate()
+
+    async def follow(stream: asyncio.StreamReader) -> None:
+        while said := await stream.read(1 << 12):
+            if found := _PERCENT.findall(said):
+                tell(float(found[-1]))
+
+    _, said, _ = await asyncio.gather(follow(process.stdout), process.stderr.read(), process.wait())
+    return b"", said
+
+
+async def _run(*arguments: str, patience: int = 0, tell: Callable[[float], None] | None = None) -> bytes:
     """What it printed. `patience`: bytes that it has to move, at most."""
     deadline = _DEADLINE + patience / _SLOWEST
     async with _copies_at_once if arguments[0] == "convert" else _at_once:
@@ -102,7 +132,7 @@ async def _run(*arguments: str, patience: int = 0) -> bytes:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            printed, said = await asyncio.wait_for(process.communicate(), deadline)
+            printed, said = await asyncio.wait_for(_heard(process, tell), deadline)
         except TimeoutError as error:
             process.kill()
             await process.wait()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
-from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.driver import Tell, VolumeData, unheard
 from orlop_agent.volume.filedisk import FileDisk
 from orlop_agent.volume.local import file_name
 from orlop_agent.volume.pools import SharedPools
@@ -38,8 +38,8 @@ class SharedVolumes:
     async def create(self, data: VolumeData, size: int) -> None:
         await (await self._enter(data)).create(size)
 
-    async def copy_from(self, data: VolumeData, origin: Disk, size: int) -> None:
-        await (await self._enter(data)).copy_from(origin, size)
+    async def copy_from(self, data: VolumeData, origin: Disk, size: int, tell: Tell = unheard) -> None:
+        await (await self._enter(data)).copy_from(origin, size, tell)
 
     async def size(self, data: VolumeData) -> int:
         return await (await self._enter(data)).size()

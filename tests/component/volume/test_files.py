@@ -104,3 +104,15 @@ async def test_no_blocks_are_shared_with_a_disk_that_a_machine_writes_to(sharing
     await driver.copy_from(copy, driver.disk(first), SIZE)
     await driver.delete(first)
     await driver.delete(copy)
+
+
+async def test_a_copy_tells_how_far_it_is(tmp_path):
+    driver = LocalVolumes(tmp_path)
+    first, copy = kept("first", DiskFormat.RAW), kept("copy", DiskFormat.QCOW2)
+    await driver.create(first, SIZE)
+    await write(driver.disk(first), 0x5A, 0, SIZE)
+    heard = []
+    await driver.copy_from(copy, driver.disk(first), SIZE, heard.append)
+    assert heard == sorted(heard)
+    assert (heard[0] < 100, heard[-1]) == (True, 100)
+    await holds(driver.disk(copy), 0x5A, 0, SIZE)

@@ -75,6 +75,7 @@ def look(**changes: Any) -> Observed:
         "memory": Memory(),
         "has_root_disk": False,
         "created_volumes": (),
+        "makings": {},
         "no_room": None,
     }
     return Observed(**{**fields, **changes})

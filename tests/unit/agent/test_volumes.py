@@ -26,7 +26,8 @@ def guest(*disks: DomainDisk) -> Any:
 def look(wanted: list[dict[str, Any]], *disks: DomainDisk, **changes: Any) -> Any:
     """A guest with these disks, all of them measured already."""
     known = {disk.volume_uid: DiskMemory(size=1 << 20) for disk in disks if disk.volume_uid}
-    fields = {"memory": Memory(disks=known), **changes}
+    made = tuple(each["volumeUID"] for each in wanted)
+    fields = {"memory": Memory(disks=known), "created_volumes": made, **changes}
     return running(assignment=order(RAN, volumes=wanted), domain=guest(*disks), **fields)
 
 
@@ -37,6 +38,28 @@ def told(found: Any) -> tuple[str, str, str]:
     assert step.status.state is State.RUNNING
     (ready,) = [c for c in step.status.conditions if c.type == "VolumesReady"]
     return ready.status, ready.reason, ready.message
+
+
+def test_data_is_made_beside_the_guest_and_plugged_in_once_it_is_there():
+    found = look([volume("new"), volume("old", created="Created")], created_volumes=())
+    assert plan(found) == steps.MakeDisk("new")
+    found = replace(found, makings={"new": "12 % of what it begins as are copied"})
+    assert plan(found) == steps.AttachDisk("old"), "one that is made holds up no other"
+    found = look([volume("new")], created_volumes=(), makings=found.makings)
+    assert told(found) == ("False", "Making", "disk new: 12 % of what it begins as are copied")
+    step = plan(found)
+    assert isinstance(step, steps.Report)
+    assert step.until == found.now + 10
+    assert plan(look([volume("new")])) == steps.AttachDisk("new")
+
+
+def test_what_is_not_wanted_any_more_is_not_made_further_before_anything_is_said():
+    making = {"new": ""}
+    assert plan(look([], makings=making)) == steps.EndMaking("new")
+    stops = look([volume("new")], makings=making, created_volumes=())
+    for desired, step in (("Stopped", steps.Read()), ("Purged", steps.EndMaking("new"))):
+        order_now = order(RAN, volumes=[volume("new")], desired=desired)
+        assert plan(replace(stops, assignment=order_now)) == step, "what stays is made further"
 
 
 def test_what_is_as_it_shall_be_is_left_alone():
@@ -156,7 +179,7 @@ def test_only_a_start_is_prepared_anew_for_its_volumes():
     before, after = order(RAN), order(RAN, volumes=[volume("a")])
     assert order_key(before) != order_key(after)
     assert order_key(before) == order_key(order(RAN, instanceGeneration=7))
-    assert isinstance(plan(running(assignment=after)), steps.AttachDisk)
+    assert isinstance(plan(running(assignment=after)), steps.MakeDisk)
 
 
 def test_a_stopped_instance_has_its_volumes_grow():
