@@ -223,7 +223,7 @@ class ImageStatus(ApiModel):
     """What the Image was and is, with spec.refresh: the newest first, at most ten."""
     conditions: Conditions = []
     """Ready: imported, verified, and usable by Instances. Refreshed, with spec.refresh: the last look at the source
-    brought the whole file."""
+    brought the whole file. Authorized, with Secrets: whoever made the Image may still get them."""
 
 
 class Image(ApiModel):

@@ -116,6 +116,8 @@ class VolumeStatus(ApiModel):
     """The node that keeps the data, where only one does; Instances with this Volume run there."""
     pool_id: ObjectUid | None = None
     """The data pool on that node, by the random name it got when it was made."""
+    origin_uid: ObjectUid | None = None
+    """Uid of what spec.source named when the Volume was first looked at: nothing else with that name counts."""
     location: VolumeLocation | None = None
     """How the data is kept: from the class, fixed when the Volume is first attached."""
     attachment: Attachment | None = None

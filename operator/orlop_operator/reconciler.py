@@ -24,13 +24,13 @@ from orlop_operator.reconcile.gather import (
     Context,
     Look,
     hypervisor_facts,
-    image_facts,
     instance_facts,
     network_facts,
     port_facts,
     snapshot_facts,
     volume_facts,
 )
+from orlop_operator.reconcile.gather_image import image_facts
 from orlop_operator.reconcile.hypervisor import LAPSE, plan_hypervisor
 from orlop_operator.reconcile.image import plan_image
 from orlop_operator.reconcile.instance.plan import plan_instance

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE
 from orlop_api.claim import ClaimType
 from orlop_api.hypervisor import Hypervisor
+from orlop_api.image import Image
 from orlop_api.instance import Instance, NetworkInterface
 from orlop_api.peer import ImagePeer, NodeCertificate
 from orlop_api.requester import from_annotations
@@ -31,15 +32,14 @@ from orlop_operator.kinds import (
     OwnedPort,
 )
 from orlop_operator.placements import Placements
-from orlop_operator.reconcile.hypervisor import HypervisorFacts, wanted
-from orlop_operator.reconcile.image import ImageFacts
+from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts, named
 from orlop_operator.reconcile.location import carrier, maker, pinned
 from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
-from orlop_operator.reconcile.prepull import Nodes
+from orlop_operator.reconcile.rights import of_image, of_volume
 from orlop_operator.reconcile.snapshot import SnapshotFacts
 from orlop_operator.reconcile.storage import storage_order
 from orlop_operator.reconcile.volume import VolumeFacts
@@ -87,30 +87,36 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         return None
     spec, meta = instance.spec, instance.metadata
     requester = from_annotations(meta.annotations)
-    image = spec.boot.image_ref
+    reference = spec.boot.image_ref
+    image = store.get(IMAGE, reference.namespace or meta.namespace, reference.name)
+    disks = tuple(_disk(store, instance, i) for i in range(len(spec.volumes)))
+    asked = questions(instance, requester) if requester else ()
+    lent = of_image(image) if image is not None else ()
+    begun = (question for disk in disks if disk.volume is not None for question in of_volume(disk.volume))
     facts = Facts(
         instance=instance,
         now=context.now(),
         assignment=store.assignment_of(meta.uid),
         assignment_is_fresh=(ASSIGNMENT.name, ASSIGNMENT_NAMESPACE, meta.uid) in look.read,
         flavor=store.get(FLAVOR, "", spec.flavor_name),
-        image=store.get(IMAGE, image.namespace or meta.namespace, image.name),
+        image=image,
         nics=tuple(_nic(store, instance, nic) for nic in spec.networks),
-        disks=tuple(_disk(store, instance, i) for i in range(len(spec.volumes))),
-        answers=context.reviews.of(questions(instance, requester)) if requester else {},
+        disks=disks,
+        answers=context.reviews.of((*asked, *lent, *begun)),
         secrets=look.secrets,
         excluded=dict(context.refusals.get(meta.uid, {})),
         chosen=look.chosen,
         claimed=frozenset(context.claimed),
         place=context.placements.choose,
         hypervisor=lambda name: store.get(HYPERVISOR, "", name),
-        peers=lambda digest, node: _peers(context, digest, node, meta.uid),
+        peers=lambda digest, node: peers(context, digest, node, meta.uid),
+        cached=lambda digest: bool(context.placements.having(digest)),
         used_volumes=tuple(store.volumes_of(meta.uid)),
     )
     return _with_holdings(store, facts) if meta.deleting else facts
 
 
-def _peers(context: Context, digest: str, node: str, seed: str) -> tuple[ImagePeer, ...]:
+def peers(context: Context, digest: str, node: str, seed: str) -> tuple[ImagePeer, ...]:
     """Nodes that the image may be had from; another seed begins with another one."""
     having = context.placements.having(digest)
     start = zlib.crc32(seed.encode()) % len(having) if having else 0
@@ -132,15 +138,16 @@ def _disk(store: Store, instance: Instance, index: int) -> DiskFacts:
     mount = instance.spec.volumes[index]
     volume = store.get(VOLUME, instance.metadata.namespace, mount.volume_ref.name)
     volume_class = store.get(VOLUME_CLASS, "", volume.spec.class_name) if volume is not None else None
-    source = volume.spec.source if volume is not None else None
-    if source is None:
-        return DiskFacts(mount, volume, volume_class)
-    home = instance.metadata.namespace
-    image, snapshot, origin = source.image_ref, source.snapshot_ref, source.volume_ref
-    return DiskFacts(
-        mount,
-        volume,
-        volume_class,
+    return DiskFacts(mount, volume, volume_class, *(_origin(store, volume) if volume is not None else ()))
+
+
+def _origin(store: Store, volume: Volume) -> tuple[Image | None, VolumeSnapshot | None, Volume | None]:
+    """What a Volume begins as; one of them at most."""
+    source, home = volume.spec.source, volume.metadata.namespace
+    image, snapshot, origin = (
+        (source.image_ref, source.snapshot_ref, source.volume_ref) if source is not None else (None,) * 3
+    )
+    return (
         store.get(IMAGE, image.namespace or home, image.name) if image else None,
         store.get(VOLUME_SNAPSHOT, home, snapshot.name) if snapshot else None,
         store.get(VOLUME, home, origin.name) if origin else None,
@@ -162,22 +169,6 @@ def _with_holdings(store: Store, facts: Facts) -> Facts:
 
 def _binder(port: OwnedPort) -> str | None:
     return port.status.binding.instance_uid if port.status and port.status.binding else None
-
-
-def image_facts(context: Context, key: Key, look: Look, failed_for: Mapping[int, float]) -> ImageFacts | None:
-    """All about an Image."""
-    image = context.store.get(IMAGE, key.namespace, key.name)
-    if image is None:
-        return None
-    hosts = tuple(context.store.all(HYPERVISOR))
-    found = (context.store.get(NODE, "", host.metadata.name) for host in hosts)
-    nodes = Nodes(
-        hosts,
-        {node.metadata.name: node.metadata.labels for node in found if wanted(node) and node is not None},
-        lambda digest, node: _peers(context, digest, node, f"{image.metadata.uid}/{node}"),
-        look.secrets,
-    )
-    return ImageFacts(image, context.now(), hosts, nodes, failed_for, look.secrets)
 
 
 def network_facts(context: Context, key: Key) -> NetworkFacts | None:
@@ -230,6 +221,7 @@ def volume_facts(context: Context, key: Key, *, holder_is_gone: bool) -> VolumeF
         holder_is_gone=holder_is_gone,
         copied_by=_copied_by(store, volume),
         hypervisor=_carrier(store, volume),
+        origin_uid=next((thing.metadata.uid for thing in _origin(store, volume) if thing is not None), None),
     )
 
 

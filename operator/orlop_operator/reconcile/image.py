@@ -13,11 +13,13 @@ from orlop_api.image import Image, ImageStatus
 from orlop_operator.kinds import IMAGE
 from orlop_operator.reconcile import refresh
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
-from orlop_operator.reconcile.effects import Body, CopySecret, Effect, Plan, Report
-from orlop_operator.reconcile.imports import imports, login, new_order, withdraw
+from orlop_operator.reconcile.effects import Ask, Body, CopySecret, Effect, Plan, Report
+from orlop_operator.reconcile.imports import Logins, imports, login, new_order, withdraw
 from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.reconcile.instance.image import assigned
 from orlop_operator.reconcile.prepull import Nodes, plan_prepull
+from orlop_operator.reconcile.rights import may_log_in
+from orlop_operator.reconcile.source import credentials
 
 LONGEST = 64
 """Length of Hypervisor.spec.imports."""
@@ -29,6 +31,7 @@ _PINS = frozenset(
     {"digest", "contentDigest", "kernelDigest", "initrdDigest", "format", "sizeBytes", "virtualSizeBytes"}
 )
 """Fields of the status that say what the Image is."""
+AUTHORIZED = "Authorized"
 NOBODY_AGAIN = 60.0
 """Seconds after which a node is looked for again that could look at the source."""
 
@@ -44,8 +47,7 @@ class ImageFacts:
     """What pre-pulls depend on."""
     failed_for: Mapping[int, float] = field(default_factory=dict)
     """Seconds since the failure of each generation of the order was first seen."""
-    secrets: Mapping[tuple[str, str], Blocker | None] = field(default_factory=dict)
-    """Namespace and name of what was put where a node reads it, and why it could not be."""
+    logins: Logins = field(default_factory=Logins)
 
 
 def plan_image(facts: ImageFacts) -> Plan:
@@ -58,7 +60,7 @@ def plan_image(facts: ImageFacts) -> Plan:
         return _pinned(facts, image.status, ordered)
     if image.status is not None and _stalled(image):
         # The Image says what the import said, so the order has served.
-        return Plan(withdraw(ordered[0], image)) if ordered else _restated(facts, image.status, {}, None)
+        return Plan(withdraw(ordered[0], image)) if ordered else _restated(facts, image.status, {}, [])
     if not ordered:
         return _order(facts)
     host = ordered[0]
@@ -82,6 +84,9 @@ def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -
     pinned = assigned(image)
     effects: list[Effect] = []
     fields: Body = {}
+    right = may_log_in(image, facts.logins.answers)
+    if isinstance(right, Ask):
+        return Plan((right,))
     if isinstance(pinned, AssignedImage):
         pulled = plan_prepull(image, pinned, facts.nodes)
         effects += pulled.effects
@@ -102,26 +107,37 @@ def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -
     elif again is not None and again <= 0:
         chosen, again = _choose(facts), NOBODY_AGAIN
         if chosen is not None:
-            match login(image, chosen, facts.secrets):
+            match login(image, chosen, facts.logins):
                 case Blocker(reason=reason, message=message):
                     condition = false(refresh.TYPE, reason, f"{message}; the Image stays as it is")
                     again = LOGIN_AGAIN
-                case CopySecret() as copy:
-                    return Plan((copy,))
+                case (Ask() | CopySecret()) as first:
+                    return Plan((first,))
                 case None:
                     asked = new_order(image, chosen)
                     asked = asked.model_copy(update={"generation": refresh.generation(facts.now)})
                     effects.append(imports(chosen, [*chosen.spec.imports, asked]))
-    said = _restated(facts, status, fields, condition if image.spec.refresh is not None else None)
+    told = [condition] if condition is not None and image.spec.refresh is not None else []
+    said = _restated(facts, status, fields, [*told, *_authorized(image, right)])
+    if right is not None:
+        again = min(LOGIN_AGAIN, again if again is not None else LOGIN_AGAIN)
     return Plan((*effects, *said.effects), again_after=again)
 
 
-def _restated(facts: ImageFacts, status: ImageStatus, fields: Body, refreshed: Condition | None) -> Plan:
-    """The status as it is but for these fields, about the spec as it is now."""
+def _authorized(image: Image, right: Blocker | None) -> list[Condition]:
+    """Whether nodes may still be given what the source asks for; who has the Image keeps it."""
+    if not credentials(image):
+        return []
+    if right is not None:
+        message = f"{right.message}; nodes that have the Image keep it, and others get it from those"
+        return [false(AUTHORIZED, right.reason, message)]
+    return [true(AUTHORIZED, AUTHORIZED, "whoever made the Image may get what its source asks for")]
+
+
+def _restated(facts: ImageFacts, status: ImageStatus, fields: Body, more: list[Condition]) -> Plan:
+    """The status as it is but for these fields and conditions, about the spec as it is now."""
     image = facts.image
-    conditions = [c for c in status.conditions if c.type != refresh.TYPE]
-    if refreshed is not None:
-        conditions.append(refreshed)
+    conditions = [c for c in status.conditions if c.type not in {refresh.TYPE, AUTHORIZED}] + more
     generation, old = image.metadata.generation, status.wire()
     dropped = {"prePull", "progress"} | ({"refresh"} if image.spec.refresh is None else set())
     if "digest" in fields:
@@ -143,7 +159,9 @@ def _retry(facts: ImageFacts, host: Hypervisor, order: ImportOrder, report: Impo
     if wait <= 0:
         waits = _waits(facts, host)
         if waits is not None:
-            return waits
+            # Without the right to it no node keeps the login; a failure is counted anew once it is there again.
+            lost = isinstance(may_log_in(facts.image, facts.logins.answers), Blocker)
+            return Plan(withdraw(host, facts.image)) if lost else waits
         again = order.model_copy(update={"generation": order.generation + 1})
         kept = [again if o.image_uid == order.image_uid else o for o in host.spec.imports]
         return Plan((imports(host, kept),))
@@ -193,12 +211,12 @@ def _order(facts: ImageFacts) -> Plan:
 
 def _waits(facts: ImageFacts, host: Hypervisor) -> Plan | None:
     """What comes before an order: the login where the node reads it. None when it is there, or none is needed."""
-    match login(facts.image, host, facts.secrets):
+    match login(facts.image, host, facts.logins):
         case Blocker(reason=reason, message=message):
             told = _told(facts, false("Ready", reason, message), None)
             return Plan(told.effects, again_after=LOGIN_AGAIN, final=True)
-        case CopySecret() as copy:
-            return Plan((copy,))
+        case (Ask() | CopySecret()) as first:
+            return Plan((first,))
         case None:
             return None
 

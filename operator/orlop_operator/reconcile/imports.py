@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from orlop_api.assignment import AssignedSecret
 from orlop_api.hypervisor import Hypervisor, ImportOrder, node_namespace
 from orlop_api.image import Image, KernelFile
 from orlop_api.source import OrderedFile
 from orlop_operator.kinds import HYPERVISOR
-from orlop_operator.reconcile.effects import CopySecret, Effect, Patch, Remove
+from orlop_operator.reconcile.effects import Ask, CopySecret, Effect, Patch, Question, Remove
 from orlop_operator.reconcile.instance.end import secret_path
 from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.reconcile.rights import may_log_in
 from orlop_operator.reconcile.source import credentials, located, located_file
 
-Secrets = Mapping[tuple[str, str], Blocker | None]
-"""Namespace and name of what was put where a node reads it, and why it could not be."""
 IMPORT, PREPULL = "import", "prepull"
+
+
+@dataclass(frozen=True)
+class Logins:
+    """What this look has found out about what sources ask for."""
+
+    secrets: Mapping[tuple[str, str], Blocker | None] = field(default_factory=dict)
+    """Namespace and name of what was put where a node reads it, and why it could not be."""
+    answers: Mapping[Question, bool] = field(default_factory=dict)
+    """What the authorizer said lately."""
 
 
 def secret_name(what: str, image_uid: str) -> str:
@@ -25,16 +35,19 @@ def secret_name(what: str, image_uid: str) -> str:
 
 
 def login(
-    image: Image, host: Hypervisor, secrets: Secrets, what: str = IMPORT
-) -> CopySecret | Blocker | None:
-    """What must be where the node reads it before it is asked to fetch; None when it is, or nothing is needed."""
+    image: Image, host: Hypervisor, logins: Logins, what: str = IMPORT
+) -> Ask | CopySecret | Blocker | None:
+    """What must be where the node reads it before it is asked to fetch; None when it is, or nothing is needed.
+
+    Whoever made the Image is asked for again each time: the right may be lost.
+    """
     namespace, parts = node_namespace(host.metadata.name), credentials(image)
     name = secret_name(what, image.metadata.uid)
     if not parts:
         return None
-    if (namespace, name) not in secrets:
-        return CopySecret(namespace, name, parts)
-    return secrets[namespace, name]
+    if (namespace, name) in logins.secrets:
+        return logins.secrets[namespace, name]
+    return may_log_in(image, logins.answers) or CopySecret(namespace, name, parts)
 
 
 def secret_of(image: Image, host: Hypervisor, what: str = IMPORT) -> AssignedSecret | None:

@@ -11,9 +11,11 @@ from orlop_api.hypervisor import Hypervisor, ImportState, PrePullOrder, PrePullR
 from orlop_api.image import Image, PrePullStatus
 from orlop_api.peer import ImagePeer
 from orlop_operator.kinds import HYPERVISOR
-from orlop_operator.reconcile.effects import CopySecret, Effect, Patch
-from orlop_operator.reconcile.imports import PREPULL, Secrets, login, secret_of
+from orlop_operator.reconcile.effects import Ask, CopySecret, Effect, Patch, Remove
+from orlop_operator.reconcile.imports import PREPULL, Logins, login, secret_of
+from orlop_operator.reconcile.instance.end import secret_path
 from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.reconcile.rights import may_log_in
 
 LONGEST = 64
 """Length of Hypervisor.spec.prePulls."""
@@ -32,7 +34,7 @@ class Nodes:
     """Of the Node of each Hypervisor."""
     peers: Callable[[str, str], tuple[ImagePeer, ...]] = lambda *_: ()
     """Nodes that an image, by its digest, can be had from, for a node."""
-    secrets: Secrets = field(default_factory=dict)
+    logins: Logins = field(default_factory=Logins)
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,13 @@ def plan_prepull(image: Image, pinned: AssignedImage, nodes: Nodes) -> Progress:
     missing = [host for host in selected if not _ordered(host, uid, digest)]
     room = [host for host in missing if _usable(host) and _has_room(host, uid)]
     begun = room[: max(0, FIRST + GROWTH * len(there) - len(fetching))]
-    ordered: list[Effect] = []
-    blocked: Blocker | None = None
+    lost = may_log_in(image, nodes.logins.answers)
+    blocked = lost if isinstance(lost, Blocker) else None
+    ordered = _taken_back(nodes.hypervisors, uid) if blocked is not None else []
     for host in begun:
-        match login(image, host, nodes.secrets, PREPULL):
-            case CopySecret() as copy:
-                ordered.append(copy)
+        match login(image, host, nodes.logins, PREPULL):
+            case (Ask() | CopySecret()) as first:
+                ordered.append(first)
             case Blocker() as found:
                 blocked = found
             case None:
@@ -75,6 +78,17 @@ def plan_prepull(image: Image, pinned: AssignedImage, nodes: Nodes) -> Progress:
     message = blocked.message if blocked else _message(image, selected, there, missing, digest)
     status = PrePullStatus(selected=len(selected), present=len(there), message=message)
     return Progress(tuple([*withdrawn, *ordered][:MOST_WRITES]), status)
+
+
+def _taken_back(hosts: Collection[Hypervisor], uid: str) -> list[Effect]:
+    """The login from those that were given it: they keep what they have, and get the rest from other nodes."""
+    effects: list[Effect] = []
+    for host in hosts:
+        order = _order(host, uid)
+        if order is not None and order.secret is not None:
+            effects.append(_patch(host, uid, order.model_copy(update={"secret": None})))
+            effects.append(Remove(secret_path(order.secret.namespace, order.secret.name)))
+    return effects
 
 
 def _selected(host: Hypervisor, image: Image, nodes: Nodes) -> bool:

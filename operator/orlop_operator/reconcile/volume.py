@@ -21,6 +21,7 @@ from orlop_operator.reconcile.conditions import differs, false, kstatus, settled
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
 from orlop_operator.reconcile.instance.facts import named
 from orlop_operator.reconcile.location import locate, maker, pinned
+from orlop_operator.reconcile.rights import REPLACED, is_replaced, replaced
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
     giving,
@@ -34,6 +35,9 @@ from orlop_operator.reconcile.storage import (
 RESIZING = "Resizing"
 """Condition that is there while the device is smaller than spec.size."""
 _CREATED = true("Ready", "Created", "the data exists")
+_WAITING = false("Ready", "WaitForFirstInstance", "the data is made with the first Instance")
+BEGINS_EMPTY = "spec.source is for classes of driver local and shared: other Volumes begin empty"
+_TOO_MUCH = false("Ready", "NotSupported", BEGINS_EMPTY)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class VolumeFacts:
     """Who is to read it before it goes: `Instance demo/web`; empty where nobody is."""
     hypervisor: Hypervisor | None = None
     """The node that keeps the data."""
+    origin_uid: str | None = None
+    """Uid of what has the name of what it begins as."""
 
 
 def created(volume: Volume) -> bool:
@@ -76,9 +82,6 @@ def record(volume: Volume, now: datetime) -> Body | None:
     return None if created(volume) else _conditions(volume, [_CREATED], now)
 
 
-BEGINS_EMPTY = "spec.source is for classes of driver local and shared: other Volumes begin empty"
-
-
 def plan_volume(facts: VolumeFacts) -> Plan:
     """What this Volume wants now."""
     volume = facts.volume
@@ -94,12 +97,12 @@ def plan_volume(facts: VolumeFacts) -> Plan:
     if facts.volume_class is None:
         name = named("VolumeClass", "", volume.spec.class_name)
         return _say(facts, false("Ready", "VolumeClassNotFound", f"{name} does not exist"))
-    if maker(volume, facts.volume_class) is not None and volume.spec.source is not None:
-        return _say(facts, false("Ready", "NotSupported", BEGINS_EMPTY))
     if maker(volume, facts.volume_class) is not None:
-        return _make(facts, facts.volume_class)
-    waits = _say(facts, false("Ready", "WaitForFirstInstance", "the data is made with the first Instance"))
-    return _with_taken_back(facts, waits)
+        return _make(facts, facts.volume_class) if volume.spec.source is None else _say(facts, _TOO_MUCH)
+    if is_replaced(volume, facts.origin_uid):
+        return _with_taken_back(facts, _say(facts, false("Ready", REPLACED, replaced(volume))))
+    seen: Body = {"originUID": facts.origin_uid} if facts.origin_uid is not None else {}
+    return _with_taken_back(facts, _say(facts, _WAITING, seen))
 
 
 def _settle(facts: VolumeFacts) -> Plan:

@@ -4,11 +4,12 @@ import secrets
 
 import pytest
 
-from support.manifests import changed, right
+from orlop_api.requester import Requester
+from support.manifests import Manifest, changed, right
 from support.orders import done
 from support.policies import denial
 from support.rest import Rest, User
-from support.rights import Right, grant
+from support.rights import Right, bind, grant, wait_for
 
 pytestmark = pytest.mark.component
 
@@ -63,3 +64,32 @@ def test_who_has_a_login_used_again_may_get_it_too(admin: Rest, home: str) -> No
     done(rest.patch(made, {"spec": {"refresh": None}}))
     grant(admin, home, erin, Right("get", "secrets", group="", name=secret))
     done(rest.patch(made, {"spec": {"refresh": {"interval": "1h"}}}))
+
+
+def recorded(user: str) -> dict[str, str]:
+    """As the webhook records a user without groups; the API server adds that of everybody who is logged in."""
+    return Requester(user, "", ("system:authenticated",)).annotations()
+
+
+@pytest.mark.parametrize(
+    ("kind", "edit"), [("Image", {"refresh": {"interval": "1h"}}), ("Volume", {"size": "20Gi"})]
+)
+def test_an_image_or_volume_keeps_whoever_made_it(admin: Rest, home: str, kind: str, edit: Manifest) -> None:
+    alice, bob = (f"{name}-{secrets.token_hex(3)}" for name in ("alice", "bob"))
+    for user in (alice, bob):
+        bind(admin, home, "orlop-edit", user, Right("patch", f"{kind.lower()}s"))
+    wait_for(admin, alice, Right("use", "volumeclasses"))
+    manifest = right(kind, f"made-{secrets.token_hex(3)}", home)
+    bare = changed(manifest, {"metadata.name": f"bare-{secrets.token_hex(3)}"})
+    done(admin.acting(User(alice)).create(bare))
+    manifest["metadata"]["annotations"] = recorded(bob)
+    assert denial(admin.acting(User(alice)).create(manifest)).endswith(f"who writes spec, {alice}, not {bob}")
+    manifest["metadata"]["annotations"] = recorded(alice)
+    done(admin.acting(User(alice)).create(manifest))
+    never = "the annotations orlop.dev/requested-by… name the user who created it, and never change"
+    lie = {"annotations": recorded(bob)}
+    assert denial(admin.acting(User(bob)).patch(manifest, {"metadata": lie, "spec": edit})) == never
+    assert denial(admin.acting(User(bob)).patch(bare, {"metadata": lie})) == never
+    forgotten = {"annotations": dict.fromkeys(recorded(bob))}
+    assert denial(admin.acting(User(alice)).patch(manifest, {"metadata": forgotten})) == never
+    done(admin.acting(User(bob)).patch(manifest, {"spec": edit}))

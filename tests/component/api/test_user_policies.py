@@ -110,28 +110,6 @@ def test_the_requester_changes_with_the_spec_only(alice: Rest, bob: Rest, home: 
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "edit"), [("Image", {"refresh": {"interval": "1h"}}), ("Volume", {"size": "20Gi"})]
-)
-def test_an_image_or_volume_keeps_whoever_made_it(
-    alice: Rest, bob: Rest, home: str, kind: str, edit: Manifest
-) -> None:
-    manifest = right(kind, f"made-{secrets.token_hex(3)}", home)
-    bare = changed(manifest, {"metadata.name": f"bare-{secrets.token_hex(3)}"})
-    done(alice.create(bare))
-    manifest["metadata"]["annotations"] = annotations(BOB)
-    assert denial(alice.create(manifest)).endswith("who writes spec, alice, not bob")
-    manifest["metadata"]["annotations"] = annotations(ALICE)
-    done(alice.create(manifest))
-    never = "the annotations orlop.dev/requested-by… name the user who created it, and never change"
-    recorded = {"annotations": annotations(BOB)}
-    assert denial(bob.patch(manifest, {"metadata": recorded, "spec": edit})) == never
-    assert denial(bob.patch(bare, {"metadata": recorded})) == never
-    forgotten = {"annotations": dict.fromkeys(annotations(BOB))}
-    assert denial(alice.patch(manifest, {"metadata": forgotten})) == never
-    done(bob.patch(manifest, {"spec": edit}))
-
-
 def test_whoever_lost_a_right_may_still_stop(admin: Rest, home: str) -> None:
     """To start it again asks anew, and so does to attach a Volume."""
     carol = User(f"carol-{secrets.token_hex(3)}")

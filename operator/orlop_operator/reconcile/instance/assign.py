@@ -29,9 +29,10 @@ from orlop_api.quantity import to_bytes
 from orlop_api.resource import API_VERSION
 from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT
-from orlop_operator.reconcile.effects import Body, Copied, CopySecret, Create, Patch
+from orlop_operator.reconcile.effects import Ask, Body, Copied, CopySecret, Create, Patch
 from orlop_operator.reconcile.instance.attachments import leaving, outdated
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
+from orlop_operator.reconcile.rights import may_log_in
 from orlop_operator.reconcile.source import credentials
 
 _RESOLVED = ("image", "nics", "volumes", "secret")
@@ -151,9 +152,10 @@ def _told(volumes: Iterable[AssignedVolume]) -> list[AssignedVolume]:
 
 
 def secret_parts(facts: Facts) -> tuple[Copied, ...]:
-    """What the node needs and nobody else may read."""
+    """What the node needs and nobody else may read; of an Image's login only what its maker may still get."""
     spec, meta = facts.instance.spec.user_data, facts.instance.metadata
-    login = credentials(facts.image) if facts.image is not None else ()
+    lost = facts.image is None or isinstance(may_log_in(facts.image, facts.answers), Blocker)
+    login = credentials(facts.image) if facts.image is not None and not lost else ()
     parts = [*map(_chap, facts.disks), *login]
     if spec is not None:
         secret = (meta.namespace, spec.secret_ref.name, spec.secret_ref.key) if spec.secret_ref else None
@@ -178,13 +180,18 @@ def node_secret(facts: Facts, node: str) -> CopySecret | None:
     return CopySecret(namespace, name, parts)
 
 
-def added_secret(facts: Facts, assignment: Assignment) -> CopySecret | Patch[Assignment] | Blocker | None:
+def added_secret(
+    facts: Facts, assignment: Assignment
+) -> Ask | CopySecret | Patch[Assignment] | Blocker | None:
     """What a bound order does not say yet of its Secret: a Volume that comes may bring a key. Copied, then said."""
     order, parts = assignment.spec, secret_parts(facts)
     keys = [part.key for part in parts]
     if order.node_name is None or set(keys) <= set(order.secret.keys if order.secret is not None else ()):
         return None
     namespace, name = node_namespace(order.node_name), facts.instance.metadata.uid
+    right = may_log_in(facts.image, facts.answers) if facts.image is not None else None
+    if isinstance(right, Ask):
+        return right
     if (namespace, name) not in facts.secrets:
         return CopySecret(namespace, name, parts)
     said = AssignedSecret(namespace=namespace, name=name, keys=keys)

@@ -84,7 +84,7 @@ def _come(
         name = pool.name if pool is not None else ""
         message = f"the data of {what} is in shared pool {name}, which {spec.node_name} does not have"
         return Blocker("VolumeElsewhere", message)
-    origin = origins.resolve(disk)
+    origin = origins.resolve(disk, facts.answers)
     if isinstance(origin, Blocker):
         return origin
     if origin is not None and origin.pin is not None and origin.pin.node != spec.node_name:

@@ -94,6 +94,8 @@ class Facts:
     hypervisor: Callable[[str], Hypervisor | None] = lambda _: None
     peers: Callable[[str, str], tuple[ImagePeer, ...]] = lambda *_: ()
     """Nodes that an image, by its digest, can be had from, for a node."""
+    cached: Callable[[str], bool] = lambda _: True
+    """Whether a Ready node has an image, by its digest."""
 
     @property
     def node(self) -> Hypervisor | None:

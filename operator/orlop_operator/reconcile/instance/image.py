@@ -7,6 +7,7 @@ from orlop_api.condition import find, is_true
 from orlop_api.image import Image
 from orlop_api.quantity import from_bytes, to_bytes
 from orlop_operator.reconcile.instance.facts import Blocker, Facts, named
+from orlop_operator.reconcile.rights import may_log_in
 from orlop_operator.reconcile.source import located, located_file
 
 TYPE = "ImageReady"
@@ -19,6 +20,9 @@ def resolve(facts: Facts) -> AssignedImage | Blocker:
     found = pinned(facts.image, what)
     if isinstance(found, Blocker) or facts.image is None:
         return found
+    lost = may_log_in(facts.image, facts.answers)
+    if isinstance(lost, Blocker) and not facts.cached(found.digest):
+        return Blocker(lost.reason, f"{lost.message}, and none that is Ready has it already")
     return _too_large(facts, facts.image, what) or found
 
 

@@ -8,9 +8,11 @@ from orlop_api.assignment import AssignedOrigin
 from orlop_api.quantity import from_bytes, to_bytes
 from orlop_api.volume import Volume, VolumeSource
 from orlop_api.volume_class import Driver
+from orlop_operator.reconcile.effects import Ask
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, named
 from orlop_operator.reconcile.instance.image import pinned
 from orlop_operator.reconcile.location import driver
+from orlop_operator.reconcile.rights import REPLACED, Answers, is_replaced, may_begin, replaced
 from orlop_operator.reconcile.snapshot import kept
 from orlop_operator.reconcile.source import credentials
 from orlop_operator.reconcile.volume import BEGINS_EMPTY, created
@@ -27,7 +29,7 @@ class Origin:
     """The shared pool that a node must have for it."""
 
 
-def resolve(disk: DiskFacts) -> Origin | Blocker | None:
+def resolve(disk: DiskFacts, answers: Answers) -> Origin | Blocker | None:
     """The origin of a Volume that has no data yet; None for one that has, or that begins empty."""
     volume = disk.volume
     if volume is None or created(volume) or volume.spec.source is None:
@@ -37,6 +39,14 @@ def resolve(disk: DiskFacts) -> Origin | Blocker | None:
     if kind not in {None, Driver.LOCAL, Driver.SHARED}:
         what = named("Volume", volume.metadata.namespace, volume.metadata.name)
         return Blocker("NotSupported", f"{what}: {BEGINS_EMPTY}")
+    found = disk.image or disk.snapshot or disk.origin
+    if found is not None and is_replaced(volume, found.metadata.uid):
+        return Blocker(REPLACED, replaced(volume))
+    right = may_begin(volume, answers)
+    if isinstance(right, Ask):
+        raise AssertionError(right)  # noqa: TRY004 - asked before anything is resolved
+    if right is not None:
+        return right
     if source.image_ref is not None:
         return _image(disk, volume, source)
     if source.snapshot_ref is not None:

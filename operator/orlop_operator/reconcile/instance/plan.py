@@ -14,7 +14,7 @@ from orlop_api.hypervisor import node_namespace
 from orlop_operator import protocol
 from orlop_operator.kinds import INSTANCE
 from orlop_operator.reconcile.conditions import false
-from orlop_operator.reconcile.effects import Announce, Bind, Effect, Inform, Plan, Remove
+from orlop_operator.reconcile.effects import Announce, Ask, Bind, Effect, Inform, Plan, Remove
 from orlop_operator.reconcile.instance import assign, attachments, image, network, schedule, volumes
 from orlop_operator.reconcile.instance.assign import binding, changes, decide, node_secret, unbound
 from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
@@ -24,6 +24,8 @@ from orlop_operator.reconcile.instance.facts import Blocker, Facts
 from orlop_operator.reconcile.instance.quota import TYPE as QUOTA
 from orlop_operator.reconcile.instance.quota import reserve
 from orlop_operator.reconcile.instance.summarize import STARTING_PATIENCE, starting_for, summarize
+from orlop_operator.reconcile.rights import FORBIDDEN, may_begin, may_log_in
+from orlop_operator.reconcile.volume import created
 from orlop_operator.scheduling import Request
 
 FORBIDDEN_AGAIN = 10.0
@@ -76,6 +78,17 @@ def plan_instance(facts: Facts) -> InstancePlan:
             raise AssertionError(step)
 
 
+def _lent(facts: Facts, *, placing: bool) -> tuple[Ask, ...]:
+    """What is to be asked about those who made the Image and the Volumes that are used now, and was not lately."""
+    listed = {volume.volume_uid for volume in facts.assignment.spec.volumes} if facts.assignment else set()
+    found = [may_log_in(facts.image, facts.answers)] if placing and facts.image is not None else []
+    for disk in facts.disks:
+        volume = disk.volume
+        if volume is not None and not created(volume) and (placing or volume.metadata.uid not in listed):
+            found.append(may_begin(volume, facts.answers))
+    return tuple(ask for ask in found if isinstance(ask, Ask))
+
+
 def _told(
     facts: Facts,
     said: dict[str, Condition],
@@ -98,6 +111,9 @@ def _keep(
     assignment, host = facts.assignment, facts.node
     if assignment is None or assignment.spec.node_name is None:
         raise AssertionError
+    asks = _lent(facts, placing=False)
+    if asks:
+        return InstancePlan(asks)
     coming = attachments.follow(facts, assignment, allowed=allowed)
     brings = assign.added_secret(facts, assignment) if allowed else None
     if isinstance(brings, Blocker):
@@ -121,11 +137,20 @@ def _keep(
     )
     if starting_for(facts) < STARTING_PATIENCE:
         return _told(facts, said, before=ports, again_after=STARTING_PATIENCE)
-    return _told(facts, said, before=ports, again_after=None if allowed else FORBIDDEN_AGAIN)
+    again = _asked_again(coming.blocker) if allowed else FORBIDDEN_AGAIN
+    return _told(facts, said, before=ports, again_after=again)
+
+
+def _asked_again(found: object) -> float | None:
+    """Seconds until a right is asked for again that another's object was refused for: roles are not watched."""
+    return FORBIDDEN_AGAIN if isinstance(found, Blocker) and found.reason == FORBIDDEN else None
 
 
 def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskScheduler) -> InstancePlan:
     """Unplaced, or to be placed again: resolve, choose, claim, bind."""
+    asks = _lent(facts, placing=True)
+    if asks:
+        return InstancePlan(asks)
     found_image, wiring, disks = image.resolve(facts), network.resolve(facts), volumes.resolve(facts)
     for kind, found in ((image.TYPE, found_image), (network.TYPE, wiring), (volumes.TYPE, disks)):
         if isinstance(found, Blocker):
@@ -139,7 +164,7 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
         said[schedule.TYPE] = false(schedule.TYPE, "FlavorNotFound", message)
         return _told(facts, said)
     if isinstance(found_image, Blocker) or isinstance(wiring, Blocker) or isinstance(disks, Blocker):
-        return _told(facts, said)
+        return _told(facts, said, again_after=_asked_again(found_image) or _asked_again(disks))
     wanted = schedule.request(facts, asked, found_image, disks)
     candidate = schedule.choose(facts, wanted, asked)
     if isinstance(candidate, Condition):

@@ -47,7 +47,7 @@ def resolve(facts: Facts) -> Disks | Blocker:
             return blocker
         if volume is None or disk.volume_class is None:
             raise AssertionError
-        origin = origins.resolve(disk)
+        origin = origins.resolve(disk, facts.answers)
         if isinstance(origin, Blocker):
             return origin
         if origin is not None:

@@ -1,15 +1,23 @@
 """What a Volume may begin as, and where that can be copied."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from orlop_api.image import Image
 from orlop_api.instance import VolumeMount
+from orlop_api.requester import Requester
 from orlop_api.snapshot import VolumeSnapshot
-from orlop_api.volume import Volume
+from orlop_api.volume import Volume, VolumeStatus
 from orlop_api.volume_class import VolumeClass
+from orlop_operator.reconcile.effects import Ask
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts
 from orlop_operator.reconcile.instance.origins import Origin, resolve
+from orlop_operator.reconcile.rights import Answers, may_begin, of_volume
+from orlop_operator.reconcile.volume import VolumeFacts, plan_volume
 
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
 READY = [{"type": "Ready", "status": "True", "reason": "Created"}]
 LOCAL = {"local": {"format": "qcow2"}}
 SHARED = {"shared": {"pool": "nfs", "poolID": "p"}}
@@ -23,7 +31,8 @@ def named(name: str) -> dict:
 def facts(source: dict, driver: str = "local", size: str = "2Gi", **origin: object) -> DiskFacts:
     parameters = {"shared": {"pool": "nfs"}, "nbd": {"host": "h"}}
     spec = {"driver": driver} | ({driver: parameters[driver]} if driver in parameters else {})
-    volume = {"metadata": named("new"), "spec": {"size": size, "className": "c", "source": source}}
+    metadata = named("new") | {"annotations": Requester("erin").annotations()}
+    volume = {"metadata": metadata, "spec": {"size": size, "className": "c", "source": source}}
     return DiskFacts(
         VolumeMount.model_validate({"name": "d", "volumeRef": {"name": "new"}}),
         Volume.model_validate(volume),
@@ -58,6 +67,11 @@ def image(**http: object) -> Image:
     )
 
 
+def allowed(disk: DiskFacts, said: bool = True) -> Answers:
+    """What the authorizer says of whoever made the Volume."""
+    return dict.fromkeys(of_volume(disk.volume), said)
+
+
 FROM_IMAGE, FROM_SNAPSHOT = {"imageRef": {"name": "i"}}, {"snapshotRef": {"name": "s"}}
 FROM_VOLUME = {"volumeRef": {"name": "old"}}
 
@@ -81,7 +95,7 @@ FROM_VOLUME = {"volumeRef": {"name": "old"}}
     ],
 )
 def test_where_it_can_be_copied(disk: DiskFacts, node: str | None, pool: str | None):
-    found = resolve(disk)
+    found = resolve(disk, allowed(disk))
     assert isinstance(found, Origin)
     assert (found.pin.node if found.pin else None, found.pool.name if found.pool else None) == (node, pool)
 
@@ -100,7 +114,79 @@ def test_where_it_can_be_copied(disk: DiskFacts, node: str | None, pool: str | N
     ],
 )
 def test_what_it_waits_for(disk: DiskFacts, reason: str):
-    found = resolve(disk)
+    found = resolve(disk, allowed(disk))
     assert isinstance(found, Blocker)
     assert found.reason == reason
     assert found.message
+
+
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [
+        (FROM_IMAGE, ("images", "demo", "i")),
+        ({"imageRef": {"name": "i", "namespace": "golden"}}, ("images", "golden", "i")),
+        (FROM_SNAPSHOT, ("volumesnapshots", "demo", "s")),
+        (FROM_VOLUME, ("volumes", "demo", "old")),
+    ],
+)
+def test_whoever_made_the_volume_is_asked_for_again(source: dict, asked: tuple):
+    disk = facts(source)
+    ask = may_begin(disk.volume, {})
+    assert isinstance(ask, Ask)
+    question = ask.question
+    assert (question.requester.username, question.verb, question.group) == ("erin", "use", "orlop.dev")
+    assert (question.resource, question.namespace, question.name) == asked
+    assert may_begin(disk.volume, {question: True}) is None
+
+
+def test_who_lost_the_right_gets_no_copy():
+    disk = facts(FROM_IMAGE, image=image())
+    found = resolve(disk, allowed(disk, said=False))
+    assert found == Blocker("Forbidden", "erin may not use images demo/i, and made Volume demo/new")
+
+
+def test_a_volume_of_nobody_begins_as_nothing():
+    disk = facts(FROM_IMAGE, image=image())
+    nobody = disk.volume.metadata.model_copy(update={"annotations": {}})
+    bare = replace(disk, volume=disk.volume.model_copy(update={"metadata": nobody}))
+    found = resolve(bare, {})
+    assert isinstance(found, Blocker)
+    assert found.reason == "NoRequester"
+    empty = facts(FROM_IMAGE).volume
+    assert (
+        may_begin(empty.model_copy(update={"spec": empty.spec.model_copy(update={"source": None})}), {})
+        is None
+    )
+
+
+def test_another_object_of_the_same_name_is_not_what_was_meant():
+    """The first look at the Volume says which one it is."""
+    disk = facts(FROM_IMAGE, image=image())
+    known = VolumeStatus(origin_uid="u-i")
+    disk = replace(disk, volume=disk.volume.model_copy(update={"status": known}))
+    assert isinstance(resolve(disk, allowed(disk)), Origin)
+    other = image().metadata.model_copy(update={"uid": "another"})
+    disk = replace(disk, image=image().model_copy(update={"metadata": other}))
+    found = resolve(disk, allowed(disk))
+    assert isinstance(found, Blocker)
+    assert found.reason == "SourceReplaced"
+
+
+def test_a_volume_writes_down_what_it_begins_as_once():
+    volume = facts(FROM_IMAGE).volume
+    kind = VolumeClass.model_validate({"metadata": {"name": "c"}, "spec": {"driver": "local"}})
+
+    def written(volume: Volume, uid: str | None) -> dict:
+        [patch] = plan_volume(VolumeFacts(volume, NOW, kind, origin_uid=uid)).effects
+        return patch.change["status"]
+
+    assert "originUID" not in written(volume, None), "there is none yet"
+    status = written(volume, "u-i")
+    assert status["originUID"] == "u-i"
+    volume = volume.model_copy(update={"status": VolumeStatus.model_validate(status)})
+    assert plan_volume(VolumeFacts(volume, NOW, kind, origin_uid="u-i")).effects == ()
+    assert plan_volume(VolumeFacts(volume, NOW, kind, origin_uid=None)).effects == (), (
+        "it may be on its way back"
+    )
+    [ready, _] = written(volume, "another")["conditions"]
+    assert (ready["status"], ready["reason"]) == ("False", "SourceReplaced")

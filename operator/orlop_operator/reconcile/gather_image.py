@@ -1,0 +1,31 @@
+"""Facts for the plan of an Image, from the store. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orlop_operator.kinds import HYPERVISOR, IMAGE, NODE
+from orlop_operator.reconcile.gather import Context, Look, peers
+from orlop_operator.reconcile.hypervisor import wanted
+from orlop_operator.reconcile.image import ImageFacts
+from orlop_operator.reconcile.imports import Logins
+from orlop_operator.reconcile.prepull import Nodes
+from orlop_operator.reconcile.rights import of_image
+from orlop_operator.store import Key
+
+
+def image_facts(context: Context, key: Key, look: Look, failed_for: Mapping[int, float]) -> ImageFacts | None:
+    """All about an Image."""
+    image = context.store.get(IMAGE, key.namespace, key.name)
+    if image is None:
+        return None
+    hosts = tuple(context.store.all(HYPERVISOR))
+    found = (context.store.get(NODE, "", host.metadata.name) for host in hosts)
+    logins = Logins(look.secrets, context.reviews.of(of_image(image)))
+    nodes = Nodes(
+        hosts,
+        {node.metadata.name: node.metadata.labels for node in found if wanted(node) and node is not None},
+        lambda digest, node: peers(context, digest, node, f"{image.metadata.uid}/{node}"),
+        logins,
+    )
+    return ImageFacts(image, context.now(), hosts, nodes, failed_for, logins)
