@@ -27,6 +27,8 @@ Progress = Callable[[int, int | None], None]
 """Called with bytes received and bytes expected, if known."""
 
 _CHUNK = 1 << 20
+_UNSEEN = 16 << 20
+"""Bytes between looks at the room that is left; what is unfolded asks for itself (unfold.py)."""
 _RATE_WINDOW_SECONDS = 60.0
 _MOST_CUTS = 32
 _MOST_STALLS = 3
@@ -154,9 +156,9 @@ async def _receive(
                 "ImageTooLarge", f"the file is over the {limit} bytes that are allowed", permanent=True
             )
         await transfer.take(chunk)
-        if transfer.received - looked >= transfer.unseen:
+        if transfer.received - looked >= _UNSEEN:
             looked = transfer.received
-            await transfer.part.expect(max(0, (expected or looked) - looked))
+            await transfer.look()
         progress(transfer.received, expected)
         now = time.monotonic()
         if now - window_start >= _RATE_WINDOW_SECONDS:

@@ -9,16 +9,18 @@ import fcntl
 import hashlib
 import json
 import os
+import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from orlop_agent.image import sandbox
 from orlop_agent.image.compression import detect
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.origin import AS_SERVED, FILE
 from orlop_agent.image.sparse import SparseWriter
-from orlop_agent.image.unfold import DISK_FULL, FREE, Order, Stored
+from orlop_agent.image.unfold import ASK, DISK_FULL, FREE, GRANT, LEAVE, Order, Stored
 
 _MEMORY = 768 << 20
 _PIPE = 1 << 20
@@ -47,11 +49,15 @@ class Packing:
     ratio: int
 
 
-def sink(first: bytes, target: Path, packing: Packing) -> Sink:
+Look = Callable[[int], Awaitable[None]]
+"""Looks whether there is room for so many bytes more; ImageError where there is not."""
+
+
+def sink(first: bytes, target: Path, packing: Packing, look: Look) -> Sink:
     """The one for bytes that begin so."""
     if packing.kind == AS_SERVED or (packing.kind == FILE and detect(first) is None):
         return Straight(target)
-    return _Unfolding(target, packing)
+    return _Unfolding(target, packing, look)
 
 
 class Straight:
@@ -76,9 +82,11 @@ class Straight:
 class _Unfolding:
     """A confined process, begun with the first chunk and fed through a pipe."""
 
-    def __init__(self, target: Path, packing: Packing) -> None:
+    def __init__(self, target: Path, packing: Packing, look: Look) -> None:
         self._target = target
         self._packing = packing
+        self._look = look
+        self._granting: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: BinaryIO | None = None
         self._feeding: asyncio.Future[int] | None = None
@@ -90,7 +98,7 @@ class _Unfolding:
             raise AssertionError
         self._feeding = asyncio.ensure_future(asyncio.to_thread(self._pipe.write, chunk))
         try:
-            await asyncio.wait_for(asyncio.shield(self._feeding), _CHUNK_SECONDS)
+            await self._unless_denied(self._feeding)
         except BrokenPipeError as error:
             await self.finish()  # it has ended, and says why
             raise ImageError("CorruptImage", "bytes follow the end of the disk", permanent=True) from error
@@ -102,10 +110,15 @@ class _Unfolding:
         if process is None:
             raise AssertionError
         self._close()
+        ended = asyncio.create_task(process.communicate())
         try:
-            _, stderr = await asyncio.wait_for(process.communicate(), _CHUNK_SECONDS)
+            await self._unless_denied(ended)
         except TimeoutError as error:
             raise _too_long() from error
+        finally:
+            if not ended.done():
+                ended.cancel()
+        _, stderr = ended.result()
         try:
             made = json.loads(sandbox.last_line(stderr))
             if made.get("reason") == DISK_FULL:
@@ -118,9 +131,30 @@ class _Unfolding:
                 "UnfoldFailed", f"what unfolds the file ended with {process.returncode}", permanent=False
             ) from error
 
+    async def _unless_denied(self, work: asyncio.Future[Any]) -> None:
+        """Wait for it, and no longer than until leave to write more is denied; TimeoutError."""
+        if self._granting is None:
+            raise AssertionError
+        async with asyncio.timeout(_CHUNK_SECONDS):
+            await asyncio.wait({work, self._granting}, return_when=asyncio.FIRST_COMPLETED)
+            if self._granting.done():
+                self._granting.result()
+            await asyncio.shield(work)
+
+    async def _grant(self, ours: socket.socket) -> None:
+        """Let the process write as long as there is room."""
+        loop = asyncio.get_running_loop()
+        with ours, contextlib.suppress(ConnectionError):
+            while await loop.sock_recv(ours, len(ASK)):
+                await self._look(LEAVE)
+                await loop.sock_sendall(ours, GRANT)
+
     async def abort(self) -> None:
         if self._process is not None:
             await sandbox.kill(self._process)
+        if self._granting is not None:
+            self._granting.cancel()
+            await asyncio.gather(self._granting, return_exceptions=True)
         if self._feeding is not None:
             # The pipe is broken now, so whoever still writes into it is about to hear of it.
             await asyncio.wait([self._feeding])
@@ -137,7 +171,16 @@ class _Unfolding:
     async def _begin(self) -> None:
         packing = self._packing
         order = Order(packing.kind, packing.most, packing.ratio)
-        program = sandbox.python("orlop_agent.image.unfold", order.packing, str(order.most), str(order.ratio))
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)  # noqa: FBT003 - so the standard library has it
+        self._granting = asyncio.create_task(self._grant(ours))
+        program = sandbox.python(
+            "orlop_agent.image.unfold",
+            order.packing,
+            str(order.most),
+            str(order.ratio),
+            str(theirs.fileno()),
+        )
         limits = sandbox.Limits(_MEMORY, _PROCESSOR_SECONDS, max(packing.most, FREE))
         read, write = os.pipe2(os.O_CLOEXEC)
         self._pipe = os.fdopen(write, "wb", buffering=0)
@@ -149,9 +192,11 @@ class _Unfolding:
                     stdin=read,
                     stdout=target,
                     stderr=asyncio.subprocess.PIPE,
+                    pass_fds=(theirs.fileno(),),
                 )
         finally:
             os.close(read)
+            theirs.close()
 
 
 def digest_of(path: Path) -> str:

@@ -16,6 +16,8 @@ class SparseWriter:
         self._end = 0
         self._at = 0
         """The file's own position: it stays behind while there are only zeros."""
+        self.written = 0
+        """Bytes that take room: the holes are not among them."""
 
     @property
     def size(self) -> int:
@@ -47,6 +49,7 @@ class SparseWriter:
         if where != self._at:
             self._file.seek(where)
         self._file.write(piece)
+        self.written += len(piece)
         self._at = where + len(piece)
 
 

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from orlop_agent.image.errors import ImageError
-from orlop_agent.image.sink import Packing, Sink, Straight, sink
+from orlop_agent.image.sink import Packing, Sink, sink
 
-_UNSEEN, _UNSEEN_FOLDED = 64 << 20, 4 << 20
-"""Bytes between looks at the room that is left; far less than what is kept free, when they are unfolded too."""
 _SNIFF = 8
 """Bytes that tell a compression."""
 
@@ -64,11 +62,6 @@ class Transfer:
         self._place = ""
         self._hashes = self._fresh()
 
-    @property
-    def unseen(self) -> int:
-        """Bytes that may come between two looks at the room that is left."""
-        return _UNSEEN if isinstance(self._sink, Straight) else _UNSEEN_FOLDED
-
     def _fresh(self) -> dict[str, Any]:
         kinds = {"sha256", *(checksum.partition(":")[0] for checksum in self.checksums)}
         return {kind: hashlib.new(kind) for kind in kinds}
@@ -93,6 +86,10 @@ class Transfer:
         self._validator = tag if tag.startswith('"') else headers.get("Last-Modified", "")
         self._place = place
 
+    async def look(self, least: int = 0) -> None:
+        """At the room for what is still to come, so many bytes at least; ImageError where there is too little."""
+        await self.part.expect(max(least, (self.expected or self.received) - self.received))
+
     async def take(self, chunk: bytes) -> None:
         """Hash and write, side by side."""
         self.received += len(chunk)
@@ -101,7 +98,7 @@ class Transfer:
             if len(self._head) < _SNIFF:
                 await asyncio.to_thread(self._hash, chunk)
                 return
-            self._sink = sink(self._head, self.part.path, self._packing)
+            self._sink = sink(self._head, self.part.path, self._packing, self.look)
             written = self._sink.write(self._head)
         else:
             written = self._sink.write(chunk)
@@ -126,7 +123,7 @@ class Transfer:
                     permanent=True,
                 )
         if self._sink is None:
-            self._sink = sink(self._head, self.part.path, self._packing)
+            self._sink = sink(self._head, self.part.path, self._packing, self.look)
             await self._sink.write(self._head)
         stored = await self._sink.finish()
         digest = f"sha256:{self._hashes['sha256'].hexdigest()}"

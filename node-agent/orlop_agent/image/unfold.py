@@ -13,9 +13,10 @@ import hashlib
 import io
 import json
 import os
+import socket
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -27,6 +28,10 @@ from orlop_agent.image.sparse import SparseWriter
 _CHUNK = 1 << 20
 FREE = 1 << 30
 """Bytes that may come out whatever the ratio: a small disk of zeros is no bomb."""
+LEAVE = 16 << 20
+"""Bytes that leave is asked to write at a time: far less than a node keeps free."""
+ASK, GRANT = b"?", b"!"
+"""What the agent is asked, on a socket of the two, and its answer."""
 DISK_FULL = "DiskFull"
 _DISK = "disk"
 """The directory of a container disk that holds the disk (KubeVirt's convention)."""
@@ -86,13 +91,16 @@ class _Pulled(io.RawIOBase):
         return count
 
 
-def unfold(source: BinaryIO, target: BinaryIO, order: Order) -> Stored:
-    """Write the disk that is in `source`; ImageError when it is not to be had."""
+def unfold(source: BinaryIO, target: BinaryIO, order: Order, leave: Callable[[], None]) -> Stored:
+    """Write the disk that is in `source`; ImageError when it is not to be had.
+
+    `leave` returns when there is room for LEAVE bytes more: a few served bytes may be many.
+    """
     served = _Served(source)
     chunks = _plain(served, order)
     if order.packing == "layer":
         chunks = _disk_of(chunks)
-    writer, digest, first = SparseWriter(target), hashlib.sha256(), True
+    writer, digest, first, granted = SparseWriter(target), hashlib.sha256(), True, 0
     for chunk in chunks:
         if first and (inner := detect(chunk)):
             raise _refused(
@@ -100,6 +108,9 @@ def unfold(source: BinaryIO, target: BinaryIO, order: Order) -> Stored:
             )
         first = False
         digest.update(chunk)
+        if writer.written + len(chunk) > granted:
+            leave()
+            granted = writer.written + LEAVE
         writer.write(chunk)
     writer.finish()
     return Stored(f"sha256:{digest.hexdigest()}", writer.size)
@@ -172,9 +183,16 @@ def _refused(reason: str, message: str) -> ImageError:
 
 def _main() -> int:
     order = Order(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    agent = socket.socket(fileno=int(sys.argv[4]))
+
+    def leave() -> None:
+        agent.sendall(ASK)
+        if not agent.recv(1):
+            sys.exit(1)  # there is no room, and nobody waits for this process any more
+
     try:
         with os.fdopen(1, "wb", closefd=False) as target:
-            made = asdict(unfold(sys.stdin.buffer, target, order))
+            made = asdict(unfold(sys.stdin.buffer, target, order, leave))
     except ImageError as error:
         made = {"reason": error.reason, "message": error.message, "permanent": error.permanent}
     except MemoryError:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,8 +13,13 @@ from aiohttp.test_utils import TestServer
 
 from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.image.errors import ImageError
+from orlop_agent.image.origin import FILE
+from orlop_agent.image.room import Room
 from orlop_agent.image.shelf import Shelf
+from orlop_agent.image.sink import Packing
 from orlop_agent.image.store import ImageStore
+from orlop_agent.image.transfer import Part, Transfer
+from orlop_agent.metrics import CacheMetrics
 from orlop_agent.volume import qemu_img
 from orlop_api.assignment import AssignedImage
 from orlop_api.config import ImageConfig
@@ -100,6 +106,34 @@ async def test_a_full_disk_is_told_leaves_nothing_and_is_no_obstacle_once_it_is_
     assert guest.read_bytes() == b"g" * 5 * MIB
     guest.unlink()
     assert await node.take("/5-1", name) == (ImportState.READY, "", "")
+
+
+async def test_a_few_bytes_that_unfold_to_many_never_take_what_is_kept_free(tmp_path: Path) -> None:
+    """A gigabyte may come out of a megabyte, so leave is asked for as it is written."""
+    disk = raw_disk(256 * MIB, 7)
+    packed, least = zlib.compress(disk, wbits=31), []
+    assert len(packed) < MIB
+    with small_pool(tmp_path / "pool", "128m") as pool:
+        room = Room(Shelf(pool, ImageConfig(cache_capacity="100%"), set, list, CacheMetrics()))
+        with room.part() as (path, expect):
+
+            async def look(size: int) -> None:
+                least.append(os.statvfs(pool).f_bavail * os.statvfs(pool).f_frsize)
+                await expect(size)
+
+            transfer = Transfer(Part(path, look), [], Packing(FILE, 1 << 40, 2000))
+
+            async def arrive() -> None:
+                await transfer.take(packed)
+                await transfer.finish()
+
+            with pytest.raises(ImageError, match="no cached image can go") as denied:
+                await arrive()
+            await transfer.abort()
+            least.append(os.statvfs(pool).f_bavail * os.statvfs(pool).f_frsize)
+        assert denied.value.reason == "DiskFull"
+        assert min(least) >= 128 * MIB // 20
+        assert list(pool.iterdir()) == []
 
 
 async def test_an_instance_is_told_the_same(pool: Path, web_server: TestServer) -> None:
