@@ -13,20 +13,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orlop_api.attachment import AssignedLimits, AttachedVolume, VolumeSize
+from orlop_api.assigned_image import AssignedImage
+from orlop_api.attachment import Access, AssignedLimits, AttachedVolume, VolumeSize
 from orlop_api.condition import Conditions
-from orlop_api.image import ImageFormat
 from orlop_api.instance import RestartPolicy, StopPolicy
 from orlop_api.network import Dhcp, Egress
-from orlop_api.peer import MOST_PEERS, ImagePeer
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
     LIST_SET,
     ApiModel,
     ByteCount,
-    Checksum,
-    Digest,
     DnsLabel,
     DnsSubdomain,
     Ipv4,
@@ -38,13 +35,13 @@ from orlop_api.resource import (
     SecretKey,
     list_map,
 )
-from orlop_api.source import FileSource
-from orlop_api.volume import Access
 from orlop_api.volume_class import VolumeLocation
 
 USER_DATA_KEY = "user-data"
 """Key of the node's Secret that holds the user data."""
 ASSIGNMENT_NAMESPACE = "orlop-assignments"
+MOST_VOLUMES = 17
+"""Volumes of one machine: those that an Instance may list, and one to boot from."""
 
 
 def chap_key(volume_uid: str) -> str:
@@ -72,47 +69,6 @@ class InstanceIdentity(ApiModel):
     """Name of the Instance; the guest's host name."""
     uid: ObjectUid
     """Uid of the Instance; also the libvirt domain's UUID."""
-
-
-class BootFile(ApiModel):
-    """A kernel or initial RAM disk, pinned."""
-
-    source: FileSource
-    """Where it is."""
-    digest: Digest
-    """sha256 of its bytes."""
-
-
-class AssignedImage(ApiModel):
-    """The image, pinned."""
-
-    source: FileSource
-    """Where its bytes are."""
-    digest: Digest
-    """sha256 of its bytes as served."""
-    content_digest: Digest | None = None
-    """sha256 of the file that nodes keep, where it is another one."""
-    checksum: Checksum | None = None
-    """The Image's own checksum: with it plain http is allowed."""
-    format: ImageFormat
-    """Its format."""
-    virtual_size_bytes: ByteCount
-    """Bytes of the disk that a guest sees."""
-    kernel: BootFile | None = None
-    """Kernel, for direct kernel boot."""
-    initrd: BootFile | None = None
-    """Initial RAM disk, for direct kernel boot."""
-    command_line: Annotated[str, Field(max_length=2048)] = ""
-    """Kernel command line, for direct kernel boot."""
-    peers: Annotated[
-        list[ImagePeer], Field(max_length=MOST_PEERS, json_schema_extra=list_map("nodeName"))
-    ] = []
-    """Nodes that had it in their cache when this was written; asked in this order, before the source."""
-
-
-def digests(image: AssignedImage) -> set[str]:
-    """Of all files that the image is made of."""
-    return {image.digest} | {file.digest for file in (image.kernel, image.initrd) if file is not None}
 
 
 class AssignedNic(ApiModel):
@@ -213,12 +169,17 @@ class AssignmentSpec(ApiModel):
     memory_bytes: ByteCount
     """Memory in bytes."""
     root_disk_bytes: ByteCount
-    """Size of the root disk in bytes."""
+    """Size of the root disk in bytes; 0 where a Volume is booted from."""
+    boot_volume_uid: ObjectUid | None = None
+    """The Volume of `volumes` that is the machine's first disk; then no root disk is made, ever."""
     image: AssignedImage | None = None
-    """The image; absent while unplaced."""
+    """The image that the root disk starts as; absent while unplaced. Where a Volume is booted from: the image that
+    the Volume began as, of which only kernel and initial RAM disk are fetched; absent where it began as none."""
     nics: Annotated[list[AssignedNic], Field(max_length=8, json_schema_extra=list_map("name"))] = []
     """The NICs, in order."""
-    volumes: Annotated[list[AssignedVolume], Field(max_length=16, json_schema_extra=list_map("name"))] = []
+    volumes: Annotated[
+        list[AssignedVolume], Field(max_length=MOST_VOLUMES, json_schema_extra=list_map("name"))
+    ] = []
     """The Volumes, in order; each is attached to the Instance before it is listed."""
     instance_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """The Instance's generation that `volumes` follow. It never falls: so whoever plans from an older Instance
@@ -262,7 +223,9 @@ class AssignmentStatus(ApiModel):
     """Random name of the last Starting: only the agent process that chose it may resume the domain."""
     root_disk: Literal["Absent", "Created"] = "Absent"
     """Whether the root disk was ever made on this node; then the Instance is pinned to it."""
-    created_volumes: Annotated[list[ObjectUid], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
+    created_volumes: Annotated[
+        list[ObjectUid], Field(max_length=MOST_VOLUMES, json_schema_extra=LIST_ATOMIC)
+    ] = []
     """Uids of the Volumes whose data exists on this node."""
     volume_sizes: Annotated[
         list[VolumeSize], Field(max_length=32, json_schema_extra=list_map("volumeUID"))

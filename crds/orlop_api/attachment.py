@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -9,6 +10,13 @@ from pydantic import Field
 from orlop_api.resource import ApiModel, ByteCount, ObjectUid
 
 Rate = Annotated[int, Field(ge=0, le=10_000_000, json_schema_extra={"format": "int64"})]
+
+
+class Access(StrEnum):
+    """What an Instance may do with a Volume."""
+
+    READ_WRITE = "ReadWrite"
+    READ_ONLY = "ReadOnly"
 
 
 class AssignedLimits(ApiModel):

@@ -82,6 +82,7 @@ DEFINITIONS = (
             Column("IP", ".status.addresses[*].ip"),
             AGE,
             Column("Image", ".spec.boot.imageRef.name", wide=True),
+            Column("BootVolume", ".spec.boot.volumeRef.name", wide=True),
             MESSAGE,
         ),
         ANYBODY,

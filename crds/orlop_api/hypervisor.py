@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orlop_api.assignment import AssignedImage, AssignedSecret
+from orlop_api.assigned_image import AssignedImage
+from orlop_api.assignment import AssignedSecret
 from orlop_api.condition import Conditions
 from orlop_api.image import ImageFormat, ImageProgress
 from orlop_api.peer import NodeCertificate, PeerOffer

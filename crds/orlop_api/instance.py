@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from orlop_api.address import IPV4, MAC
+from orlop_api.attachment import Access
+from orlop_api.boot import BOOT_DISK, ONE_BOOT, Boot
 from orlop_api.condition import Conditions
 from orlop_api.placement import Placement
 from orlop_api.resource import (
@@ -21,13 +23,11 @@ from orlop_api.resource import (
     MacAddress,
     Message,
     Metadata,
-    ObjectRef,
     SecretKey,
     list_map,
     rule,
     rules,
 )
-from orlop_api.volume import Access
 
 FINALIZER = "orlop.dev/operator"
 REQUESTED_BY = "orlop.dev/requested-by"
@@ -64,13 +64,6 @@ class StopPolicy(ApiModel):
     """TrySoft: press the power button, and pull the plug after timeoutSeconds. Hard: pull the plug."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """How long the guest may take to power off, 1 to 3600 seconds."""
-
-
-class Boot(ApiModel):
-    """What the machine boots from."""
-
-    image_ref: ObjectRef
-    """The Image that the root disk starts as."""
 
 
 _ONE_NETWORK = rule(
@@ -153,7 +146,7 @@ class InstanceSpec(ApiModel):
 
     flavor_name: DnsSubdomain
     """The Flavor: vCPUs, memory, root disk."""
-    boot: Boot
+    boot: Annotated[Boot, Field(json_schema_extra=rules(ONE_BOOT))]
     """What the machine boots from."""
     networks: Annotated[
         list[Annotated[NetworkInterface, Field(json_schema_extra=rules(_ONE_NETWORK, _PORT_BRINGS_ITS_OWN))]],
@@ -183,6 +176,14 @@ class InstanceSpec(ApiModel):
     """Where the machine may run; looked at when it is placed."""
 
 
+def disks_of(spec: InstanceSpec) -> list[VolumeMount]:
+    """All Volumes that the machine shall have, first the one that it boots from, if it does."""
+    boots = (
+        [] if spec.boot.volume_ref is None else [VolumeMount(name=BOOT_DISK, volume_ref=spec.boot.volume_ref)]
+    )
+    return [*boots, *spec.volumes]
+
+
 class InstanceAddress(ApiModel):
     """What a NIC got."""
 
@@ -204,10 +205,10 @@ class DomainStatus(ApiModel):
 
 
 class ImageUsed(ApiModel):
-    """The image that the root disk was made from."""
+    """The image that the root disk, or the Volume in its place, was made from."""
 
     digest: Digest
-    """Its digest, pinned when the Instance was placed."""
+    """Its digest, pinned when the Instance was placed, or the Volume first attached."""
 
 
 class InstanceStatus(ApiModel):
@@ -235,6 +236,15 @@ class InstanceStatus(ApiModel):
     """Authorized, QuotaReserved, Scheduled, ImageReady, NetworkReady, VolumesReady, and Ready in sum."""
 
 
+_NOT_TWICE = rule(
+    "!has(self.boot.volumeRef) || !has(self.volumes)"
+    " || self.volumes.all(v, v.volumeRef.name != self.boot.volumeRef.name)",
+    "volumes lists the disks beside the one that boot.volumeRef names: leave that one out",
+)
+_ROOT_IS_TAKEN = rule(
+    f"!has(self.boot.volumeRef) || !has(self.volumes) || self.volumes.all(v, v.name != '{BOOT_DISK}')",
+    f"the disk that boot.volumeRef names is called {BOOT_DISK}: give the entry of volumes another name",
+)
 _CHANGE = "is immutable: create another Instance"
 
 
@@ -274,6 +284,8 @@ class Instance(ApiModel):
             json_schema_extra=rules(
                 *(_fixed(name) for name in ("flavorName", "boot", "userData")),
                 _fixed_list("networks"),
+                _NOT_TWICE,
+                _ROOT_IS_TAKEN,
             )
         ),
     ]

@@ -20,6 +20,7 @@ from orlop_api.resource import (
     rule,
     rules,
 )
+from orlop_api.volume import VolumeImage
 from orlop_api.volume_class import VolumeLocation
 
 
@@ -68,6 +69,8 @@ class VolumeSnapshotStatus(ApiModel):
     """Size of the device in bytes; a Volume that is made of it is at least as large."""
     consistency: Consistency | None = None
     """What a file system in it is like."""
+    image: VolumeImage | None = None
+    """The image that the Volume began as, and so what is kept here."""
     taken_at: Annotated[str, Field(max_length=64)] | None = None
     """The moment, by the node's clock (RFC 3339)."""
     message: Message | None = None

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.condition import Conditions
+from orlop_api.image import Requirements
 from orlop_api.qos import LIMITS, QualityOfService
 from orlop_api.quantity import Quantity, between
 from orlop_api.resource import (
@@ -30,13 +32,6 @@ class ReclaimPolicy(StrEnum):
 
     DELETE = "Delete"
     RETAIN = "Retain"
-
-
-class Access(StrEnum):
-    """What an Instance may do with a Volume."""
-
-    READ_WRITE = "ReadWrite"
-    READ_ONLY = "ReadOnly"
 
 
 class VolumeSource(ApiModel):
@@ -107,6 +102,13 @@ class Attachment(ApiModel):
     """The Instance's generation that it was made for, or renewed for before an order listed the Volume again."""
 
 
+class VolumeImage(AssignedImage):
+    """The image that a Volume began as, pinned: what a machine needs to boot from it beside the Volume itself."""
+
+    requirements: Requirements | None = None
+    """What the Image said that a machine must have."""
+
+
 class VolumeStatus(ApiModel):
     """Where the data is and who uses it; operator only."""
 
@@ -120,6 +122,9 @@ class VolumeStatus(ApiModel):
     """Uid of what spec.source named when the Volume was first looked at: nothing else with that name counts."""
     location: VolumeLocation | None = None
     """How the data is kept: from the class, fixed when the Volume is first attached."""
+    image: VolumeImage | None = None
+    """The image that the data began as, pinned when the Volume was first attached; also by way of a VolumeSnapshot or
+    another Volume. It outlives the Image: a machine that boots from the Volume gets its kernel from here."""
     attachment: Attachment | None = None
     """The one Instance that may write; it stays until its node says that no guest has the Volume any more."""
     capacity_bytes: ByteCount | None = None

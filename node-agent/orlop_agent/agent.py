@@ -22,7 +22,8 @@ from orlop_agent.protocol import Me
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.worker import Worker
-from orlop_api.assignment import FINAL, AssignedNic, Assignment, AssignmentSpec, digests
+from orlop_api.assigned_image import boot_digests, digests
+from orlop_api.assignment import FINAL, AssignedNic, Assignment, AssignmentSpec
 from orlop_api.hypervisor import Orphan
 
 RESYNC = 300.0
@@ -230,4 +231,7 @@ class Agent:
 def _digests(order: AssignmentSpec) -> set[str]:
     """Of all files of the images that an order names: its own, and those that its Volumes begin as."""
     origins = (volume.origin.image for volume in order.volumes if volume.origin is not None)
-    return set().union(*(digests(image) for image in (order.image, *origins) if image is not None))
+    used = {digest for image in origins if image is not None for digest in digests(image)}
+    if order.image is None:
+        return used
+    return used | (digests(order.image) if order.boot_volume_uid is None else boot_digests(order.image))

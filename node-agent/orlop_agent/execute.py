@@ -202,10 +202,11 @@ class Executor:
         status = protocol.starting_write(order, observed.me, memory.start_id, observed.created_volumes)
         status = status.model_copy(update={"conditions": list(all_ready(order.metadata.generation))})
         record = _record(observed)
-        # That the root disk is there is said by both; whichever is read later, the disk is never made anew.
-        journaled = asyncio.create_task(
-            self._journal(replace(record, entry=protocol.with_root_disk(record.entry)))
-        )
+        entry = record.entry
+        if protocol.has_own_root_disk(order):
+            # That it is there is said by both; whichever is read later, the disk is never made anew.
+            entry = protocol.with_root_disk(entry)
+        journaled = asyncio.create_task(self._journal(replace(record, entry=entry)))
         try:
             await self._answer(order, status)
         except ApiError as error:

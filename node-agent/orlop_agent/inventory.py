@@ -22,7 +22,8 @@ from orlop_agent.prepulls import PrePulls
 from orlop_agent.storage import StorageWork
 from orlop_agent.volume.iscsi import IscsiVolumes
 from orlop_agent.volume.pools import SharedPools
-from orlop_api.assignment import AssignedImage, AssignedSecret
+from orlop_api.assigned_image import AssignedImage
+from orlop_api.assignment import AssignedSecret
 from orlop_api.hypervisor import (
     Hypervisor,
     HypervisorStatus,

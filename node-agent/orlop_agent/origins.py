@@ -15,7 +15,8 @@ from orlop_agent.image.kept import examine_kept
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.snapshots import Snapshots
 from orlop_agent.volume.driver import VolumeData
-from orlop_api.assignment import AssignedImage, AssignedOrigin
+from orlop_api.assigned_image import AssignedImage
+from orlop_api.assignment import AssignedOrigin
 
 
 class Images(Protocol):

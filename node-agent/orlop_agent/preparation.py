@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from orlop_agent import durable
@@ -38,18 +39,18 @@ from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.file import make_once, make_overlay
 from orlop_agent.volume.iscsi import secret_name
 from orlop_agent.wiring import Wiring
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import (
     USER_DATA_KEY,
-    AssignedImage,
     AssignedSecret,
     AssignedVolume,
     Assignment,
     AssignmentSpec,
     chap_key,
 )
+from orlop_api.attachment import Access
 from orlop_api.condition import Condition
 from orlop_api.image import ImageFormat
-from orlop_api.volume import Access
 
 T = TypeVar("T")
 _SERIAL_LENGTH = 20
@@ -63,6 +64,9 @@ class Images(Protocol):
         self, image: AssignedImage, progress: Progress, secret: AssignedSecret | None = None
     ) -> ImageFiles:
         """The files of an image, fetched where they are missing; ImageError."""
+
+    async def boot_files(self, image: AssignedImage) -> tuple[Path | None, Path | None]:
+        """Kernel and initial RAM disk alone; ImageError."""
 
     async def relieve(self) -> None:
         """Make room for new disks where the data pool is short of it and something may go."""
@@ -136,16 +140,12 @@ class Preparation:
     async def prepare(self, assignment: Assignment, attempt: Attempt) -> Prepared:
         """All parts. The first that fails is raised (StepError), and the others are stopped."""
         spec = assignment.spec
-        uid, pinned = spec.instance.uid, spec.image
-        if pinned is None:
-            raise StepError("BadOrder", "the Assignment names no image", permanent=True)
+        uid = spec.instance.uid
         await self._images.relieve()
         await asyncio.to_thread(self._layout.instance(uid).mkdir, mode=0o755, exist_ok=True)
-        boot = asyncio.create_task(
-            attempt.part("ImageReady", "Pulling", self._root(uid, spec, pinned, attempt))
-        )
+        boot = asyncio.create_task(attempt.part("ImageReady", "Pulling", self._boot(uid, spec, attempt)))
         volumes = asyncio.create_task(
-            attempt.part("VolumesReady", "Making", self._data(uid, listed(assignment), spec.secret))
+            attempt.part("VolumesReady", "Making", self._data(uid, _in_order(assignment), spec.secret))
         )
         attempt.details["VolumesReady"] = lambda: self._makings_told(assignment)
         wiring = asyncio.create_task(
@@ -154,7 +154,7 @@ class Preparation:
         seed = asyncio.create_task(self._seed(assignment))
         await _all_or_none(boot, volumes, wiring, seed)
         root, discs, kernel = boot.result()
-        return Prepared((root, *volumes.result(), seed.result(), *discs), kernel)
+        return Prepared((*root, *volumes.result(), seed.result(), *discs), kernel)
 
     async def erase(self, instance_uid: str) -> None:
         """Delete the disks that are the Instance's own, its seed and its console log."""
@@ -167,6 +167,21 @@ class Preparation:
             durable.sync_directory(directory.parent)
         for log in self._layout.console.glob(f"{instance_uid}.log*"):  # virtlogd's rotated ones too
             log.unlink(missing_ok=True)
+
+    async def _boot(
+        self, uid: str, spec: AssignmentSpec, attempt: Attempt
+    ) -> tuple[tuple[Disk, ...], tuple[Disk, ...], KernelBoot | None]:
+        """The disk to boot from, where it is no Volume, discs beside it, and the kernel that an image brings."""
+        pinned = spec.image
+        if spec.boot_volume_uid is None:
+            if pinned is None:
+                raise StepError("BadOrder", "the Assignment names no image", permanent=True)
+            root, discs, kernel = await self._root(uid, spec, pinned, attempt)
+            return (root,), discs, kernel
+        if pinned is None:
+            return (), (), None
+        file, initrd = await self._images.boot_files(pinned)
+        return (), (), KernelBoot(file, initrd, pinned.command_line) if file is not None else None
 
     async def _root(
         self, uid: str, spec: AssignmentSpec, pinned: AssignedImage, attempt: Attempt
@@ -254,6 +269,14 @@ class Preparation:
             raise StepError(reason, f"the node's copy of {what} is damaged") from error
         except ApiError as error:
             raise StepError(reason, f"{what} cannot be read now") from error
+
+
+def _in_order(assignment: Assignment) -> list[AssignedVolume]:
+    """As the machine has them: the one to boot from is its first disk. StepError."""
+    boots, volumes = assignment.spec.boot_volume_uid, listed(assignment)
+    if boots is not None and all(volume.volume_uid != boots for volume in volumes):
+        raise StepError("BadOrder", "the Assignment does not list the Volume to boot from", permanent=True)
+    return sorted(volumes, key=lambda volume: volume.volume_uid != boots)
 
 
 async def _all_or_none(*tasks: asyncio.Task[Any]) -> None:

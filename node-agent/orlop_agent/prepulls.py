@@ -12,7 +12,8 @@ from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.standing import Standing
-from orlop_api.assignment import AssignedImage, AssignedSecret, digests
+from orlop_api.assigned_image import AssignedImage, digests
+from orlop_api.assignment import AssignedSecret
 from orlop_api.hypervisor import ImportState, PrePullOrder, PrePullReport
 
 _FIRST, _LONGEST = 10.0, 300.0

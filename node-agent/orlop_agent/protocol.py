@@ -119,6 +119,11 @@ def may_hold_data(assignment: Assignment) -> bool:
     return assignment.status is not None and assignment.status.root_disk == "Created"
 
 
+def has_own_root_disk(assignment: Assignment) -> bool:
+    """Whether a root disk is made for the Instance; none is where a Volume is booted from, which outlives it."""
+    return assignment.spec.boot_volume_uid is None
+
+
 def begin(assignment: Assignment, journal: Entry | None, start_id: str | None) -> Entry:
     """The entry to journal before the first disk is made at this epoch; only after `may_start`."""
     known = journal is not None and journal.has_root_disk
@@ -135,7 +140,7 @@ def starting_write(
 ) -> AssignmentStatus:
     """Rule 2: the write that is the right to start. `start_id` is random and was never used before.
 
-    Says that the root disk is there, so it is made before. Whatever this status leaves out is to be
+    Says that the root disk is there, if there is one, so it is made before. Whatever this status leaves out is to be
     written as null: a merge patch would otherwise keep what another epoch said.
     """
     return AssignmentStatus(
@@ -144,7 +149,7 @@ def starting_write(
         state=State.STARTING,
         boot_id=me.boot_id,
         start_id=start_id,
-        root_disk="Created",
+        root_disk="Created" if has_own_root_disk(assignment) else "Absent",
         created_volumes=list(created_volumes),
         restarted_at=assignment.spec.restarted_at,
     )

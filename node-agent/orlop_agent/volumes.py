@@ -13,12 +13,12 @@ from orlop_agent.hypervisor import DomainDisk
 from orlop_agent.observed import DiskMemory, Observed
 from orlop_agent.report import PARTS, all_ready, not_ready, sizes
 from orlop_agent.steps import AttachDisk, DetachDisk, DiskStep, FitDisk, GrowData, LimitDisk, MakeDisk, Read
-from orlop_api.assignment import AssignedVolume, Assignment, Desired
+from orlop_api.assignment import MOST_VOLUMES, AssignedVolume, Assignment, Desired
+from orlop_api.attachment import Access
 from orlop_api.condition import Condition
-from orlop_api.volume import Access
 
-MOST = 16
-"""Volumes in a domain at once: as many as an order may list. The machine has places for them, and for its NICs."""
+MOST = MOST_VOLUMES - 1
+"""Volumes in a domain at once beside the disk that it boots from. The machine has places for them, and for its NICs."""
 PATIENCE = 3.0
 """Seconds that a guest may take to let go of a disk before that is told."""
 TELL_AGAIN = 10.0
@@ -34,13 +34,14 @@ def next_step(observed: Observed, assignment: Assignment) -> DiskStep | Read | N
         # Nothing is taken away on the word of a cache.
         return DetachDisk(due[0]) if observed.fresh else Read()
     steps: list[DiskStep] = []
+    beside = _attached(observed).keys() - {assignment.spec.boot_volume_uid}
     for volume in _missing(observed, assignment):
         uid = volume.volume_uid
         if uid in observed.makings:
             continue
         if not _is_made(observed, volume):
             steps.append(MakeDisk(uid))
-        elif len(_attached(observed)) < MOST:
+        elif len(beside) < MOST:
             steps.append(AttachDisk(uid))
     steps += _changes(observed, assignment)
     return next((step for step in steps if _is_due(observed, step)), None)
@@ -166,7 +167,13 @@ def _attached(observed: Observed) -> dict[str, DomainDisk]:
 
 def _unwanted(observed: Observed, assignment: Assignment) -> list[str]:
     wanted = {volume.volume_uid: volume for volume in assignment.spec.volumes}
-    return [uid for uid, disk in _attached(observed).items() if not _matches(disk, wanted.get(uid))]
+    # No guest can let go of the disk that it booted from, so nobody asks.
+    boots = assignment.spec.boot_volume_uid
+    return [
+        uid
+        for uid, disk in _attached(observed).items()
+        if uid != boots and not _matches(disk, wanted.get(uid))
+    ]
 
 
 def _matches(disk: DomainDisk, wanted: AssignedVolume | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orlop_api.instance import Instance
+from orlop_api.instance import Instance, disks_of
 from orlop_api.port import Port
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
@@ -49,12 +49,13 @@ def _of_instance(instance: Instance) -> Iterator[Reference]:
     spec, namespace = instance.spec, instance.metadata.namespace
     yield FLAVOR.name, "", spec.flavor_name
     image = spec.boot.image_ref
-    yield IMAGE.name, image.namespace or namespace, image.name
+    if image is not None:
+        yield IMAGE.name, image.namespace or namespace, image.name
     for nic in spec.networks:
         if nic.network_ref is not None:
             yield NETWORK.name, namespace, nic.network_ref.name
             yield PORT.name, namespace, made_port(instance.metadata.name, nic.name)
         if nic.port_ref is not None:
             yield PORT.name, namespace, nic.port_ref.name
-    for mount in spec.volumes:
+    for mount in disks_of(spec):
         yield VOLUME.name, namespace, mount.volume_ref.name

@@ -12,6 +12,10 @@ MAC = "must be a unicast, locally administered MAC address in lower case, for ex
 ONE_NETWORK = "exactly one of networkRef and portRef must be set"
 PORT_HAS_ITS_OWN = "address and macAddress go with networkRef: a Port has its own"
 PORT_ONCE = "each Port may be named once: a Port is one NIC"
+ONE_BOOT = "exactly one of imageRef and volumeRef must be set"
+BOOT_TWICE = "volumes lists the disks beside the one that boot.volumeRef names: leave that one out"
+ROOT_TAKEN = "the disk that boot.volumeRef names is called root: give the entry of volumes another name"
+FROM_VOLUME = {"volumeRef": {"name": "a"}}
 VOLUME_ONCE = "each Volume may be named once"
 ONE_USER_DATA = "exactly one of inline and secretRef must be set"
 LABELS = "must hold label keys and values, for example topology.kubernetes.io/zone: a"
@@ -33,7 +37,22 @@ INSTANCES = [
     Bad("empty flavor", "Instance", {"spec.flavorName": ""}, "spec.flavorName"),
     Bad("flavor too long", "Instance", {"spec.flavorName": "a" * 254}, "spec.flavorName"),
     Bad("no boot", "Instance", {"spec.boot": ABSENT}, "spec.boot"),
-    Bad("no boot source", "Instance", {"spec.boot": {}}, "spec.boot.imageRef"),
+    Bad("no boot source", "Instance", {"spec.boot": {}}, "spec.boot", ONE_BOOT),
+    Bad("two boot sources", "Instance", {"spec.boot.volumeRef": {"name": "a"}}, "spec.boot", ONE_BOOT),
+    Bad(
+        "the boot volume twice",
+        "Instance",
+        {"spec.boot": FROM_VOLUME, "spec.volumes": [{"name": "b", "volumeRef": {"name": "a"}}]},
+        "spec",
+        BOOT_TWICE,
+    ),
+    Bad(
+        "a disk called as the boot volume",
+        "Instance",
+        {"spec.boot": FROM_VOLUME, "spec.volumes": [{"name": "root", "volumeRef": {"name": "b"}}]},
+        "spec",
+        ROOT_TAKEN,
+    ),
     Bad(
         "image namespace", "Instance", {"spec.boot.imageRef.namespace": "a/b"}, "spec.boot.imageRef.namespace"
     ),

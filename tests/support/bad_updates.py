@@ -65,6 +65,13 @@ CHANGED = [
         "boot is immutable: create another Instance",
     ),
     Bad(
+        "a volume in the place of the image",
+        "Instance",
+        {"spec.boot": {"imageRef": None, "volumeRef": {"name": "b"}}},
+        "spec",
+        "boot is immutable: create another Instance",
+    ),
+    Bad(
         "networks away",
         "Instance",
         {"spec.networks": []},

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from orlop_agent.image.store import ImageStore
 from orlop_agent.metrics import CacheMetrics
 from orlop_agent.peer.peering import Peering
-from orlop_api.assignment import AssignedImage
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.config import ImageConfig
 from orlop_api.peer import ImagePeer, server_name
 from orlop_operator.node_certificate import NodeAuthority, certified, renewed

@@ -242,7 +242,7 @@ class ScriptedAgent:
         await self._answer(
             order,
             "Running",
-            rootDisk="Created",
+            rootDisk="Absent" if "bootVolumeUID" in order["spec"] else "Created",
             createdVolumes=[] if order["spec"]["instance"]["name"] in self.mute else list(sizes),
             volumeSizes=[
                 {"volumeUID": uid, "sizeBytes": n} for uid, n in sizes.items() if uid not in self.clinging

@@ -26,7 +26,8 @@ from orlop_agent.image.room import Room
 from orlop_agent.image.shelf import Folders, InUse, Shelf, no_folders, unknown
 from orlop_agent.image.transfer import Expect, Part
 from orlop_agent.metrics import CacheMetrics
-from orlop_api.assignment import AssignedImage, AssignedSecret, BootFile
+from orlop_api.assigned_image import AssignedImage, BootFile
+from orlop_api.assignment import AssignedSecret
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
 from orlop_api.image import DiskFormat
@@ -127,12 +128,15 @@ class ImageStore:
 
         `secret` has what its source asks for, if it asks for anything.
         """
-        disk, kernel, initrd = await asyncio.gather(
-            self._disk(image, progress, secret),
-            self._boot_file(image.kernel, image.peers),
-            self._boot_file(image.initrd, image.peers),
+        disk, (kernel, initrd) = await asyncio.gather(
+            self._disk(image, progress, secret), self.boot_files(image)
         )
         return ImageFiles(disk, stored_as(image.format), kernel, initrd)
+
+    async def boot_files(self, image: AssignedImage) -> tuple[Path | None, Path | None]:
+        """Kernel and initial RAM disk alone, for a machine whose disk is there already; ImageError."""
+        kernel, initrd = (self._boot_file(file, image.peers) for file in (image.kernel, image.initrd))
+        return await asyncio.gather(kernel, initrd)
 
     async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:
         """Fetch and describe a new Image; a failure is part of the report."""

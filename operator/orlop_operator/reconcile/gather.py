@@ -11,7 +11,7 @@ from orlop_api.assignment import ASSIGNMENT_NAMESPACE
 from orlop_api.claim import ClaimType
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
-from orlop_api.instance import Instance, NetworkInterface
+from orlop_api.instance import Instance, NetworkInterface, VolumeMount, disks_of
 from orlop_api.peer import ImagePeer, NodeCertificate
 from orlop_api.requester import from_annotations
 from orlop_api.snapshot import VolumeSnapshot
@@ -88,8 +88,8 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
     spec, meta = instance.spec, instance.metadata
     requester = from_annotations(meta.annotations)
     reference = spec.boot.image_ref
-    image = store.get(IMAGE, reference.namespace or meta.namespace, reference.name)
-    disks = tuple(_disk(store, instance, i) for i in range(len(spec.volumes)))
+    image = store.get(IMAGE, reference.namespace or meta.namespace, reference.name) if reference else None
+    disks = tuple(_disk(store, meta.namespace, mount) for mount in disks_of(spec))
     asked = questions(instance, requester) if requester else ()
     lent = of_image(image) if image is not None else ()
     begun = (question for disk in disks if disk.volume is not None for question in of_volume(disk.volume))
@@ -134,9 +134,8 @@ def _nic(store: Store, instance: Instance, nic: NetworkInterface) -> NicFacts:
     return NicFacts(nic, port, network, claims)
 
 
-def _disk(store: Store, instance: Instance, index: int) -> DiskFacts:
-    mount = instance.spec.volumes[index]
-    volume = store.get(VOLUME, instance.metadata.namespace, mount.volume_ref.name)
+def _disk(store: Store, home: str, mount: VolumeMount) -> DiskFacts:
+    volume = store.get(VOLUME, home, mount.volume_ref.name)
     volume_class = store.get(VOLUME_CLASS, "", volume.spec.class_name) if volume is not None else None
     return DiskFacts(mount, volume, volume_class, *(_origin(store, volume) if volume is not None else ()))
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orlop_api.assignment import AssignedImage
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.condition import Condition, find, is_true
 from orlop_api.hypervisor import Hypervisor, ImportOrder, ImportReport, ImportState
 from orlop_api.image import Image, ImageStatus

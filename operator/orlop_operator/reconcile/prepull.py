@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from orlop_api.assignment import AssignedImage
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.condition import is_true
 from orlop_api.hypervisor import Hypervisor, ImportState, PrePullOrder, PrePullReport
 from orlop_api.image import Image, PrePullStatus

@@ -60,7 +60,7 @@ def plan_snapshot(facts: SnapshotFacts) -> Plan:
             return Plan((without_order(host, snapshot.metadata.uid),))
         return _say(facts, _taking(host, report))
     if report.state is StorageState.DONE:
-        return _say(facts, true("Ready", "Taken", "it is kept"), _pins(host, order, report))
+        return _say(facts, true("Ready", "Taken", "it is kept"), _pins(facts, host, order, report))
     return _say(facts, false("Ready", report.reason or "SnapshotFailed", report.message), stalled=True)
 
 
@@ -142,13 +142,17 @@ def _taking(host: Hypervisor, report: StorageReport | None) -> Condition:
     return false("Ready", "Taking", f"{host.metadata.name} takes it{why(report)}")
 
 
-def _pins(host: Hypervisor, order: StorageOrder, report: StorageReport) -> Body:
+def _pins(facts: SnapshotFacts, host: Hypervisor, order: StorageOrder, report: StorageReport) -> Body:
+    volume = facts.volume
+    same = volume is not None and volume.metadata.uid == order.volume_uid
+    image = volume.status.image if same and volume is not None and volume.status is not None else None
     status: Body = {
         "volumeUID": order.volume_uid,
         "location": order.location.wire(),
         "sizeBytes": report.size_bytes,
         "consistency": report.consistency.value if report.consistency else None,
         "takenAt": report.taken_at,
+        "image": image.wire() if image is not None else None,
     }
     if _stays(order.location):
         status |= {"nodeName": host.metadata.name, "poolID": host.status.pool_id if host.status else None}
@@ -223,4 +227,4 @@ def _say(facts: SnapshotFacts, ready: Condition, pins: Body | None = None, *, st
     return Plan((Report(VOLUME_SNAPSHOT, snapshot, status),)) if differs(known, status) else Plan()
 
 
-_PINNED = ("volumeUID", "nodeName", "poolID", "location", "sizeBytes", "consistency", "takenAt")
+_PINNED = ("volumeUID", "nodeName", "poolID", "location", "sizeBytes", "consistency", "takenAt", "image")

@@ -133,7 +133,7 @@ def _settle(facts: VolumeFacts) -> Plan:
         return _say(facts, false("Ready", "Settling", message))
     if report.found is Found.PRESENT:
         return _say(facts, _CREATED, {"capacityBytes": report.size_bytes})
-    forgotten: Body = {"nodeName": None, "poolID": None, "location": None}
+    forgotten: Body = {"nodeName": None, "poolID": None, "location": None, "image": None}
     return Plan((Patch(VOLUME, volume, {"status": forgotten}, "status"),))
 
 

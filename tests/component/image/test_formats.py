@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from orlop_agent.image.names import disk_name
-from orlop_api.assignment import AssignedImage
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.hypervisor import ImportOrder, ImportState
 
 pytestmark = pytest.mark.component

@@ -21,7 +21,7 @@ from orlop_agent.image.store import ImageStore
 from orlop_agent.image.transfer import Part, Transfer
 from orlop_agent.metrics import CacheMetrics
 from orlop_agent.volume import qemu_img
-from orlop_api.assignment import AssignedImage
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportState
 from support.smallpool import raw_disk, small_pool

@@ -12,7 +12,8 @@ import pytest
 from orlop_agent.image import registry as registry_module
 from orlop_agent.image.names import disk_name
 from orlop_agent.image.store import ImageStore
-from orlop_api.assignment import AssignedImage, AssignedSecret
+from orlop_api.assigned_image import AssignedImage
+from orlop_api.assignment import AssignedSecret
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportState
 from orlop_api.source import IMAGE_KEYS, BucketLocation, FileSource, RegistryLocation

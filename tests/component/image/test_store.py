@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from orlop_agent.image import inspect
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.store import ImageStore
-from orlop_api.assignment import AssignedImage
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportState
 from orlop_api.source import FileSource, WebLocation

@@ -11,7 +11,8 @@ from orlop_agent.image.errors import ImageError
 from orlop_agent.image.names import boot_name, disk_name
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.origins import Origins
-from orlop_api.assignment import AssignedImage, AssignedOrigin, BootFile
+from orlop_api.assigned_image import AssignedImage, BootFile
+from orlop_api.assignment import AssignedOrigin
 from orlop_api.hypervisor import ImportOrder, ImportState
 from orlop_api.image import DiskFormat
 from orlop_api.source import OrderedFile

@@ -85,7 +85,7 @@ def test_instance_columns_are_the_documented_ones() -> None:
         "IP",
         "AGE",
     ]
-    assert [c.name.upper() for c in instance.columns if c.wide] == ["IMAGE", "MESSAGE"]
+    assert [c.name.upper() for c in instance.columns if c.wide] == ["IMAGE", "BOOTVOLUME", "MESSAGE"]
 
 
 POLICIES = sorted((ROOT / "manifests/base/policies").glob("*.yaml"))

@@ -41,6 +41,8 @@ class Variant(NamedTuple):
 
     shared: bool = False
     """Root disks are on storage that both nodes reach."""
+    volume: bool = False
+    """The Instance boots from a Volume that both nodes reach (shared too): it has no root disk of its own."""
     wipes: bool = False
     """A node may come back with an empty data pool."""
     policy: bool = True
@@ -156,9 +158,9 @@ def _act(variant, deleting, done, node):
         mine = Mine(Ref(age, rest[0]))
         return done("the agent goes on to start", node=node._replace(agent=idle._replace(mine=mine)))
     if what == "begin":
-        here = node._replace(journal=Journal(age, None, rest[0] or variant.shared))
+        here = node._replace(journal=Journal(age, None, rest[0] or (variant.shared and not variant.volume)))
         made = variant.shared or node.disk in {BLANK, DATA}
-        if made:
+        if made and not variant.volume:
             here = here._replace(journal=here.journal._replace(disk=True))
         return done(
             "the agent journals that it begins",
@@ -242,7 +244,7 @@ def _start(variant, order, index, node, done):
     if not isinstance(protocol.may_start(fresh, me(index), journal), protocol.Start):
         return
     there = variant.shared or node.disk in {BLANK, DATA}
-    if node.journal != Journal(0, None, True) or not there:
+    if node.journal != Journal(0, None, protocol.has_own_root_disk(fresh)) or not there:
         if there or not protocol.has_data(fresh, journal):
             begun = protocol.begin(fresh, journal, None)
             act = ("begin", EPOCH - begun.epoch, begun.has_root_disk)

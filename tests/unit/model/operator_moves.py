@@ -104,7 +104,7 @@ def operator_moves(variant, instance, order, pending, drop):
     if variant.forgets and order is not None:
         yield Change("etcd is restored from before the Assignment", instance, None)
     if pending is not None:
-        bound = Order(pending, answer=_old(order.answer))
+        bound = Order(pending, answer=_old(order.answer), volume=order.volume)
         yield Change(f"an operator binds to {NODES[pending]}", instance, bound, bound=True)
     if drop and instance == DELETING:
         yield Change("an operator drops the finalizer", GONE, drop=False)
@@ -121,7 +121,7 @@ def _carried_out(variant, instance, order, cached, step):
     match step:
         case CreateUnbound():
             if order is None:
-                yield Change("an operator creates the Assignment", instance, Order())
+                yield Change("an operator creates the Assignment", instance, Order(volume=variant.volume))
         case ReadInstanceThenBind(node, _, _, _, _, fenced):
             fresh = seen_instance(instance).it
             if protocol.may_bind(fresh, assignment(cached)):

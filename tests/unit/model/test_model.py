@@ -15,6 +15,7 @@ from unit.model.search import Model
 
 NO_POLICY = Variant(shared=True, policy=False)
 SHARED = Variant(shared=True)
+FROM_VOLUME = Variant(shared=True, volume=True, wipes=True)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,7 @@ SHARED = Variant(shared=True)
     [
         pytest.param(Variant(), 50_000, id="local-disks"),
         pytest.param(Variant(shared=True), 1_000_000, id="shared-disks"),
+        pytest.param(FROM_VOLUME, 1_000_000, id="boots-from-a-volume"),
         pytest.param(Variant(wipes=True), 50_000, id="a-data-pool-is-lost"),
         pytest.param(Variant(calls=2), 50_000, id="two-calls-in-libvirt"),
         pytest.param(Variant(policy=False), 50_000, id="without-policies"),
@@ -73,6 +75,12 @@ RULES_OFF = [
         [(operator, "is_final", lambda assignment: True)],
         "two guests of the Instance run",
         id="3-moved-without-a-final-answer",
+    ),
+    pytest.param(
+        FROM_VOLUME._replace(policy=False),
+        [(operator, "is_final", lambda assignment: True)],
+        "two guests of the Instance run",
+        id="3-moved-with-its-volume-without-a-final-answer",
     ),
     pytest.param(
         Variant(),

@@ -60,6 +60,8 @@ class Order(NamedTuple):
     desired: str = "Running"
     answer: Answer | None = None
     same_pool: bool = True
+    volume: bool = False
+    """Its Instance boots from a Volume."""
 
 
 class Ref(NamedTuple):
@@ -146,7 +148,8 @@ def assignment(order):
             desired=Desired(order.desired),
             vcpus=1,
             memory_bytes=1,
-            root_disk_bytes=1,
+            root_disk_bytes=0 if order.volume else 1,
+            boot_volume_uid="volume" if order.volume else None,
         ),
         status=status,
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import (
     ASSIGNMENT_NAMESPACE,
     USER_DATA_KEY,
-    AssignedImage,
     AssignedNic,
     AssignedSecret,
     AssignedVolume,
@@ -30,6 +30,7 @@ from orlop_api.resource import API_VERSION
 from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT
 from orlop_operator.reconcile.effects import Ask, Body, Copied, CopySecret, Create, Patch
+from orlop_operator.reconcile.instance import boot
 from orlop_operator.reconcile.instance.attachments import leaving, outdated
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
 from orlop_operator.reconcile.rights import may_log_in
@@ -50,6 +51,7 @@ def decide(facts: Facts, candidate: protocol.Candidate | None = None) -> protoco
             instance=protocol.Seen(fact(facts.instance)),
             assignment=protocol.Seen(facts.assignment, uncached=facts.assignment_is_fresh),
             candidate=candidate,
+            data_follows=boot.data_follows(facts),
         )
     )
 
@@ -62,7 +64,7 @@ def unbound(instance: Instance, flavor: Flavor) -> Create[Assignment]:
         ),
         vcpus=flavor.spec.vcpus,
         memory_bytes=to_bytes(flavor.spec.memory),
-        root_disk_bytes=to_bytes(flavor.spec.root_disk),
+        root_disk_bytes=to_bytes(flavor.spec.root_disk) if instance.spec.boot.volume_ref is None else 0,
         instance_generation=instance.metadata.generation,
         **_ridealong(instance),
     )
@@ -78,7 +80,7 @@ def unbound(instance: Instance, flavor: Flavor) -> Create[Assignment]:
 def binding(
     facts: Facts,
     step: protocol.ReadInstanceThenBind,
-    image: AssignedImage,
+    image: AssignedImage | None,
     nics: tuple[AssignedNic, ...],
     volumes: tuple[AssignedVolume, ...],
 ) -> Body:
@@ -90,13 +92,15 @@ def binding(
     keys = [part.key for part in secret_parts(facts)]
     if keys:
         secret = AssignedSecret(namespace=node_namespace(step.node), name=instance.metadata.uid, keys=keys)
+    boots_from = facts.boot_disk.volume if facts.boot_disk is not None else None
     spec = facts.assignment.spec.model_copy(
         update={
             "node_name": step.node,
             "pool_id": step.pool_id,
             "epoch": step.epoch,
             "desired": Desired.RUNNING,
-            "image": image.model_copy(update={"peers": list(facts.peers(image.digest, step.node))}),
+            "image": image and _with_peers(facts, image, step.node),
+            "boot_volume_uid": boots_from.metadata.uid if boots_from is not None else None,
             "nics": list(nics),
             "volumes": list(volumes),
             "secret": secret,
@@ -107,6 +111,14 @@ def binding(
     # Null takes away what an earlier binding had (RFC 7396).
     absent: Body = dict.fromkeys(_RESOLVED)
     return {"spec": absent | spec.wire()}
+
+
+def _with_peers(facts: Facts, image: AssignedImage, node: str) -> AssignedImage:
+    """And nodes that have what this one fetches: of a Volume's image that is the kernel."""
+    wanted = image.digest
+    if facts.boot_disk is not None:
+        wanted = image.kernel.digest if image.kernel is not None else ""
+    return image.model_copy(update={"peers": list(facts.peers(wanted, node)) if wanted else []})
 
 
 def changes(

@@ -59,8 +59,11 @@ def _listed(assignment: Assignment, disk: DiskFacts) -> AssignedVolume | None:
     """A Volume that the order lists already, with what changed of it since."""
     known = next((v for v in assignment.spec.volumes if v.name == disk.mount.name), None)
     volume = disk.volume
-    if known is None or (volume is not None and volume.metadata.uid != known.volume_uid):
+    if known is None:
         return None
+    if volume is not None and volume.metadata.uid != known.volume_uid:
+        # The disk that a machine boots from is never another one, whatever was done to the object.
+        return known if known.volume_uid == assignment.spec.boot_volume_uid else None
     if volume is None:
         return known
     # What it begins as stays as it was told: preparation may be under way.
@@ -95,7 +98,7 @@ def _come(
     if new and holds(facts.instance, volume, spec.node_name) and pinned(volume) is not None:
         return resolved(disk.mount, volume, where, origin)
     # Also a claim that is there already: another operator, which knows an older Instance, may be about to free it.
-    return claim(facts.instance, volume, where, spec.node_name, spec.pool_id, renew=True)
+    return claim(facts.instance, volume, where, spec.node_name, spec.pool_id, origin, renew=True)
 
 
 def _elsewhere(assignment: Assignment, volume: Volume | None) -> Blocker | None:

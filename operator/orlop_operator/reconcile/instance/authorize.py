@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from orlop_api.condition import Condition, Truth
-from orlop_api.instance import Instance
+from orlop_api.instance import Instance, disks_of
 from orlop_api.requester import Requester, from_annotations
 from orlop_api.resource import GROUP
 from orlop_operator.kinds import FLAVOR, IMAGE, NETWORK, PORT, VOLUME, Kind
@@ -27,13 +27,15 @@ def questions(instance: Instance, requester: Requester) -> tuple[Question, ...]:
         return Question(requester, "use", GROUP, kind.plural, namespace, name)
 
     image = spec.boot.image_ref
-    asked = [use(FLAVOR, "", spec.flavor_name), use(IMAGE, image.namespace or namespace, image.name)]
+    asked = [use(FLAVOR, "", spec.flavor_name)]
+    if image is not None:
+        asked.append(use(IMAGE, image.namespace or namespace, image.name))
     for nic in spec.networks:
         if nic.network_ref is not None:
             asked.append(use(NETWORK, namespace, nic.network_ref.name))
         if nic.port_ref is not None:
             asked.append(use(PORT, namespace, nic.port_ref.name))
-    asked += (use(VOLUME, namespace, mount.volume_ref.name) for mount in spec.volumes)
+    asked += (use(VOLUME, namespace, mount.volume_ref.name) for mount in disks_of(spec))
     if spec.user_data is not None and spec.user_data.secret_ref is not None:
         asked.append(Question(requester, "get", "", "secrets", namespace, spec.user_data.secret_ref.name))
     return tuple(dict.fromkeys(asked))

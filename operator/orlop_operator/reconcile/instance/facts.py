@@ -39,7 +39,7 @@ class NicFacts:
 
 @dataclass(frozen=True)
 class DiskFacts:
-    """One entry of spec.volumes with what it names."""
+    """The Volume of spec.boot or one entry of spec.volumes, with what it names."""
 
     mount: VolumeMount
     volume: Volume | None = None
@@ -72,6 +72,7 @@ class Facts:
     image: Image | None = None
     nics: tuple[NicFacts, ...] = ()
     disks: tuple[DiskFacts, ...] = ()
+    """All Volumes; the one of spec.boot is the first."""
     answers: Mapping[Question, bool] = field(default_factory=dict)
     """What the authorizer said lately."""
     secrets: Mapping[tuple[str, str], Blocker | None] = field(default_factory=dict)
@@ -96,6 +97,11 @@ class Facts:
     """Nodes that an image, by its digest, can be had from, for a node."""
     cached: Callable[[str], bool] = lambda _: True
     """Whether a Ready node has an image, by its digest."""
+
+    @property
+    def boot_disk(self) -> DiskFacts | None:
+        """The Volume that the Instance boots from."""
+        return self.disks[0] if self.instance.spec.boot.volume_ref is not None else None
 
     @property
     def node(self) -> Hypervisor | None:

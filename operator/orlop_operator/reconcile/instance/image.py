@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orlop_api.assignment import AssignedImage, BootFile
+from orlop_api.assigned_image import AssignedImage, BootFile
 from orlop_api.condition import find, is_true
 from orlop_api.image import Image
 from orlop_api.quantity import from_bytes, to_bytes
@@ -16,6 +16,8 @@ TYPE = "ImageReady"
 def resolve(facts: Facts) -> AssignedImage | Blocker:
     """The image as the node is told, or what it waits for."""
     reference = facts.instance.spec.boot.image_ref
+    if reference is None:
+        raise AssertionError
     what = named("Image", reference.namespace or facts.instance.metadata.namespace, reference.name)
     found = pinned(facts.image, what)
     if isinstance(found, Blocker) or facts.image is None:

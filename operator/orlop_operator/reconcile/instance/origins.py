@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import AssignedOrigin
 from orlop_api.quantity import from_bytes, to_bytes
-from orlop_api.volume import Volume, VolumeSource
+from orlop_api.volume import Volume, VolumeImage, VolumeSource
 from orlop_api.volume_class import Driver
 from orlop_operator.reconcile.effects import Ask
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, named
@@ -27,6 +28,8 @@ class Origin:
     pin: Pin | None = None
     pool: PoolNeed | None = None
     """The shared pool that a node must have for it."""
+    image: VolumeImage | None = None
+    """What the data is that is copied, where it is an image's."""
 
 
 def resolve(disk: DiskFacts, answers: Answers) -> Origin | Blocker | None:
@@ -59,15 +62,22 @@ def _image(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | Bl
         raise AssertionError
     namespace = source.image_ref.namespace or volume.metadata.namespace
     what = named("Image", namespace, source.image_ref.name)
-    found = pinned(disk.image, what)
-    if isinstance(found, Blocker):
-        return found
-    if disk.image is not None and credentials(disk.image):
-        message = f"{what} needs a login or an authority of its own: only machines that boot from it are given those"
-        return Blocker("NotSupported", message)
+    image = volume.status.image if volume.status is not None else None
+    if image is None:
+        found = pinned(disk.image, what)
+        if isinstance(found, Blocker):
+            return found
+        if disk.image is not None and credentials(disk.image):
+            message = (
+                f"{what} needs a login or an authority of its own: only machines that boot from it get those"
+            )
+            return Blocker("NotSupported", message)
+        needs = disk.image.spec.requirements if disk.image is not None else None
+        image = VolumeImage(**found.model_dump(), requirements=needs)
     # A kernel belongs to the machine, and not to its disks.
-    disk_only = found.model_copy(update={"kernel": None, "initrd": None, "command_line": ""})
-    return _too_small(volume, found.virtual_size_bytes, what) or Origin(AssignedOrigin(image=disk_only))
+    beside = {"requirements", "kernel", "initrd", "command_line"}
+    assigned = AssignedOrigin(image=AssignedImage(**image.model_dump(exclude=beside)))
+    return _too_small(volume, image.virtual_size_bytes, what) or Origin(assigned, image=image)
 
 
 def _snapshot(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | Blocker:
@@ -87,7 +97,7 @@ def _snapshot(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin |
     if small is not None:
         return small
     assigned = AssignedOrigin(volume_uid=snapshot.metadata.uid, location=status.location)
-    return _there(assigned, what, status.node_name, status.pool_id)
+    return _there(assigned, what, status.node_name, status.pool_id, status.image)
 
 
 def _volume(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | Blocker:
@@ -110,15 +120,18 @@ def _volume(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | B
     assigned = AssignedOrigin(volume_uid=origin.metadata.uid, location=status.location)
     # Where a guest has it, only that guest's node can read it.
     node = status.attachment.node_name if status.attachment is not None else status.node_name
-    return _there(assigned, what, node, status.pool_id)
+    return _there(assigned, what, node, status.pool_id, status.image)
 
 
-def _there(assigned: AssignedOrigin, what: str, node: str | None, pool_id: str | None) -> Origin:
+def _there(
+    assigned: AssignedOrigin, what: str, node: str | None, pool_id: str | None, image: VolumeImage | None
+) -> Origin:
     shared = assigned.location.shared if assigned.location is not None else None
     return Origin(
         assigned,
         Pin(what, node, pool_id) if node else None,
         PoolNeed(shared.pool, shared.pool_id) if shared is not None else None,
+        image,
     )
 
 

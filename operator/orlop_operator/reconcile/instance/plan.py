@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orlop_api.assignment import AssignedImage, Desired
+from orlop_api.assigned_image import AssignedImage
+from orlop_api.assignment import Desired
 from orlop_api.condition import Condition, Truth
 from orlop_api.hypervisor import node_namespace
 from orlop_operator import protocol
 from orlop_operator.kinds import INSTANCE
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Announce, Ask, Bind, Effect, Inform, Plan, Remove
-from orlop_operator.reconcile.instance import assign, attachments, image, network, schedule, volumes
+from orlop_operator.reconcile.instance import assign, attachments, boot, image, network, schedule, volumes
 from orlop_operator.reconcile.instance.assign import binding, changes, decide, node_secret, unbound
 from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
 from orlop_operator.reconcile.instance.authorize import authorize
@@ -151,7 +152,7 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
     asks = _lent(facts, placing=True)
     if asks:
         return InstancePlan(asks)
-    found_image, wiring, disks = image.resolve(facts), network.resolve(facts), volumes.resolve(facts)
+    found_image, wiring, disks = boot.resolve(facts), network.resolve(facts), volumes.resolve(facts)
     for kind, found in ((image.TYPE, found_image), (network.TYPE, wiring), (volumes.TYPE, disks)):
         if isinstance(found, Blocker):
             said[kind] = false(kind, found.reason, found.message)
@@ -225,7 +226,7 @@ def _forget(facts: Facts, step: protocol.ReadInstanceThenBind) -> tuple[Remove, 
 def _bind(
     facts: Facts,
     step: protocol.ReadInstanceThenBind,
-    found_image: AssignedImage,
+    found_image: AssignedImage | None,
     wiring: network.Wiring,
     disks: volumes.Disks,
 ) -> Bind:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from orlop_api.assignment import AssignedImage
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.condition import Condition
 from orlop_api.quantity import to_bytes
 from orlop_operator.protocol import AskScheduler, Candidate
 from orlop_operator.reconcile.conditions import false
+from orlop_operator.reconcile.instance import boot
 from orlop_operator.reconcile.instance.facts import Facts
 from orlop_operator.reconcile.instance.volumes import Disks
 from orlop_operator.scheduling import Pin, Placement, Request, Unplaceable
@@ -14,25 +15,25 @@ from orlop_operator.scheduling import Pin, Placement, Request, Unplaceable
 TYPE = "Scheduled"
 
 
-def request(facts: Facts, asked: AskScheduler, image: AssignedImage, disks: Disks) -> Request:
+def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disks: Disks) -> Request:
     """What the Instance needs of a node."""
     if facts.flavor is None:
         raise AssertionError
     flavor, placement = facts.flavor.spec, facts.instance.spec.placement
-    pins = disks.pins
+    pins, from_volume = disks.pins, facts.boot_disk is not None
     if asked.only is not None:
         pool = facts.assignment.spec.pool_id if facts.assignment else None
-        pins = (Pin("the root disk", asked.only, pool), *pins)
-    requirements = facts.image.spec.requirements if facts.image else None
+        pins = (Pin("the data" if from_volume else "the root disk", asked.only, pool), *pins)
+    requirements = boot.requirements(facts)
     excluded = dict.fromkeys(asked.exclude, "refused it") | dict(facts.excluded)
     return Request(
         vcpus=flavor.vcpus,
         memory=to_bytes(flavor.memory),
-        disk=to_bytes(flavor.root_disk) + disks.fresh_bytes,
+        disk=disks.fresh_bytes + (0 if from_volume else to_bytes(flavor.root_disk)),
         node_selector=placement.node_selector,
         tolerations=tuple(placement.tolerations),
         architecture=requirements.architecture if requirements else None,
-        image=image.digest,
+        image=image.digest if image is not None else None,
         pins=pins,
         pools=disks.pools,
         excluded=excluded,

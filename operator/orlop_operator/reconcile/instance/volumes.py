@@ -130,7 +130,7 @@ def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
 def attach(facts: Facts, node: str, pool_id: str | None) -> tuple[Patch[Volume], ...]:
     """Claim every Volume for this Instance on this node, where that was not done yet."""
     claims = (
-        claim(facts.instance, disk.volume, where, node, pool_id)
+        claim(facts.instance, disk.volume, where, node, pool_id, origins.resolve(disk, facts.answers))
         for disk in facts.disks
         if disk.volume is not None
         and disk.volume_class is not None
@@ -145,17 +145,22 @@ def claim(
     where: VolumeLocation,
     node: str,
     pool_id: str | None,
+    origin: origins.Origin | Blocker | None,
     *,
     renew: bool = False,
 ) -> Patch[Volume] | None:
     """The compare-and-swap that attaches one Volume; None where it is attached there already.
 
+    The image that it begins as is pinned with it: what this Instance makes of it, no other one makes of another image.
     `renew`: also where it is, so that whoever still means to free it fails.
     """
     status = volume.status
     change: Body = {}
     if status is None or status.location is None:
         change["location"] = where.wire()
+    image = origin.image if isinstance(origin, origins.Origin) else None
+    if image is not None and (status is None or status.image is None):
+        change["image"] = image.wire()
     if renew or not holds(instance, volume, node):
         number = (status.attachments if status is not None else 0) + 1
         change["attachments"] = number

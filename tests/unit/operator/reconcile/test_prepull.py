@@ -2,7 +2,7 @@
 
 import pytest
 
-from orlop_api.assignment import AssignedImage
+from orlop_api.assigned_image import AssignedImage
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.peer import ImagePeer
