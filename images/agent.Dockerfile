@@ -14,6 +14,7 @@ FROM localhost/orlop-root:dev
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 \
     libvirt0 bubblewrap iproute2 nftables qemu-utils util-linux kmod procps systemd tgt \
+    qemu-block-extra python3-rados python3-rbd \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY --from=build /out/usr/local /usr/local
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

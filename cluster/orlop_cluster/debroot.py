@@ -64,7 +64,7 @@ NODE = Layer(
         # A hypervisor.
         "libvirt-daemon-system", "libvirt-clients", "libvirt-daemon-driver-qemu", "qemu-system-x86", "qemu-utils",
         "dnsmasq-base", "dmidecode",
-        # QEMU's drivers for iSCSI, and a server of targets, which runs only where somebody starts it.
+        # QEMU's drivers for iSCSI and Ceph, and a server of targets, which runs only where somebody starts it.
         "qemu-block-extra", "tgt",
     ),
     BASE,
@@ -87,6 +87,10 @@ AGENT = Layer(
         "procps",
         "systemd",
         "tgt",
+        # Ceph: QEMU's driver, which copies, and the bindings that make, rename and delete.
+        "qemu-block-extra",
+        "python3-rados",
+        "python3-rbd",
     ),
     PYTHON,
 )

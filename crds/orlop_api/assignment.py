@@ -142,7 +142,7 @@ class AssignedSecret(ApiModel):
     name: DnsSubdomain
     """The Secret."""
     keys: Annotated[list[SecretKey], Field(min_length=1, max_length=32, json_schema_extra=LIST_SET)]
-    """The keys that it may have: user-data, and image-… for the image's source."""
+    """The keys that it may have: user-data, image-… for the image's source, chap-… and ceph-… for Volumes."""
 
 
 class AssignmentSpec(ApiModel):

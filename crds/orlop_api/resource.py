@@ -112,6 +112,8 @@ ObjectUid = Annotated[str, Field(min_length=1, max_length=64)]
 Reason = Annotated[str, Field(max_length=128)]
 Message = Annotated[str, Field(max_length=1024)]
 SecretKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
 ByteCount = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
 
 

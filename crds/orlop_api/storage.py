@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from orlop_api.assignment import AssignedSecret
 from orlop_api.resource import ApiModel, ByteCount, Message, ObjectUid, Reason, list_map
 from orlop_api.snapshot import Consistency, Quiesce
 from orlop_api.volume_class import VolumeLocation
@@ -59,6 +60,8 @@ class StorageOrder(ApiModel):
     """For Find: after which attachment it is asked. An answer to an earlier question says nothing."""
     quiesce: Quiesce | None = None
     """For Snapshot: whether a running guest is asked to write out what it holds."""
+    secret: AssignedSecret | None = None
+    """Where the credentials are that the data's server asks for, if it asks for any."""
 
 
 class StorageState(StrEnum):

@@ -7,15 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orlop_api.ceph import WHOLE_USER, RbdLocation, RbdParameters
 from orlop_api.image import DiskFormat
 from orlop_api.resource import (
     API_VERSION,
     ApiModel,
     DnsLabel,
     DnsSubdomain,
+    HostName,
     LocalRef,
     Metadata,
     ObjectUid,
+    PortNumber,
     rule,
     rules,
 )
@@ -28,6 +31,7 @@ class Driver(StrEnum):
     SHARED = "shared"
     NBD = "nbd"
     ISCSI = "iscsi"
+    RBD = "rbd"
 
 
 class Preallocation(StrEnum):
@@ -39,8 +43,6 @@ class Preallocation(StrEnum):
     FULL = "Full"
 
 
-HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
 _ONLY_KNOWN_FIELDS = rule(
     r"self.matches('^([^{}]|\\{(namespace|name|uid)\\})+$')",
     "may hold {namespace}, {name} and {uid}, and no other braces",
@@ -133,11 +135,11 @@ class IscsiParameters(ApiModel):
 
 _OF_ITS_DRIVER = [
     rule(f"!has(self.{name}) || self.driver == '{name}'", f"{name} is for driver {name} only")
-    for name in ("local", "shared", "nbd", "iscsi")
+    for name in ("local", "shared", "nbd", "iscsi", "rbd")
 ]
 _NEEDED = [
     rule(f"self.driver != '{name}' || has(self.{name})", f"driver {name} needs its parameters in {name}")
-    for name in ("shared", "nbd", "iscsi")
+    for name in ("shared", "nbd", "iscsi", "rbd")
 ]
 
 
@@ -147,7 +149,7 @@ class VolumeClassSpec(ApiModel):
     driver: Driver
     """local: a file in the data pool of one node, where the Volume stays. shared: a file in a directory that
     several nodes have mounted. nbd: an export of a server that others care for. iscsi: a logical unit of an iSCSI
-    target, made by Orlop or by others."""
+    target, made by Orlop or by others. rbd: an image in a pool of a Ceph cluster."""
     local: Annotated[LocalParameters, Field(json_schema_extra=rules(_NO_TABLES))] | None = None
     """For driver local; all of it has defaults."""
     shared: Annotated[SharedParameters, Field(json_schema_extra=rules(_NO_TABLES))] | None = None
@@ -156,6 +158,8 @@ class VolumeClassSpec(ApiModel):
     """For driver nbd."""
     iscsi: Annotated[IscsiParameters, Field(json_schema_extra=rules(_WHOLE_ACCOUNT, _MADE_LUN))] | None = None
     """For driver iscsi."""
+    rbd: Annotated[RbdParameters, Field(json_schema_extra=rules(WHOLE_USER))] | None = None
+    """For driver rbd."""
 
 
 class SharedLocation(ApiModel):
@@ -210,6 +214,8 @@ class VolumeLocation(ApiModel):
     """An export of an NBD server."""
     iscsi: IscsiLocation | None = None
     """A logical unit of an iSCSI target."""
+    rbd: RbdLocation | None = None
+    """An image in a pool of a Ceph cluster."""
 
     @property
     def driver(self) -> Driver:
@@ -220,6 +226,8 @@ class VolumeLocation(ApiModel):
             return Driver.NBD
         if self.iscsi is not None:
             return Driver.ISCSI
+        if self.rbd is not None:
+            return Driver.RBD
         return Driver.LOCAL
 
 

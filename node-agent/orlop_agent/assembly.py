@@ -21,6 +21,7 @@ from orlop_agent.api.identity import (
     in_cluster,
 )
 from orlop_agent.cache import Cache
+from orlop_agent.credentials import Credentials
 from orlop_agent.execute import Services
 from orlop_agent.hypervisor import Hypervisor, HypervisorError
 from orlop_agent.image.store import ImageStore
@@ -43,6 +44,7 @@ from orlop_agent.volume.iscsi import IscsiVolumes
 from orlop_agent.volume.local import LocalVolumes
 from orlop_agent.volume.nbd import NbdVolumes
 from orlop_agent.volume.pools import SharedPools
+from orlop_agent.volume.rbd import RbdVolumes
 from orlop_agent.volume.shared import SharedVolumes
 from orlop_agent.volume.tgt import Tgt
 from orlop_agent.wiring import Networks, Wiring
@@ -94,6 +96,7 @@ async def assembled(
         )
         sweep(layout.volumes)
         pools = SharedPools(layout.shared)
+        credentials = Credentials(client, hypervisor)
         iscsi = IscsiVolumes(settings.node_name, layout.targets, Tgt())
         volumes = Drivers(
             {
@@ -101,6 +104,7 @@ async def assembled(
                 Driver.SHARED: SharedVolumes(pools),
                 Driver.NBD: NbdVolumes(),
                 Driver.ISCSI: iscsi,
+                Driver.RBD: RbdVolumes(settings.node_name, credentials.ceph),
             }
         )
         snapshots = Snapshots(layout, volumes, hypervisor)
@@ -120,7 +124,7 @@ async def assembled(
             hypervisor=hypervisor,
             journal=Journal(layout.journal),
             ledger=Ledger(lambda: capacity),
-            preparation=Preparation(layout, client, images, wiring, volumes, hypervisor, makings),
+            preparation=Preparation(layout, images, wiring, volumes, credentials, makings),
             makings=makings,
             wiring=wiring,
             architecture=node.architecture(),
@@ -131,7 +135,7 @@ async def assembled(
         def in_use() -> set[str]:
             return agents[0].volumes_in_use() | makings.under_way().keys()
 
-        storage = StorageWork(volumes, snapshots, in_use)
+        storage = StorageWork(volumes, snapshots, in_use, credentials)
         inventory = Inventory(
             settings.node_name,
             client,

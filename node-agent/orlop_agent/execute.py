@@ -117,7 +117,7 @@ class Executor:
                 await on.hypervisor.destroy(self._uid)
                 return replace(memory, mine=None, orphan=None)
             case steps.MakeDisk(volume_uid=uid):
-                await on.makings.begin(observed.volume(uid), self._uid)
+                await on.preparation.begin(self._uid, observed.volume(uid), _order(observed).spec.secret)
                 return memory
             case steps.EndMaking(volume_uid=uid):
                 await on.makings.drop(uid, self._uid)
@@ -134,7 +134,8 @@ class Executor:
                 size = await on.hypervisor.fit_disk(self._uid, target, volume.size_bytes)
                 return outcome.sized(memory, uid, size)
             case steps.GrowData(volume_uid=uid):
-                return outcome.sized(memory, uid, await on.preparation.grow(observed.volume(uid)))
+                size = await on.preparation.grow(observed.volume(uid), _order(observed).spec.secret)
+                return outcome.sized(memory, uid, size)
             case steps.DetachDisk(volume_uid=uid):
                 await on.hypervisor.detach_disk(self._uid, uid)
                 return outcome.asked(memory, uid, observed.now)

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
+
+SecretUsage = Literal["iscsi", "ceph"]
+"""What a secret opens, in libvirt's words (formatsecret.html)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class Hypervisor(Protocol):
     async def destroy(self, instance_uid: str) -> None:
         """Pull the plug; afterwards the domain is gone."""
 
-    async def keep_secret(self, name: str, secret: bytes) -> None:
+    async def keep_secret(self, usage: SecretUsage, name: str, secret: bytes) -> None:
         """Have a secret at hand, under this name, for disks that name it; not beyond the hypervisor's own life."""
 
     async def attach_disk(self, instance_uid: str, xml: str) -> None:

@@ -38,6 +38,7 @@ from orlop_agent.hypervisor import (
     Moved,
     Power,
     Reconnected,
+    SecretUsage,
 )
 
 T = TypeVar("T")
@@ -107,10 +108,10 @@ class LibvirtHypervisor:
     async def destroy(self, instance_uid: str) -> None:
         await self._on_domain(instance_uid, lambda domain: domain.destroy(), _DESTROY_SECONDS)
 
-    async def keep_secret(self, name: str, secret: bytes) -> None:
+    async def keep_secret(self, usage: SecretUsage, name: str, secret: bytes) -> None:
         def keep(connection: Any) -> None:
             # Ephemeral and private: libvirtd keeps it in memory, and gives it to QEMU alone.
-            made = connection.secretDefineXML(secret_xml(name))
+            made = connection.secretDefineXML(secret_xml(usage, name))
             made.setValue(secret)
 
         await self._call(keep)

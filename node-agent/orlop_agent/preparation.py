@@ -6,8 +6,6 @@ Each part can be done again, also after a failure anywhere. What takes long, or 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,12 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from orlop_agent import durable
-from orlop_agent.api.client import Client
-from orlop_agent.api.errors import ApiError, NotFoundError
+from orlop_agent.credentials import Credentials
 from orlop_agent.domain.limits import limits_of
 from orlop_agent.domain.spec import BaseImage, Disk, DiskFile, KernelBoot
 from orlop_agent.failure import StepError
-from orlop_agent.hypervisor import Hypervisor
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.pace import Pace
@@ -37,7 +33,6 @@ from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.file import make_once, make_overlay
-from orlop_agent.volume.iscsi import secret_name
 from orlop_agent.wiring import Wiring
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import (
@@ -46,7 +41,6 @@ from orlop_api.assignment import (
     AssignedVolume,
     Assignment,
     AssignmentSpec,
-    chap_key,
 )
 from orlop_api.attachment import Access
 from orlop_api.condition import Condition
@@ -122,19 +116,17 @@ class Preparation:
     def __init__(
         self,
         layout: Layout,
-        client: Client,
         images: Images,
         wiring: Wiring,
         volumes: Drivers,
-        hypervisor: Hypervisor,
+        credentials: Credentials,
         makings: Makings,
     ) -> None:
         self._layout = layout
-        self._client = client
         self._images = images
         self._wiring = wiring
         self._volumes = volumes
-        self._hypervisor = hypervisor
+        self._credentials = credentials
         self._makings = makings
 
     async def prepare(self, assignment: Assignment, attempt: Attempt) -> Prepared:
@@ -223,13 +215,8 @@ class Preparation:
     async def volume(self, instance_uid: str, volume: AssignedVolume, secret: AssignedSecret | None) -> Disk:
         """One Volume's disk, its data made at its first use, what opens it at hand. StepError."""
         uid = volume.volume_uid
+        await self.unlock(volume, secret)
         disk = await self._makings.made(volume, instance_uid)
-        unit = volume.location.iscsi
-        if unit is not None and unit.account is not None:
-            chap = await self._secret(
-                secret, chap_key(uid), "CredentialsMissing", f"the CHAP secret of disk {volume.name}"
-            )
-            await self._hypervisor.keep_secret(secret_name(uid), chap)
         readonly = volume.access is Access.READ_ONLY
         return replace(
             disk,
@@ -239,8 +226,20 @@ class Preparation:
             limits=limits_of(volume),
         )
 
-    async def grow(self, volume: AssignedVolume) -> int:
+    async def begin(self, instance_uid: str, volume: AssignedVolume, secret: AssignedSecret | None) -> None:
+        """Have a Volume's data made, beside everything else. StepError."""
+        await self.unlock(volume, secret)
+        await self._makings.begin(volume, instance_uid)
+
+    async def unlock(self, volume: AssignedVolume, secret: AssignedSecret | None) -> None:
+        """Have at hand what opens a Volume, and what it begins as. StepError."""
+        await self._credentials.have(volume.volume_uid, volume.location, secret)
+        if volume.origin is not None and volume.origin.volume_uid is not None:
+            await self._credentials.have(volume.origin.volume_uid, volume.origin.location, secret)
+
+    async def grow(self, volume: AssignedVolume, secret: AssignedSecret | None) -> int:
         """Make a Volume that no guest has as large as the order says; returns its size. StepError."""
+        await self._credentials.have(volume.volume_uid, volume.location, secret)
         return await self._volumes.grow(VolumeData.of(volume), volume.size_bytes)
 
     async def _seed(self, assignment: Assignment) -> Disk:
@@ -248,27 +247,15 @@ class Preparation:
         secret = spec.secret
         wanted = secret is not None and USER_DATA_KEY in secret.keys
         user_data = (
-            await self._secret(secret, USER_DATA_KEY, "UserDataMissing", "the user data") if wanted else b""
+            await self._credentials.text(secret, USER_DATA_KEY, "UserDataMissing", "the user data")
+            if wanted
+            else b""
         )
         content = files(spec.instance.uid, spec.instance.name, spec.nics, user_data)
         path = self._layout.seed(spec.instance.uid)
         made = await asyncio.to_thread(image, content)
         await asyncio.to_thread(durable.write, path, made)
         return Disk(DiskFile(path), "raw", readonly=True)
-
-    async def _secret(self, where: AssignedSecret | None, key: str, reason: str, what: str) -> bytes:
-        """One text of those that the order names. StepError with this reason."""
-        if where is None or key not in where.keys:
-            raise StepError(reason, f"{what} is not on its node yet")
-        try:
-            secret = await self._client.secret(where.namespace, where.name)
-            return base64.b64decode(secret[key], validate=True)
-        except NotFoundError as error:
-            raise StepError(reason, f"{what} is not on its node yet") from error
-        except (KeyError, binascii.Error) as error:
-            raise StepError(reason, f"the node's copy of {what} is damaged") from error
-        except ApiError as error:
-            raise StepError(reason, f"{what} cannot be read now") from error
 
 
 def _in_order(assignment: Assignment) -> list[AssignedVolume]:

@@ -22,6 +22,7 @@ from orlop_agent.hypervisor import (
     Limits,
     Moved,
     Power,
+    SecretUsage,
 )
 
 
@@ -92,7 +93,7 @@ class SimulatedHypervisor:
         self.end(instance_uid, EndReason.DESTROYED)
         self._leave("destroy")
 
-    async def keep_secret(self, name: str, secret: bytes) -> None:
+    async def keep_secret(self, usage: SecretUsage, name: str, secret: bytes) -> None:  # noqa: ARG002 - one of a kind is enough
         self.secrets[name] = secret
 
     async def attach_disk(self, instance_uid: str, xml: str) -> None:

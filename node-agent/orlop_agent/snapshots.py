@@ -87,8 +87,10 @@ class Snapshots:
             await self.tidy()
             holder = await self._holder(origin.uid)
             if holder is None:
-                # Should a guest start with it now, QEMU's lock ends one of the two, and that one tries again.
-                yield replace(driver.origin(origin), readonly=True), Consistency.DETACHED
+                # Should a guest start with a file now, QEMU's lock ends one of the two, and that one tries again.
+                async with driver.origin(origin) as found:
+                    consistency = Consistency.CRASH if found.in_use else Consistency.DETACHED
+                    yield replace(found.disk, readonly=True), consistency
                 return
             async with self._offered(holder, origin.uid, quiesce=quiesce) as offered:
                 yield offered

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from orlop_agent.api import backoff
+from orlop_agent.credentials import Credentials
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import HypervisorError
 from orlop_agent.snapshots import Snapshots
@@ -25,8 +26,15 @@ _log = structlog.get_logger()
 class StorageWork(Standing[StorageOrder, StorageReport]):
     """Carries them out."""
 
-    def __init__(self, volumes: Drivers, snapshots: Snapshots, in_use: Callable[[], set[str]]) -> None:
+    def __init__(
+        self,
+        volumes: Drivers,
+        snapshots: Snapshots,
+        in_use: Callable[[], set[str]],
+        credentials: Credentials,
+    ) -> None:
         self._volumes = volumes
+        self._credentials = credentials
         self._snapshots = snapshots
         self._in_use = in_use
         self._tidying: asyncio.Task[None] | None = None
@@ -83,6 +91,9 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
     async def _carry_out(self, order: StorageOrder) -> StorageReport:
         if order.uid in self._in_use():
             raise StepError("InUse", "an Instance on this node still has it")
+        if order.location.rbd is not None:
+            # Targets are made by who serves them, without the account's secret.
+            await self._credentials.have(order.uid, order.location, order.secret)
         data, done = VolumeData(order.uid, order.location), _report(order, StorageState.DONE)
         match order.action:
             case StorageAction.DELETE:

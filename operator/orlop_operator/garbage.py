@@ -98,7 +98,7 @@ class Garbage:
         return Plan((Delete(CLAIM, claim),)) if gone else Plan()
 
     async def sweep_secrets(self, now: datetime) -> None:
-        """Remove Secrets from the nodes' namespaces that no Assignment and no order to fetch on their node asks for.
+        """Remove Secrets from the nodes' namespaces that no Assignment and no other order on their node asks for.
 
         A placement that ended between its copy and its binding leaves one. Young copies may belong to a
         placement under way.
@@ -106,13 +106,14 @@ class Garbage:
         for host in self._store.all(HYPERVISOR):
             node = host.metadata.name
             path = f"/api/v1/namespaces/{node_namespace(node)}/secrets"
-            fetched = {secret_name(IMPORT, order.image_uid) for order in host.spec.imports}
-            fetched |= {secret_name(PREPULL, order.image_uid) for order in host.spec.pre_pulls}
+            ordered = {secret_name(IMPORT, order.image_uid) for order in host.spec.imports}
+            ordered |= {secret_name(PREPULL, order.image_uid) for order in host.spec.pre_pulls}
+            ordered |= {order.secret.name for order in host.spec.storage if order.secret is not None}
             for secret in (await self._cluster.call("GET", path))["items"]:
                 meta = secret["metadata"]
                 assignment = self._store.get(ASSIGNMENT, ASSIGNMENT_NAMESPACE, meta["name"])
                 wanted = assignment is not None and assignment.spec.node_name == node
-                wanted = wanted or meta["name"] in fetched
+                wanted = wanted or meta["name"] in ordered
                 old = now - datetime.fromisoformat(meta["creationTimestamp"]) > COPY_LASTS
                 if old and not wanted:
                     with suppress(errors.NotFoundError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -224,16 +225,16 @@ class Reconciler:
     async def _volume(self, key: Key) -> None:
         gone = await self._garbage.volume_is_forsaken(key)
 
-        def plan(_: Learned) -> Plan | None:
+        def plan(learned: Learned) -> Plan | None:
             facts = volume_facts(self._context, key, holder_is_gone=gone)
-            return plan_volume(facts) if facts is not None else None
+            return plan_volume(replace(facts, secrets=learned.secrets)) if facts is not None else None
 
         await self._run(key, plan)
 
     async def _snapshot(self, key: Key) -> None:
-        def plan(_: Learned) -> Plan | None:
+        def plan(learned: Learned) -> Plan | None:
             facts = snapshot_facts(self._context, key)
-            return plan_snapshot(facts) if facts is not None else None
+            return plan_snapshot(replace(facts, secrets=learned.secrets)) if facts is not None else None
 
         await self._run(key, plan)
 

@@ -20,7 +20,7 @@ EACH = (
     " the same export"
 )
 FIELDS = "may hold {namespace}, {name} and {uid}, and no other braces"
-_NEEDS = {name: f"driver {name} needs its parameters in {name}" for name in ("shared", "nbd", "iscsi")}
+_NEEDS = {name: f"driver {name} needs its parameters in {name}" for name in ("shared", "nbd", "iscsi", "rbd")}
 
 
 def _shared(pool: str) -> dict[str, object]:
@@ -33,6 +33,10 @@ IQN = "must be an iSCSI name: iqn.<year>-<month>.<reversed domain>:<text>, in lo
 
 def _iscsi(**parameters: object) -> dict[str, object]:
     return {"driver": "iscsi", "iscsi": {"host": "192.0.2.8", **parameters}}
+
+
+def _rbd(**parameters: object) -> dict[str, object]:
+    return {"driver": "rbd", "rbd": {"monitors": [{"host": "ceph-1"}], "pool": "vms", **parameters}}
 
 
 def _nbd(export: str) -> dict[str, object]:
@@ -135,6 +139,22 @@ SIZES_AND_IMAGES = [
         {"spec": _iscsi(lun=0, tgt={"hypervisorName": "node-1"})},
         "spec.iscsi",
         "tgt keeps LUN 0 for itself: lun must be from 1 to 255",
+    ),
+    Bad("Ceph without monitors", "VolumeClass", {"spec": _rbd(monitors=[])}, "spec.rbd.monitors"),
+    Bad("a pool with a path", "VolumeClass", {"spec": _rbd(pool="vms/a")}, "spec.rbd.pool"),
+    Bad(
+        "a Ceph user without a key",
+        "VolumeClass",
+        {"spec": _rbd(user="orlop")},
+        "spec.rbd",
+        "user and credentialsSecretRef need each other",
+    ),
+    Bad(
+        "images that share a name",
+        "VolumeClass",
+        {"spec": _rbd(imageName="volume-{name}")},
+        "spec.rbd.imageName",
+        "must hold {uid} once, and beside it only . - _ letters and digits",
     ),
     Bad(
         "a host with a path",

@@ -5,8 +5,9 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from orlop_agent.domain.spec import Disk, IscsiUnit
+from orlop_agent.domain.spec import Disk, IscsiUnit, RbdImage
 from orlop_agent.volume.qemu_img import CHAP, operand
+from support.ceph import KEY
 from support.targets import PASSWORD
 
 MIB = 1 << 20
@@ -24,7 +25,7 @@ async def qemu_io(disk: Disk, *commands: str, discard: bool = False) -> str:
             "qemu-io",
             "-d",
             "unmap" if discard else "ignore",
-            *_chap(disk),
+            *_secret(disk),
             "-f",
             disk.format,
             *script,
@@ -39,11 +40,15 @@ async def qemu_io(disk: Disk, *commands: str, discard: bool = False) -> str:
     return said
 
 
-def _chap(disk: Disk) -> tuple[str, ...]:
-    """The account's secret, as libvirt would hand it over."""
-    if not isinstance(disk.source, IscsiUnit) or disk.source.account is None:
-        return ()
-    return ("--object", f"secret,id={CHAP},data={PASSWORD}")
+def _secret(disk: Disk) -> tuple[str, ...]:
+    """What opens it, as libvirt would hand it over."""
+    match disk.source:
+        case IscsiUnit(account=str()):
+            return ("--object", f"secret,id={CHAP},data={PASSWORD}")
+        case RbdImage(user=str(), secret=name):
+            return ("--object", f"secret,id={name},format=base64,data={KEY}")
+        case _:
+            return ()
 
 
 async def write(disk: Disk, pattern: int, at: int, length: int) -> None:
@@ -62,7 +67,7 @@ async def held(disk: Disk) -> AsyncIterator[None]:
     drive = f"if=none,id=held,format={disk.format},readonly={'on' if disk.readonly else 'off'},file={file}"
     process = await asyncio.create_subprocess_exec(
         *("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-accel", "tcg", "-qmp", "stdio"),
-        *_chap(disk),
+        *_secret(disk),
         *("-drive", drive, "-device", "virtio-blk-pci,drive=held"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

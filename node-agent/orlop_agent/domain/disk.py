@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from orlop_agent.domain import limits
 from orlop_agent.domain.element import Node, element
-from orlop_agent.domain.spec import Disk, DiskFile, IscsiUnit, NbdExport, NbdSocket
+from orlop_agent.domain.spec import Disk, DiskFile, IscsiUnit, NbdExport, NbdSocket, RbdImage
 from orlop_agent.hypervisor import DomainDisk
 
 _ALIAS = "ua-"
@@ -82,6 +82,16 @@ def _source(made_of: Disk) -> Node:
                 else None,
                 protocol="iscsi",
                 name=f"{target}/{lun}",
+            )
+        case RbdImage(monitors, pool, image, user, secret):
+            return element(
+                "source",
+                *(element("host", name=host, port=str(port)) for host, port in monitors),
+                element("auth", element("secret", type="ceph", usage=secret), username=user)
+                if user is not None
+                else None,
+                protocol="rbd",
+                name=f"{pool}/{image}",
             )
         case NbdSocket(socket, export):
             where = element("host", transport="unix", socket=str(socket))

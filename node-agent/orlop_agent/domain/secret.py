@@ -6,17 +6,18 @@ import uuid
 from xml.etree import ElementTree as ET
 
 from orlop_agent.domain.element import element
+from orlop_agent.hypervisor import SecretUsage
 
 _NAMES = uuid.UUID("5b7f1a8e-3a52-4f5e-9c0e-6a2f0f3f7d11")
 """The namespace of their UUIDs (RFC 9562, version 5): the same name is the same secret, whoever defines it."""
 
 
-def secret_xml(name: str) -> str:
+def secret_xml(usage: SecretUsage, name: str) -> str:
     """The description of the secret that disks know by this name."""
     described = element(
         "secret",
         element("uuid", text=str(uuid.uuid5(_NAMES, name))),
-        element("usage", element("target", text=name), type="iscsi"),
+        element("usage", element("name" if usage == "ceph" else "target", text=name), type=usage),
         ephemeral="yes",
         private="yes",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orlop_agent.hypervisor import NO_LIMITS, Limits, Mark
@@ -47,6 +47,24 @@ class IscsiUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class RbdImage:
+    """A disk that is an image in a pool of a Ceph cluster; QEMU is the client."""
+
+    monitors: tuple[tuple[str, int], ...]
+    """Hosts and ports."""
+    pool: str
+    image: str
+    user: str | None = None
+    """Without `client.`."""
+    secret: str = ""
+    """By what libvirt knows the user's key, where there is one."""
+    snapshot: str | None = None
+    """What the image was when this was taken, and not what it is now."""
+    key: str | None = field(default=None, repr=False, compare=False)
+    """The user's key, for programs that have nobody to hand it to them; no description of a domain holds it."""
+
+
+@dataclass(frozen=True, slots=True)
 class NbdSocket:
     """The same on this node, by a socket."""
 
@@ -54,7 +72,7 @@ class NbdSocket:
     export: str
 
 
-DiskSource = DiskFile | NbdExport | IscsiUnit | NbdSocket
+DiskSource = DiskFile | NbdExport | IscsiUnit | RbdImage | NbdSocket
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ tests/component/volume/test_contract.py is what each must do; it asks all of the
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,15 @@ def unheard(_percent: float) -> None:
     """Nobody asks how far it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What programs of this node open to copy data from."""
+
+    disk: Disk
+    in_use: bool = False
+    """Whether somebody could write when it was as it is here: then it is as after a power cut."""
+
+
 class VolumeDriver(Protocol):
     """Keeps the data of Volumes. Every call may be repeated, and ended at any moment; all raise StepError.
 
@@ -45,8 +55,8 @@ class VolumeDriver(Protocol):
     def disk(self, data: VolumeData) -> Disk:
         """What QEMU opens; nothing is looked at."""
 
-    def origin(self, data: VolumeData) -> Disk:
-        """What programs of this node open to copy the data from, while no guest has it; nothing is looked at."""
+    def origin(self, data: VolumeData) -> AbstractAsyncContextManager[Origin]:
+        """What to copy the data from, for as long as it is read. No guest of this node has it."""
 
     async def exists(self, data: VolumeData) -> bool:
         """Whether the data is there; an error where that cannot be known now."""

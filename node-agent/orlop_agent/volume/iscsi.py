@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -15,7 +16,7 @@ import structlog
 from orlop_agent import durable
 from orlop_agent.domain.spec import Disk, IscsiUnit
 from orlop_agent.failure import StepError
-from orlop_agent.volume.driver import Tell, VolumeData, unheard
+from orlop_agent.volume.driver import Origin, Tell, VolumeData, unheard
 from orlop_agent.volume.filedisk import FileDisk
 from orlop_agent.volume.local import file_name
 from orlop_agent.volume.target import TargetDriver, Unit
@@ -48,9 +49,9 @@ class IscsiVolumes:
         )
         return Disk(unit, "raw", cache="none")
 
-    def origin(self, data: VolumeData) -> Disk:
+    def origin(self, data: VolumeData) -> AbstractAsyncContextManager[Origin]:
         """The file itself, where it is here: the account's secret is not known to those who serve it."""
-        return self._file(data).disk if self._serves(data) else self.disk(data)
+        return nullcontext(Origin(self._file(data).disk if self._serves(data) else self.disk(data)))
 
     async def exists(self, data: VolumeData) -> bool:
         """What this node does not serve it does not know; that the target was made is known to who orders it."""

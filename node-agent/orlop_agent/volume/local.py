@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
-from orlop_agent.volume.driver import Tell, VolumeData, unheard
+from orlop_agent.volume.driver import Origin, Tell, VolumeData, unheard
 from orlop_agent.volume.filedisk import FileDisk
 from orlop_api.volume_class import LocalParameters
 
@@ -30,8 +31,8 @@ class LocalVolumes:
     def disk(self, data: VolumeData) -> Disk:
         return self._file(data).disk
 
-    def origin(self, data: VolumeData) -> Disk:
-        return self.disk(data)
+    def origin(self, data: VolumeData) -> AbstractAsyncContextManager[Origin]:
+        return nullcontext(Origin(self.disk(data)))
 
     async def exists(self, data: VolumeData) -> bool:
         return await self._file(data).exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, nullcontext
+
 from orlop_agent.domain.spec import Disk, NbdExport
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
-from orlop_agent.volume.driver import Tell, VolumeData, unheard
+from orlop_agent.volume.driver import Origin, Tell, VolumeData, unheard
 
 
 class NbdVolumes:
@@ -18,8 +20,8 @@ class NbdVolumes:
         # The server has its own cache; none has no page cache of this node to keep what another has changed.
         return Disk(NbdExport(where.host, where.port, where.export), "raw", cache="none")
 
-    def origin(self, data: VolumeData) -> Disk:
-        return self.disk(data)
+    def origin(self, data: VolumeData) -> AbstractAsyncContextManager[Origin]:
+        return nullcontext(Origin(self.disk(data)))
 
     async def exists(self, data: VolumeData) -> bool:
         try:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orlop_agent.domain.spec import Disk, DiskFile, DiskSource, IscsiUnit, NbdExport, NbdSocket
+from orlop_agent.domain.spec import (
+    Disk,
+    DiskFile,
+    DiskSource,
+    IscsiUnit,
+    NbdExport,
+    NbdSocket,
+    RbdImage,
+)
 from orlop_agent.failure import StepError
 
 _DEADLINE = 60.0
@@ -55,13 +65,15 @@ async def convert(
     options = f"preallocation={preallocation}"
     said = "-q" if tell is None else "-p"
     command = ("convert", said, "-f", origin.format, "-O", form, "-o", options, source, where)
-    await _run(*command, patience=2 * size, tell=tell)
+    await _run(*command, patience=2 * size, tell=tell, keys=keys_of(origin.source))
 
 
-async def fill(origin: Disk, target: Disk, size: int) -> None:
-    """Write the whole of a disk of `size` bytes onto a target that is there. StepError: DiskNotMade."""
-    source, where = operand(origin.source), operand(target.source)
-    await _run("convert", "-q", "-n", "-f", origin.format, "-O", target.format, source, where, patience=size)
+async def fill(origin: Disk, target: Disk, size: int, tell: Callable[[float], None] | None = None) -> None:
+    """Write a disk of `size` bytes onto a target that is there and reads as zeros. StepError: DiskNotMade."""
+    said, way = "-q" if tell is None else "-p", ("-n", "--target-is-zero")
+    formats = ("-f", origin.format, "-O", target.format)
+    command = ("convert", said, *way, *formats, operand(origin.source), operand(target.source))
+    await _run(*command, patience=size, tell=tell, keys=keys_of(origin.source) | keys_of(target.source))
 
 
 async def resize(disk: Disk, size: int) -> None:
@@ -71,7 +83,8 @@ async def resize(disk: Disk, size: int) -> None:
 
 async def virtual_size(disk: Disk) -> int:
     """Bytes that a guest sees; it may be running (-U: the size is read without the lock). StepError."""
-    said = await _run("info", "-U", "-f", disk.format, "--output=json", operand(disk.source))
+    command = ("info", "-U", "-f", disk.format, "--output=json", operand(disk.source))
+    said = await _run(*command, keys=keys_of(disk.source))
     return int(json.loads(said)["virtual-size"])
 
 
@@ -94,9 +107,24 @@ def operand(source: DiskSource) -> str:
             # What a `secret` object of this name holds, as qemu(1) has it, is for whoever calls to give.
             chap = {} if account is None else {"user": account, "password-secret": CHAP}
             return _json(unit | chap)
+        case RbdImage():
+            return _json(_rbd(source))
         case NbdSocket(socket, export):
             server = {"type": "unix", "path": str(socket)}
             return _json({"driver": "nbd", "server": server, "export": export})
+
+
+def keys_of(source: DiskSource) -> dict[str, str]:
+    """What QEMU's `secret` objects hold that its operand names: their ids and texts in base64, as cephx has them."""
+    return {source.secret: source.key} if isinstance(source, RbdImage) and source.key is not None else {}
+
+
+def _rbd(source: RbdImage) -> dict[str, Any]:
+    servers = [{"host": host, "port": str(port)} for host, port in source.monitors]
+    image = {"driver": "rbd", "pool": source.pool, "image": source.image, "server": servers}
+    moment = {} if source.snapshot is None else {"snapshot": source.snapshot}
+    user = {} if source.user is None else {"user": source.user, "key-secret": source.secret}
+    return image | moment | user
 
 
 def _json(options: dict[str, Any]) -> str:
@@ -120,17 +148,41 @@ async def _heard(
     return b"", said
 
 
-async def _run(*arguments: str, patience: int = 0, tell: Callable[[float], None] | None = None) -> bytes:
-    """What it printed. `patience`: bytes that it has to move, at most."""
+@contextmanager
+def secret_objects(keys: Mapping[str, str]) -> Iterator[tuple[list[str], list[int]]]:
+    """Options that define them, and the files to pass on: a command line is for everybody on the node to read."""
+    files: list[int] = []
+    options: list[str] = []
+    try:
+        for name, key in keys.items():
+            file = os.memfd_create("key")
+            files.append(file)
+            os.write(file, key.encode())
+            options += ["--object", f"secret,id={name},format=base64,file=/dev/fd/{file}"]
+        yield options, files
+    finally:
+        for file in files:
+            os.close(file)
+
+
+async def _run(
+    command: str,
+    *arguments: str,
+    patience: int = 0,
+    tell: Callable[[float], None] | None = None,
+    keys: Mapping[str, str] | None = None,
+) -> bytes:
+    """What it printed. `patience`: bytes that it has to move, at most; `keys`: what opens its operands."""
     deadline = _DEADLINE + patience / _SLOWEST
-    async with _copies_at_once if arguments[0] == "convert" else _at_once:
-        process = await asyncio.create_subprocess_exec(
-            "qemu-img",
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+    async with _copies_at_once if command == "convert" else _at_once:
+        with secret_objects(keys or {}) as (options, files):
+            process = await asyncio.create_subprocess_exec(
+                *("qemu-img", command, *options, *arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=files,
+            )
         try:
             printed, said = await asyncio.wait_for(_heard(process, tell), deadline)
         except TimeoutError as error:
@@ -144,5 +196,5 @@ async def _run(*arguments: str, patience: int = 0, tell: Callable[[float], None]
     if process.returncode:
         # The program's own words name paths of this node; the last part after the colon is the cause.
         cause = said.decode(errors="replace").strip().rpartition(":")[2].strip()
-        raise StepError("DiskNotMade", f"qemu-img {arguments[0]}: {cause or 'unknown cause'}")
+        raise StepError("DiskNotMade", f"qemu-img {command}: {cause or 'unknown cause'}")
     return printed

@@ -6,12 +6,13 @@ the last line.
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
 from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
-from orlop_agent.volume.driver import Tell, VolumeData, unheard
+from orlop_agent.volume.driver import Origin, Tell, VolumeData, unheard
 from orlop_agent.volume.filedisk import FileDisk
 from orlop_agent.volume.local import file_name
 from orlop_agent.volume.pools import SharedPools
@@ -29,8 +30,8 @@ class SharedVolumes:
     def disk(self, data: VolumeData) -> Disk:
         return self._file(data).disk
 
-    def origin(self, data: VolumeData) -> Disk:
-        return self.disk(data)
+    def origin(self, data: VolumeData) -> AbstractAsyncContextManager[Origin]:
+        return nullcontext(Origin(self.disk(data)))
 
     async def exists(self, data: VolumeData) -> bool:
         return await (await self._enter(data)).exists()

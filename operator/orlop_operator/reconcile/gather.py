@@ -35,7 +35,7 @@ from orlop_operator.placements import Placements
 from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts, named
-from orlop_operator.reconcile.location import carrier, maker, pinned
+from orlop_operator.reconcile.location import anywhere, carrier, maker, pinned
 from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
@@ -227,7 +227,7 @@ def volume_facts(context: Context, key: Key, *, holder_is_gone: bool) -> VolumeF
 def _carrier(store: Store, volume: Volume) -> Hypervisor | None:
     """The node that works on its data; only data that several reach is looked for among all."""
     where = pinned(volume)
-    if where is not None and where.shared is not None:
+    if where is not None and anywhere(where):
         return carrier(volume, store.all(HYPERVISOR))
     keeper = volume.status.node_name if volume.status is not None else None
     node = keeper or maker(volume, store.get(VOLUME_CLASS, "", volume.spec.class_name))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orlop_api.ceph import RbdLocation, RbdParameters
 from orlop_api.condition import is_true
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.volume import Volume
@@ -57,6 +58,8 @@ def locate(volume: Volume, volume_class: VolumeClass, host: Hypervisor | None) -
     if spec.iscsi is not None:
         unit = spec.iscsi.model_dump(include={"host", "port", "lun", "account", "tgt"})
         return VolumeLocation(iscsi=IscsiLocation(target=_filled(spec.iscsi.target_name, volume), **unit))
+    if spec.rbd is not None:
+        return VolumeLocation(rbd=_image(spec.rbd))
     return VolumeLocation(local=spec.local or LocalParameters())
 
 
@@ -74,6 +77,16 @@ def reaches(host: Hypervisor | None, where: VolumeLocation) -> bool:
     return where.shared is None or pools(host).get(where.shared.pool) == where.shared.pool_id
 
 
+def anywhere(where: VolumeLocation) -> bool:
+    """Whether several nodes reach the data, and any of them can do what is to be done to it."""
+    return where.shared is not None or where.rbd is not None
+
+
+def kept_by_others(where: VolumeLocation) -> bool:
+    """Whether a server has the data that only itself can copy."""
+    return where.nbd is not None or where.iscsi is not None
+
+
 def pools(host: Hypervisor | None) -> dict[str, str]:
     """The shared pools of a node, by name."""
     if host is None or host.status is None:
@@ -82,16 +95,22 @@ def pools(host: Hypervisor | None) -> dict[str, str]:
 
 
 def carrier(volume: Volume, hosts: Iterable[Hypervisor]) -> Hypervisor | None:
-    """The node that works on data in a shared pool while no Instance has it: any that is alive and has the pool.
+    """The node that works on data that several reach while no Instance has it: any of them that is alive.
 
     One that is at it already goes on.
     """
     where = pinned(volume)
-    if where is None or where.shared is None:
+    if where is None or not anywhere(where):
         return None
     able = [host for host in hosts if reaches(host, where) and _alive(host)]
     busy = (host for host in able if any(o.uid == volume.metadata.uid for o in host.spec.storage))
     return next(busy, min(able, key=lambda host: host.metadata.name, default=None))
+
+
+def _image(spec: RbdParameters) -> RbdLocation:
+    """Pool and user as they are, and whose Secret: what the class said may be gone when the data is to be deleted."""
+    secret = spec.credentials_secret_ref.name if spec.credentials_secret_ref is not None else None
+    return RbdLocation(credentials=secret, **spec.model_dump(exclude={"credentials_secret_ref"}))
 
 
 def _filled(template: str, volume: Volume) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from orlop_api.condition import Condition, is_true
@@ -17,9 +17,10 @@ from orlop_operator.kinds import VOLUME_SNAPSHOT
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Plan, Report
 from orlop_operator.reconcile.instance.facts import named
-from orlop_operator.reconcile.location import carrier, reaches
+from orlop_operator.reconcile.location import anywhere, carrier, kept_by_others, reaches
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
+    Secrets,
     giving,
     pool_changed,
     storage_order,
@@ -40,6 +41,7 @@ class SnapshotFacts:
     hypervisors: Collection[Hypervisor] = ()
     copied_by: str = ""
     """Who is to read it before it goes: `Instance demo/web`; empty where nobody is."""
+    secrets: Secrets = field(default_factory=dict)
 
 
 def plan_snapshot(facts: SnapshotFacts) -> Plan:
@@ -99,13 +101,13 @@ def _order(facts: SnapshotFacts) -> Plan:
         volume_uid=volume.metadata.uid,
         quiesce=snapshot.spec.quiesce,
     )
-    return giving(host, order) or Plan()
+    return giving(host, order, facts.secrets) or Plan()
 
 
 def _misplaced(facts: SnapshotFacts, host: Hypervisor) -> bool:
     """Whether another node must take it: a guest there has the Volume now, or this node is lost and others reach it."""
     status = facts.volume.status if facts.volume is not None else None
-    if status is None or status.location is None or status.location.shared is None:
+    if status is None or status.location is None or not anywhere(status.location):
         return False
     if status.attachment is not None:
         return status.attachment.node_name != host.metadata.name
@@ -114,7 +116,7 @@ def _misplaced(facts: SnapshotFacts, host: Hypervisor) -> bool:
 
 def _blocked(where: VolumeLocation, what: str) -> Condition | None:
     """Nothing keeps a guest from writing to a server's data while it is copied: such a copy would be torn."""
-    if where.local is not None or where.shared is not None:
+    if not kept_by_others(where):
         return None
     return false(
         "Ready", "NotSupported", f"{what} is kept by a server, and only that can take snapshots of it"
@@ -128,7 +130,7 @@ def _host(facts: SnapshotFacts, volume: Volume) -> Hypervisor | None:
         return next((h for h in facts.hypervisors if h.metadata.name == holder.node_name), None)
     if volume.status is None or volume.status.location is None:
         return None
-    if volume.status.location.shared is not None:
+    if anywhere(volume.status.location):
         return carrier(volume, facts.hypervisors)
     node = volume.status.node_name
     return next((h for h in facts.hypervisors if h.metadata.name == node), None)
@@ -190,7 +192,7 @@ def _end(facts: SnapshotFacts) -> Plan:
         raise AssertionError
     order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=location)
     # A snapshot that is being taken is given up by this too.
-    ask = giving(host, order)
+    ask = giving(host, order, facts.secrets)
     if ask is not None:
         return ask
     report = storage_report(host, order)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from orlop_api.hypervisor import Hypervisor
+from collections.abc import Mapping
+
+from orlop_api.assignment import AssignedSecret
+from orlop_api.ceph import CEPH_KEY, ceph_key
+from orlop_api.claim import CLAIM_NAMESPACE as SYSTEM_NAMESPACE
+from orlop_api.hypervisor import Hypervisor, node_namespace
 from orlop_api.storage import STORAGE_ORDERS, StorageOrder, StorageReport, StorageState
 from orlop_operator.kinds import HYPERVISOR
-from orlop_operator.reconcile.effects import Patch, Plan
+from orlop_operator.reconcile.effects import Copied, CopySecret, Patch, Plan
+from orlop_operator.reconcile.instance.facts import Blocker
 
+Secrets = Mapping[tuple[str, str], Blocker | None]
+"""Namespace and name of what was put where a node reads it in this look, and why it could not be."""
+_KEYLESS = frozenset({"CredentialsMissing", "CredentialsDamaged", "CredentialsRefused"})
 FULL_AGAIN = 10.0
 """Seconds after which a node that has too many orders is looked at again."""
 
@@ -35,18 +44,26 @@ def pool_changed(host: Hypervisor, pool_id: str | None) -> bool:
     return pool_id is not None and now is not None and now != pool_id
 
 
-def giving(host: Hypervisor, order: StorageOrder) -> Plan | None:
+def giving(host: Hypervisor, order: StorageOrder, secrets: Secrets) -> Plan | None:
     """What gives the order, in the place of an older one about the same object; None where it is given.
 
-    A node that has too many already is looked at again.
+    What opens the data is put there before, and again when the node says that it cannot use it. A node that has too
+    many orders already is looked at again.
     """
-    if storage_order(host, order.uid) == order:
+    copy = _key(host, order)
+    asked = order.model_copy(update={"secret": _secret(copy)}) if copy is not None else order
+    given = storage_order(host, order.uid) == asked
+    if copy is not None and (copy.namespace, copy.name) not in secrets:
+        report = storage_report(host, order)
+        if not given or (report is not None and report.reason in _KEYLESS):
+            return Plan((copy,))
+    if given:
         return None
     others = [known for known in host.spec.storage if known.uid != order.uid]
     return (
         Plan(again_after=FULL_AGAIN)
         if len(others) >= STORAGE_ORDERS
-        else Plan((_storage(host, [*others, order]),))
+        else Plan((_storage(host, [*others, asked]),))
     )
 
 
@@ -62,3 +79,16 @@ def without_order(host: Hypervisor, uid: str) -> Patch[Hypervisor]:
 
 def _storage(host: Hypervisor, orders: list[StorageOrder]) -> Patch[Hypervisor]:
     return Patch(HYPERVISOR, host, {"spec": {"storage": [order.wire() for order in orders]}})
+
+
+def _key(host: Hypervisor, order: StorageOrder) -> CopySecret | None:
+    """What the node needs to open the data; should it not be there, the node says what it lacks."""
+    where = order.location.rbd
+    if where is None or where.credentials is None:
+        return None
+    part = Copied(ceph_key(where.credentials), secret=(SYSTEM_NAMESPACE, where.credentials, CEPH_KEY))
+    return CopySecret(node_namespace(host.metadata.name), f"volume-{order.uid}", (part,))
+
+
+def _secret(copy: CopySecret) -> AssignedSecret:
+    return AssignedSecret(namespace=copy.namespace, name=copy.name, keys=[part.key for part in copy.parts])

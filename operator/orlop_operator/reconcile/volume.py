@@ -5,7 +5,7 @@ Attaching and detaching are planned with the Instance; here is what a Volume doe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +20,11 @@ from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
 from orlop_operator.reconcile.instance.facts import named
-from orlop_operator.reconcile.location import locate, maker, pinned
+from orlop_operator.reconcile.location import anywhere, kept_by_others, locate, maker, pinned
 from orlop_operator.reconcile.rights import REPLACED, is_replaced, replaced
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
+    Secrets,
     giving,
     pool_changed,
     storage_order,
@@ -36,7 +37,7 @@ RESIZING = "Resizing"
 """Condition that is there while the device is smaller than spec.size."""
 _CREATED = true("Ready", "Created", "the data exists")
 _WAITING = false("Ready", "WaitForFirstInstance", "the data is made with the first Instance")
-BEGINS_EMPTY = "spec.source is for classes of driver local and shared: other Volumes begin empty"
+BEGINS_EMPTY = "spec.source is for classes of driver local, shared and rbd: other Volumes begin empty"
 _TOO_MUCH = false("Ready", "NotSupported", BEGINS_EMPTY)
 
 
@@ -59,6 +60,7 @@ class VolumeFacts:
     """The node that keeps the data."""
     origin_uid: str | None = None
     """Uid of what has the name of what it begins as."""
+    secrets: Secrets = field(default_factory=dict)
 
 
 def created(volume: Volume) -> bool:
@@ -74,7 +76,7 @@ def is_unsettled(volume: Volume) -> bool:
     where, status = pinned(volume), volume.status
     if where is None or status is None or status.attachment is not None or created(volume):
         return False
-    return where.local is not None or where.shared is not None
+    return not kept_by_others(where)
 
 
 def record(volume: Volume, now: datetime) -> Body | None:
@@ -124,7 +126,7 @@ def _settle(facts: VolumeFacts) -> Plan:
         location=status.location,
         generation=status.attachments,
     )
-    ask = giving(host, order)
+    ask = giving(host, order, facts.secrets)
     if ask is not None:
         return ask
     report = storage_report(host, order)
@@ -151,7 +153,7 @@ def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
         return Plan((Patch(VOLUME, volume, {"status": {"location": where.wire()}}, "status"),))
     size = to_bytes(volume.spec.size)
     order = StorageOrder(uid=uid, action=StorageAction.CREATE, location=where, size_bytes=size)
-    ask = giving(host, order)
+    ask = giving(host, order, facts.secrets)
     if ask is not None:
         return ask
     report = storage_report(host, order)
@@ -194,16 +196,15 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
     volume, host, status = facts.volume, facts.hypervisor, facts.volume.status
     grows = f"{rounded(size) if size is not None else 'the data'} grow to {volume.spec.size}"
     if host is None or status is None or status.location is None:
-        return _say(
-            facts, _CREATED, None, true(RESIZING, "WaitsForInstance", f"{grows} with the next Instance")
-        )
+        waits = true(RESIZING, "WaitsForInstance", f"{grows} with the next Instance")
+        return _say(facts, _CREATED, None, waits)
     order = StorageOrder(
         uid=volume.metadata.uid,
         action=StorageAction.EXPAND,
         location=status.location,
         size_bytes=to_bytes(volume.spec.size),
     )
-    ask = giving(host, order)
+    ask = giving(host, order, facts.secrets)
     if ask is not None:
         return ask
     report = storage_report(host, order)
@@ -237,32 +238,31 @@ def _end(facts: VolumeFacts) -> Plan:
         return Plan((DropFinalizer(VOLUME, volume),))
     where = status.location or VolumeLocation(local=LocalParameters())
     made_early, maybe = maker(volume, None) is not None, created(volume) or is_unsettled(volume)
-    if not made_early and (not maybe or where.nbd is not None or where.iscsi is not None):
+    if not made_early and (not maybe or kept_by_others(where)):
         # Nothing was made, or it is another's server that has it.
         return Plan((DropFinalizer(VOLUME, volume),))
     if facts.copied_by:
         message = f"being deleted; waits until {facts.copied_by} has copied it"
-        return Plan(_say(facts, _keep_truth(volume, "InUse", message)).effects, again_after=FULL_AGAIN)
+        return replace(_say(facts, _keep_truth(volume, "InUse", message)), again_after=FULL_AGAIN)
     return _destroy(facts, where, status.node_name)
 
 
 def _destroy(facts: VolumeFacts, where: VolumeLocation, node: str | None) -> Plan:
     """Have a node delete the file, and let go when it says so; the order goes with the object."""
     volume, host, uid = facts.volume, facts.hypervisor, facts.volume.metadata.uid
-    if host is None and where.shared is not None:
-        message = f"being deleted; no hypervisor that is ready has shared pool {where.shared.pool} now"
-        said = _say(facts, _keep_truth(volume, "PoolNotFound", message))
-        return Plan(said.effects, again_after=FULL_AGAIN)
+    if host is None and anywhere(where):
+        has = f"has shared pool {where.shared.pool}" if where.shared is not None else "is there"
+        message = f"being deleted; no hypervisor that is ready {has} now"
+        return replace(_say(facts, _keep_truth(volume, "PoolNotFound", message)), again_after=FULL_AGAIN)
     if host is None:
-        message = (
-            f"being deleted; Hypervisor {node or maker(volume, None)}, which has the data, does not exist"
-        )
+        keeper = node or maker(volume, None)
+        message = f"being deleted; Hypervisor {keeper}, which has the data, does not exist"
         return _say(facts, _keep_truth(volume, "NodeNotFound", message))
     if where.local is not None and pool_changed(host, volume.status.pool_id if volume.status else None):
         message = f"being deleted; {host.metadata.name} has another data pool now than the one with its data"
         return _say(facts, _keep_truth(volume, "PoolChanged", message))
     order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=where)
-    ask = giving(host, order)
+    ask = giving(host, order, facts.secrets)
     if ask is not None:
         return ask
     report = storage_report(host, order)

@@ -189,6 +189,44 @@ async def test_an_iscsi_volume_is_made_by_the_node_that_serves_it(user: Api, age
     assert uid not in agents["node-2"].volumes
 
 
+async def test_a_ceph_volume_is_any_node_s_and_its_key_goes_where_it_is_needed(
+    user: Api, agents: Agents
+) -> None:
+    it = await tenant(user, "ceph")
+    pool = {"monitors": [{"host": "ceph-1"}], "pool": "vms", "user": "orlop"}
+    spec = {"driver": "rbd", "rbd": pool | {"credentialsSecretRef": {"name": "ceph-user"}}}
+    secrets = "/api/v1/namespaces/orlop-system/secrets"
+    await user.call(
+        "POST", f"{ORLOP}/volumeclasses", wishes.thing("VolumeClass", "", "ceph", spec, finalizer=False)
+    )
+    await it.make("volumes", wishes.volume("ceph") | {"spec": {"size": "1Gi", "className": "ceph"}})
+    mount = {"name": "data", "volumeRef": {"name": "data"}}
+    await it.make("instances", wishes.instance("ceph", "one", volumes=[mount]))
+    assert await it.because("one", "SecretNotFound") == "Secret orlop-system/ceph-user does not exist"
+    key = {"metadata": {"name": "ceph-user"}, "stringData": {"key": "a-cephx-key"}}
+    await user.call("POST", secrets, key)
+    first = await it.ready("one")
+    order = await it.assignment(first["metadata"]["uid"])
+    assert order["spec"]["secret"]["keys"] == ["ceph-ceph-user"]
+    where = {"pool": "vms", "imageName": "orlop-{uid}", "user": "orlop", "credentials": "ceph-user"}
+    where |= {"monitors": [{"host": "ceph-1", "port": 3300}]}
+    assert order["spec"]["volumes"][0]["location"] == {"rbd": where}
+    data = await it.ready("data", "volumes")
+    uid = data["metadata"]["uid"]
+    agents["node-1"].refuses.add("two")
+    await it.delete("one")
+    await it.make("instances", wishes.instance("ceph", "two", volumes=[mount]))
+    assert (await it.ready("two"))["status"]["nodeName"] == "node-2", "the data pins to no node"
+    await it.delete("two")
+    # What opens the data is on the node that deletes it, also when the class is gone.
+    await user.call("DELETE", f"{ORLOP}/volumeclasses/ceph")
+    await user.call("DELETE", it.path("volumes") + "/data")
+    await user.until(it.path("volumes"), "data", lambda thing: thing is None)
+    copied = await user.call("GET", f"/api/v1/namespaces/{node_namespace('node-1')}/secrets/volume-{uid}")
+    assert base64.b64decode(copied["data"]["ceph-ceph-user"]) == b"a-cephx-key"
+    agents["node-1"].refuses.discard("two")
+
+
 async def test_user_data_passes_through_the_nodes_secret(user: Api, agents: Agents) -> None:
     it = await tenant(user, "seeds")
     reference = {"secretRef": {"name": "seed", "key": "script"}}

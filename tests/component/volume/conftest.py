@@ -13,8 +13,10 @@ from orlop_agent.volume.iscsi import IscsiVolumes
 from orlop_agent.volume.local import LocalVolumes
 from orlop_agent.volume.nbd import NbdVolumes
 from orlop_agent.volume.pools import SharedPools
+from orlop_agent.volume.rbd import RbdVolumes
 from orlop_agent.volume.shared import SharedVolumes
 from orlop_agent.volume.tgt import Tgt
+from orlop_api.ceph import CephMonitor, RbdLocation
 from orlop_api.image import DiskFormat
 from orlop_api.volume_class import (
     IscsiLocation,
@@ -25,6 +27,7 @@ from orlop_api.volume_class import (
     TgtTargets,
     VolumeLocation,
 )
+from support.ceph import KEY, POOL, USER, Ceph
 from support.disks import MIB
 from support.exports import Exports
 from support.targets import ACCOUNT, Tgtd
@@ -120,6 +123,29 @@ def iscsi(account):
     return ready
 
 
+def pooled(ceph: Ceph) -> VolumeLocation:
+    """Where the small Ceph keeps Volumes."""
+    monitors = [CephMonitor(**monitor) for monitor in ceph.monitors]
+    return VolumeLocation(
+        rbd=RbdLocation(monitors=monitors, pool=POOL, image_name="orlop-{uid}", user=USER, credentials="ceph")
+    )
+
+
+def ceph_volumes(node: str = "node-1", key: str = KEY) -> RbdVolumes:
+    """The driver of a node that was given the key of Secret `ceph`."""
+    return RbdVolumes(node, {"ceph": key}.__getitem__)
+
+
+@asynccontextmanager
+async def rbd(ceph) -> AsyncIterator[Rig]:
+    try:
+        yield Rig(ceph_volumes(), pooled(ceph))
+    finally:
+        for image in ceph.images():
+            ceph.run("rbd", "--pool", POOL, "snap", "purge", image)
+            ceph.run("rbd", "--pool", POOL, "rm", image)
+
+
 RIGS = {
     "local-qcow2": local(DiskFormat.QCOW2),
     "local-raw": local(DiskFormat.RAW),
@@ -129,27 +155,40 @@ RIGS = {
     "nbd": nbd,
     "iscsi": iscsi(None),
     "iscsi-chap": iscsi(ACCOUNT),
+    "rbd": rbd,
 }
+
+
+@pytest.fixture(scope="session")
+def ceph():
+    """One for all that need it: it takes a while to start."""
+    with Ceph() as running:
+        yield running
+
+
+def place(request, tmp_path):
+    """Where a rig keeps its data."""
+    return request.getfixturevalue("ceph") if request.param == "rbd" else tmp_path
 
 
 @pytest.fixture(params=RIGS)
 async def rig(request, tmp_path):
     """One of each."""
-    async with RIGS[request.param](tmp_path) as made:
+    async with RIGS[request.param](place(request, tmp_path)) as made:
         yield made
 
 
 @pytest.fixture(params=[name for name in RIGS if name != "nbd"])
 async def maker(request, tmp_path):
     """One of those that make their data; what the others refuse is in test_exports.py."""
-    async with RIGS[request.param](tmp_path) as made:
+    async with RIGS[request.param](place(request, tmp_path)) as made:
         yield made
 
 
 @pytest.fixture(params=[name for name in RIGS if name.startswith(("local", "shared"))])
 async def filed(request, tmp_path):
     """One of those whose data QEMU opens as a file, with its locks."""
-    async with RIGS[request.param](tmp_path) as made:
+    async with RIGS[request.param](place(request, tmp_path)) as made:
         yield made
 
 

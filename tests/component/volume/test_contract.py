@@ -118,7 +118,9 @@ async def test_a_copy_stands_alone(maker):
     await maker.driver.create(first, SIZE)
     await write(maker.driver.disk(first), 0x11, 0, MIB)
     for _ in range(2):
-        await maker.driver.copy_from(copy, maker.driver.origin(first), 2 * SIZE)
+        async with maker.driver.origin(first) as origin:
+            assert not origin.in_use
+            await maker.driver.copy_from(copy, origin.disk, 2 * SIZE)
     await write(maker.driver.disk(first), 0x22, 0, SIZE)
     await write(maker.driver.disk(copy), 0x33, 2 * MIB, MIB)
     await maker.driver.delete(first)
@@ -190,7 +192,8 @@ async def test_a_volume_begins_as_what_it_is_told_and_only_once(maker):
     @asynccontextmanager
     async def opening(told):
         opened.append(told)
-        yield maker.driver.origin(origin)
+        async with maker.driver.origin(origin) as found:
+            yield found.disk
 
     told = AssignedOrigin(volume_uid=OTHER, location=maker.location)
     wanted = order(maker).model_copy(update={"origin": told})

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from orlop_agent.api import backoff
+from orlop_agent.api.errors import NotFoundError
+from orlop_agent.credentials import Credentials
 from orlop_agent.failure import StepError
 from orlop_agent.paths import Layout
 from orlop_agent.simulate import SimulatedHypervisor
@@ -29,11 +31,20 @@ def pool(tmp_path: Path) -> Path:
     return tmp_path
 
 
+class NoSecrets:
+    """A node that was given none."""
+
+    async def secret(self, namespace: str, name: str) -> dict[str, str]:
+        raise NotFoundError(f"{namespace}/{name}")
+
+
 def work_in(pool: Path, in_use: Callable[[], set[str]]) -> StorageWork:
     drivers = Drivers({Driver.LOCAL: LocalVolumes(pool)})
     layout = Layout(pool)
     layout.snapshots.mkdir(parents=True)
-    return StorageWork(drivers, Snapshots(layout, drivers, SimulatedHypervisor()), in_use)
+    hypervisor = SimulatedHypervisor()
+    credentials = Credentials(NoSecrets(), hypervisor)
+    return StorageWork(drivers, Snapshots(layout, drivers, hypervisor), in_use, credentials)
 
 
 async def settled(work: StorageWork, state: StorageState) -> None:

@@ -5,7 +5,7 @@ Which of them is due is `protocol.decide`'s word alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orlop_api.assigned_image import AssignedImage
@@ -21,6 +21,7 @@ from orlop_api.assignment import (
     InstanceIdentity,
     chap_key,
 )
+from orlop_api.ceph import CEPH_KEY, ceph_key
 from orlop_api.claim import CLAIM_NAMESPACE as SYSTEM_NAMESPACE
 from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import node_namespace
@@ -33,6 +34,7 @@ from orlop_operator.reconcile.effects import Ask, Body, Copied, CopySecret, Crea
 from orlop_operator.reconcile.instance import boot
 from orlop_operator.reconcile.instance.attachments import leaving, outdated
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
+from orlop_operator.reconcile.location import pinned
 from orlop_operator.reconcile.rights import may_log_in
 from orlop_operator.reconcile.source import credentials
 
@@ -168,7 +170,7 @@ def secret_parts(facts: Facts) -> tuple[Copied, ...]:
     spec, meta = facts.instance.spec.user_data, facts.instance.metadata
     lost = facts.image is None or isinstance(may_log_in(facts.image, facts.answers), Blocker)
     login = credentials(facts.image) if facts.image is not None and not lost else ()
-    parts = [*map(_chap, facts.disks), *login]
+    parts = [*map(_chap, facts.disks), *_ceph(facts.disks), *login]
     if spec is not None:
         secret = (meta.namespace, spec.secret_ref.name, spec.secret_ref.key) if spec.secret_ref else None
         parts.append(Copied(USER_DATA_KEY, spec.inline, secret))
@@ -182,6 +184,23 @@ def _chap(disk: DiskFacts) -> Copied | None:
         return None
     where = (SYSTEM_NAMESPACE, spec.credentials_secret_ref.name, "password")
     return Copied(chap_key(disk.volume.metadata.uid), None, where)
+
+
+def _ceph(disks: Iterable[DiskFacts]) -> list[Copied]:
+    """The keys of Ceph users for the disks, and what they begin as: one for each of the platform's Secrets."""
+    names = dict.fromkeys(name for disk in disks for name in _ceph_secrets(disk))
+    return [Copied(ceph_key(name), None, (SYSTEM_NAMESPACE, name, CEPH_KEY)) for name in names]
+
+
+def _ceph_secrets(disk: DiskFacts) -> Iterator[str]:
+    where = pinned(disk.volume) if disk.volume is not None else None
+    spec = disk.volume_class.spec.rbd if disk.volume_class is not None and where is None else None
+    if spec is not None and spec.credentials_secret_ref is not None:
+        yield spec.credentials_secret_ref.name
+    for status in (thing.status for thing in (disk.volume, disk.snapshot, disk.origin) if thing is not None):
+        image = status.location.rbd if status is not None and status.location is not None else None
+        if image is not None and image.credentials is not None:
+            yield image.credentials
 
 
 def node_secret(facts: Facts, node: str) -> CopySecret | None:

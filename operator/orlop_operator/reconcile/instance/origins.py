@@ -12,7 +12,7 @@ from orlop_api.volume_class import Driver
 from orlop_operator.reconcile.effects import Ask
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, named
 from orlop_operator.reconcile.instance.image import pinned
-from orlop_operator.reconcile.location import driver
+from orlop_operator.reconcile.location import driver, kept_by_others
 from orlop_operator.reconcile.rights import REPLACED, Answers, is_replaced, may_begin, replaced
 from orlop_operator.reconcile.snapshot import kept
 from orlop_operator.reconcile.source import credentials
@@ -39,7 +39,7 @@ def resolve(disk: DiskFacts, answers: Answers) -> Origin | Blocker | None:
         return None
     source = volume.spec.source
     kind = driver(volume, disk.volume_class) if disk.volume_class is not None else None
-    if kind not in {None, Driver.LOCAL, Driver.SHARED}:
+    if kind in {Driver.NBD, Driver.ISCSI}:
         what = named("Volume", volume.metadata.namespace, volume.metadata.name)
         return Blocker("NotSupported", f"{what}: {BEGINS_EMPTY}")
     found = disk.image or disk.snapshot or disk.origin
@@ -112,7 +112,7 @@ def _volume(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | B
     status = origin.status
     if status is None or status.location is None or not created(origin):
         return Blocker("VolumeNotReady", f"{what} has no data yet")
-    if status.location.local is None and status.location.shared is None:
+    if kept_by_others(status.location):
         return Blocker("NotSupported", f"{what} is kept by a server, and only that can copy it")
     small = _too_small(volume, to_bytes(origin.spec.size), what)
     if small is not None:

@@ -19,6 +19,7 @@ from orlop_agent.domain.spec import (
     KernelBoot,
     NbdExport,
     Nic,
+    RbdImage,
 )
 from orlop_agent.hypervisor import DomainDisk, Limits, Mark, Power
 
@@ -51,6 +52,11 @@ UNIT = Disk(
     cache="none",
 )
 OPEN_UNIT = Disk(IscsiUnit("192.0.2.8", 3260, "iqn.2026-01.dev.orlop:7e7f", 2), "raw", cache="none")
+MONITORS = (("ceph-1.example.org", 3300), ("192.0.2.9", 6789))
+IMAGE_IN_POOL = Disk(
+    RbdImage(MONITORS, "vms", "orlop-7e7e", "orlop", "orlop-ceph-san", key="never-said"), "raw", cache="none"
+)
+OPEN_IMAGE = Disk(RbdImage(MONITORS[:1], "vms", "orlop-7e7f"), "raw", cache="none")
 SEED = Disk(DiskFile(Path(OWN / "seed.iso")), "raw", readonly=True)
 
 
@@ -76,6 +82,7 @@ CASES = {
     "volumes": spec(disks=(ROOT, DATA, SEED), disk_cache="writeback"),
     "disc": spec(disks=(Disk(ROOT.source, "qcow2"), SEED, DISC)),
     "network-disks": spec(disks=(ROOT, EXPORT, UNIT, OPEN_UNIT, SEED), disk_cache="writeback"),
+    "ceph": spec(disks=(ROOT, IMAGE_IN_POOL, OPEN_IMAGE, SEED)),
     "limited": spec(
         disks=(
             ROOT,

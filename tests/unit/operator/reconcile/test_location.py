@@ -66,6 +66,24 @@ def host(name: str, *, ready: bool = True, orders: list[str] | None = None, **po
                 }
             },
         ),
+        (
+            kept_by(
+                "rbd",
+                monitors=[{"host": "ceph-1.example.org"}],
+                pool="vms",
+                user="orlop",
+                credentialsSecretRef={"name": "ceph"},
+            ),
+            {
+                "rbd": {
+                    "monitors": [{"host": "ceph-1.example.org", "port": 3300}],
+                    "pool": "vms",
+                    "imageName": "orlop-{uid}",
+                    "user": "orlop",
+                    "credentials": "ceph",
+                }
+            },
+        ),
     ],
 )
 def test_the_class_is_resolved(kept: VolumeClass, wire: dict[str, Any]) -> None:
@@ -108,6 +126,15 @@ def test_work_in_a_pool_is_one_node_s_that_is_ready_and_stays_with_it() -> None:
     assert chosen(hosts) == "d"
     assert chosen(hosts[1:]) == "c"
     assert chosen(hosts[2:]) is None
+
+
+def test_work_in_a_ceph_pool_is_any_node_s_that_is_ready() -> None:
+    where = {"monitors": [{"host": "ceph-1", "port": 3300}], "pool": "vms", "imageName": "orlop-{uid}"}
+    known = volume({"rbd": where})
+    found = carrier(known, [host("a", ready=False), host("c"), host("b"), host("d", orders=[UID])])
+    assert found is not None
+    assert found.metadata.name == "d"
+    assert maker(known, None) is None
 
 
 def test_only_targets_of_tgt_are_made_early() -> None:

@@ -9,6 +9,9 @@ from orlop_operator.kinds import ASSIGNMENT
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+STORAGE = [SimpleNamespace(secret=SimpleNamespace(name="volume-1")), SimpleNamespace(secret=None)]
+
+
 class OneNode:
     """A store with one Hypervisor and these Assignments, by uid and node."""
 
@@ -16,7 +19,7 @@ class OneNode:
         self.bound = bound
 
     def all(self, kind):
-        spec = SimpleNamespace(imports=[SimpleNamespace(image_uid="image-1")], pre_pulls=[])
+        spec = SimpleNamespace(imports=[SimpleNamespace(image_uid="image-1")], pre_pulls=[], storage=STORAGE)
         return [SimpleNamespace(metadata=SimpleNamespace(name="node-1"), spec=spec)]
 
     def get(self, kind, namespace, name):
@@ -50,8 +53,10 @@ async def test_what_nobody_wants_goes_when_it_is_old():
             "new": young,
             "import-image-1": old,
             "import-image-2": old,
+            "volume-1": old,
+            "volume-2": old,
         }
     )
     garbage = Garbage(secrets, OneNode({"wanted": "node-1", "elsewhere": "node-2"}))
     await garbage.sweep_secrets(NOW)
-    assert secrets.deleted == ["elsewhere", "gone", "import-image-2"]
+    assert secrets.deleted == ["elsewhere", "gone", "import-image-2", "volume-2"]

@@ -1,0 +1,138 @@
+"""Calls of librbd, in a process of its own:  librbd.py < REQUEST > ANSWER, both JSON.
+
+It is a program and no module of the agent: librados begins threads, waits as long as it likes, and ends its process
+where it finds a mistake. The bindings are Debian's, for Debian's Python, so it imports nothing but those.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+ANSWERS = "10"
+"""Seconds in which monitors must answer; and each of the other servers, to each of what they are asked (seconds)."""
+SERVERS = "30"
+UNFINISHED = ".making-"
+"""Between the name of an image and what tells two tries from each other, while it is not whole."""
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """What became of it."""
+    try:
+        rados, rbd = import_module("rados"), import_module("rbd")
+    except ImportError as error:
+        return {"error": "Missing", "message": str(error)}
+    options = {
+        "mon_host": request["monitors"],
+        "client_mount_timeout": ANSWERS,
+        "rados_mon_op_timeout": SERVERS,
+        "rados_osd_op_timeout": SERVERS,
+        "log_to_stderr": "true",
+    }
+    if request["key"] is not None:
+        options["key"] = request["key"]
+    try:
+        with rados.Rados(name=f"client.{request['user'] or 'admin'}", conf=options) as cluster:
+            try:
+                pool = cluster.open_ioctx(request["pool"])
+            except rados.ObjectNotFound:
+                return {"error": "PoolNotFound"}
+            with pool:
+                return {"made": call(rbd, pool, request)}
+    except (rados.Error, rbd.Error) as error:
+        return {"error": type(error).__name__, "message": str(error)}
+
+
+def call(rbd: Any, pool: Any, request: dict[str, Any]) -> Any:
+    """One call, on the image `name`."""
+    images, name = rbd.RBD(), request["name"]
+    match request["call"]:
+        case "size":
+            try:
+                with rbd.Image(pool, name, read_only=True) as image:
+                    return image.size()
+            except rbd.ImageNotFound:
+                return None
+        case "make":
+            sweep(rbd, pool, request["sweep"], request["as"])
+            images.create(pool, name, request["size"])
+        case "publish":
+            with suppress(rbd.ImageExists):
+                images.rename(pool, name, request["as"])
+            # Where another made it meanwhile, a guest may have written to that. librbd does not always tell.
+            sweep(rbd, pool, name, request["as"])
+        case "grow":
+            with rbd.Image(pool, name) as image:
+                if image.size() < request["size"]:
+                    image.resize(request["size"])
+        case "take":
+            drop(
+                rbd,
+                pool,
+                name,
+                lambda known: known.startswith(request["stale"]) and known not in request["kept"],
+            )
+            return take(rbd, pool, name, request["snapshot"])
+        case "drop":
+            drop(rbd, pool, name, lambda known: known == request["snapshot"])
+        case "delete":
+            sweep(rbd, pool, name + UNFINISHED, name)
+            drop(rbd, pool, name, lambda known: known.startswith(request["snapshots"]))
+            remove(rbd, pool, name)
+        case unknown:
+            raise AssertionError(unknown)
+    return None
+
+
+def take(rbd: Any, pool: Any, name: str, snapshot: str) -> dict[str, Any]:
+    """Keep what the image holds now; and whether somebody has it open."""
+    with rbd.Image(pool, name) as image:
+        image.create_snap(snapshot)
+    # Who can write watches the image, and who only reads does not.
+    with rbd.Image(pool, name, read_only=True) as image:
+        return {"in_use": bool(list(image.watchers_list()))}
+
+
+def drop(rbd: Any, pool: Any, name: str, unwanted: Callable[[str], bool]) -> None:
+    """Remove snapshots of the image, if it is there."""
+    try:
+        with rbd.Image(pool, name) as image:
+            for snapshot in [known["name"] for known in image.list_snaps() if unwanted(known["name"])]:
+                image.remove_snap(snapshot)
+    except rbd.ImageNotFound:
+        return
+
+
+def sweep(rbd: Any, pool: Any, prefix: str, whole: str) -> None:
+    """Remove what is left of makings that were broken off; one that is under way has its image open, and keeps it.
+
+    A renaming that was broken off leaves two names of the one image: that stays.
+    """
+    kept = identity(rbd, pool, whole)
+    for name in rbd.RBD().list(pool):
+        if name.startswith(prefix) and (kept is None or identity(rbd, pool, name) != kept):
+            with suppress(rbd.ImageBusy):
+                remove(rbd, pool, name)
+
+
+def identity(rbd: Any, pool: Any, name: str) -> str | None:
+    """What stays the same when an image gets another name; None where it is not there."""
+    try:
+        with rbd.Image(pool, name, read_only=True) as image:
+            return str(image.id())
+    except rbd.ImageNotFound:
+        return None
+
+
+def remove(rbd: Any, pool: Any, name: str) -> None:
+    """Remove the image, if it is there."""
+    try:
+        rbd.RBD().remove(pool, name)
+    except rbd.ImageNotFound:
+        return
+
+
+if __name__ == "__main__":
+    json.dump(answer(json.load(sys.stdin)), sys.stdout)

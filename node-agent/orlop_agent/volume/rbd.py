@@ -1,0 +1,215 @@
+"""Class `rbd`: an image in a pool of a Ceph cluster, opened by QEMU itself.
+
+Any node does what is to be done to the data. An image is made under another name and renamed once it is whole: of
+two nodes that make the same, the first one's counts. A copy is read out of a snapshot of Ceph's, so that nobody who
+writes meanwhile can tear it; the snapshot goes when the copy is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from orlop_agent.domain.spec import Disk, RbdImage
+from orlop_agent.failure import StepError
+from orlop_agent.volume import librbd, qemu_img
+from orlop_agent.volume.driver import Origin, Tell, VolumeData, unheard
+from orlop_agent.volume.local import file_name
+from orlop_api.ceph import RbdLocation
+
+_PYTHON = "/usr/bin/python3"
+"""Debian's own, which Debian's bindings are for."""
+_DEADLINE = 120.0
+_DELETING = 3600.0
+"""A large image has many objects, and each of them has its own time to go."""
+_SNAPSHOTS = "orlop-copy-"
+_REFUSED = "handle_auth_bad_method"
+"""What librados writes when its key is not the user's; it only says that nobody answered in time."""
+_at_once = asyncio.Semaphore(8)
+
+_log = structlog.get_logger()
+
+
+def secret_name(credentials: str) -> str:
+    """By what the hypervisor knows the key that a Secret holds."""
+    return f"orlop-ceph-{credentials}"
+
+
+class RbdVolumes:
+    """Images named by their Volume's uid. `key` has what a Secret holds; it raises StepError."""
+
+    def __init__(self, node: str, key: Callable[[str], str]) -> None:
+        self._node = hashlib.sha256(node.encode()).hexdigest()[:8]
+        self._key = key
+        self._reading: set[str] = set()
+        """Snapshots that a copy is read out of now."""
+
+    def disk(self, data: VolumeData) -> Disk:
+        return Disk(self._image(data), "raw", cache="none")
+
+    @asynccontextmanager
+    async def origin(self, data: VolumeData) -> AsyncIterator[Origin]:
+        """What it held at one moment, whoever writes now."""
+        ours = f"{_SNAPSHOTS}{self._node}-"
+        snapshot = ours + secrets.token_hex(4)
+        self._reading.add(snapshot)
+        try:
+            taken = await self._call("take", data, snapshot=snapshot, stale=ours, kept=sorted(self._reading))
+            image = replace(self._image(data), snapshot=snapshot, key=self._key_of(data))
+            yield Origin(Disk(image, "raw", readonly=True, cache="none"), in_use=bool(taken["in_use"]))
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._drop(data, snapshot)))
+            self._reading.discard(snapshot)
+
+    async def exists(self, data: VolumeData) -> bool:
+        return await self._call("size", data) is not None
+
+    async def create(self, data: VolumeData, size: int) -> None:
+        if not await self.exists(data):
+            await self._publish(data, await self._make(data, size))
+
+    async def copy_from(self, data: VolumeData, origin: Disk, size: int, tell: Tell = unheard) -> None:
+        if await self.exists(data):
+            return
+        had = await qemu_img.virtual_size(origin)
+        if had > size:
+            raise StepError(
+                "VolumeTooSmall",
+                f"what is copied has {had} bytes, the volume {size}: it needs at least as many",
+                permanent=True,
+            )
+        aside = await self._make(data, size)
+        target = Disk(replace(self._image(data), image=aside, key=self._key_of(data)), "raw")
+        await qemu_img.fill(origin, target, size, tell)
+        await self._publish(data, aside)
+
+    async def size(self, data: VolumeData) -> int:
+        size = await self._call("size", data)
+        if size is None:
+            raise StepError("DiskLost", "the Ceph cluster has no such image")
+        return int(size)
+
+    async def grow(self, data: VolumeData, size: int) -> None:
+        await self._call("grow", data, size=size)
+
+    async def delete(self, data: VolumeData) -> None:
+        await self._call("delete", data, snapshots=_SNAPSHOTS)
+
+    async def _drop(self, data: VolumeData, snapshot: str) -> None:
+        """Where this fails it goes with the next copy that this node makes, or with the image."""
+        try:
+            await self._call("drop", data, snapshot=snapshot)
+        except StepError as error:
+            _log.warning("rbd.drop", volume=data.uid, reason=error.reason, error=error.message)
+
+    async def _make(self, data: VolumeData, size: int) -> str:
+        """An image that has not got its name yet. What this node left of makings before goes."""
+        begun = f"{self._image(data).image}{librbd.UNFINISHED}{self._node}-"
+        aside = begun + secrets.token_hex(4)
+        await self._call("make", data, name=aside, size=size, sweep=begun, **{"as": self._image(data).image})
+        return aside
+
+    async def _publish(self, data: VolumeData, aside: str) -> None:
+        await self._call("publish", data, name=aside, **{"as": self._image(data).image})
+
+    def _image(self, data: VolumeData) -> RbdImage:
+        where = _where(data)
+        # The uid is held to be one: it comes from an order, and becomes a name.
+        image = where.image_name.format(uid=file_name(data.uid, "").rstrip("."))
+        monitors = tuple((monitor.host, monitor.port) for monitor in where.monitors)
+        secret = secret_name(where.credentials) if where.credentials is not None else ""
+        return RbdImage(monitors, where.pool, image, where.user, secret)
+
+    def _key_of(self, data: VolumeData) -> str | None:
+        where = _where(data)
+        return self._key(where.credentials) if where.credentials is not None else None
+
+    async def _call(self, call: str, data: VolumeData, **arguments: Any) -> Any:
+        image = self._image(data)
+        request = {
+            "monitors": ",".join(f"{host}:{port}" for host, port in image.monitors),
+            "user": image.user,
+            "key": self._key_of(data),
+            "pool": image.pool,
+            "name": image.image,
+            "call": call,
+        }
+        said, heard = await _ask(request | arguments, _DELETING if call == "delete" else _DEADLINE)
+        try:
+            told: dict[str, Any] = json.loads(said)
+        except ValueError:
+            told = {"error": "Ended"}
+        if "error" in told:
+            raise _failure(told, _where(data), refused=_REFUSED in heard)
+        return told["made"]
+
+
+async def _ask(request: dict[str, Any], deadline: float) -> tuple[bytes, str]:
+    """What the program printed, and what it wrote of errors. The key goes by its input: arguments are public."""
+    async with _at_once:
+        process = await asyncio.create_subprocess_exec(
+            *(_PYTHON, "-I", str(Path(librbd.__file__))),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            said, heard = await asyncio.wait_for(process.communicate(json.dumps(request).encode()), deadline)
+        except TimeoutError as error:
+            process.kill()
+            await process.wait()
+            raise StepError(
+                "CephUnreachable", f"the Ceph cluster took longer than {deadline:.0f} s"
+            ) from error
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+    return said, heard.decode(errors="replace")
+
+
+def _failure(told: dict[str, Any], where: RbdLocation, *, refused: bool) -> StepError:
+    user, secret = where.user or "admin", where.credentials
+    match told["error"]:
+        case "Missing":
+            return StepError(
+                "CephUnavailable", "Ceph's bindings for Python (python3-rbd) are not beside the agent"
+            )
+        case "PoolNotFound":
+            return StepError("PoolNotFound", f"the Ceph cluster has no pool {where.pool}")
+        case "TimedOut" | "PermissionError" | "PermissionDeniedError" if refused:
+            return StepError(
+                "CredentialsRefused",
+                f"the key in Secret orlop-system/{secret} is not that of Ceph user {user}",
+            )
+        case "PermissionError" | "PermissionDenied" | "PermissionDeniedError":
+            return StepError(
+                "CredentialsRefused", f"Ceph user {user} may not do that in pool {where.pool}: see its caps"
+            )
+        case "ImageBusy":
+            return StepError("InUse", "somebody has the image open")
+        case "ImageHasSnapshots":
+            return StepError(
+                "HasSnapshots", "the image has snapshots that Orlop did not make: remove them first"
+            )
+        case "ImageNotFound":
+            return StepError("DiskLost", "the Ceph cluster has no such image")
+        case "TimedOut" | "ObjectNotFound" | "Timeout":
+            return StepError("CephUnreachable", "no monitor of the Ceph cluster answers this node in time")
+        case error:
+            return StepError("CephError", f"the Ceph cluster: {told.get('message') or error}")
+
+
+def _where(data: VolumeData) -> RbdLocation:
+    if data.location.rbd is None:
+        raise StepError("BadOrder", "the volume is in no Ceph pool", permanent=True)
+    return data.location.rbd
