@@ -2,7 +2,7 @@
 
 from support import guardian
 
-pytest_plugins = ["support.lab"]
+pytest_plugins = ["support.lab", "support.tables"]
 
 
 def pytest_sessionstart(session):

@@ -113,16 +113,25 @@ def seed(path: Path, user_data: str, hostname: str, label: str = "cidata") -> Pa
     return path
 
 
+def answer(port: int) -> str:
+    """What the tiny guest says to whoever asks at TCP 7, through the port that is forwarded there."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=20) as connection,
+        connection.makefile() as text,
+    ):
+        return text.read()
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def machine(memory: int = 96, *, reboots: bool = False) -> list[str]:
-    """A bare q35 under TCG with a serial console on standard input and output."""
+def machine(memory: int = 96, *, reboots: bool = False, board: str = "q35") -> list[str]:
+    """A bare machine under TCG with a serial console on standard input and output."""
     return [
-        "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "qemu64", "-m", str(memory), "-smp", "1",
+        "qemu-system-x86_64", "-machine", f"{board},accel=tcg", "-cpu", "qemu64", "-m", str(memory), "-smp", "1",
         "-nodefaults", "-display", "none", "-serial", "stdio", *([] if reboots else ["-no-reboot"]),
     ]  # fmt: skip
 

@@ -1,13 +1,12 @@
 """The tiny guest keeps what docs/reference/guests.md promises, from both of its forms."""
 
 import re
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from support.guest import READY, Guest, disk, free_port, machine, nic, seed
+from support.guest import READY, Guest, answer, disk, free_port, machine, nic, seed
 
 Start = Callable[[Sequence[str]], Guest]
 
@@ -25,14 +24,6 @@ def from_disk(tiny: Path) -> list[str]:
 def from_kernel(tiny: Path) -> list[str]:
     files = ["-kernel", str(tiny / "tiny.vmlinuz"), "-initrd", str(tiny / "tiny.initrd")]
     return [*files, "-append", "console=ttyS0 quiet"]
-
-
-def answer(port: int) -> str:
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=20) as connection,
-        connection.makefile() as text,
-    ):
-        return text.read()
 
 
 @pytest.mark.parametrize("form", [from_disk, from_kernel])

@@ -1,17 +1,19 @@
-"""Every source and every format, as a table: bytes over the network, bytes written, seconds.
+"""Every source and every format, as a table at the end of the run: each row is imported and boots the tiny guest.
 
-Each row is imported from a real server, and its content is compared with the disk that it was made of, byte for byte.
-A guest's boot is emulated and takes seconds, so each format boots once, from what its import over http left in the
-cache; that the other rows would boot too follows from their equal content. The disc goes beside the kernel of the tiny
-guest, for which a CD-ROM is no root disk.
+Each row is fetched from a real server, its content is compared with the disk that it was made of, byte for byte, and
+a guest starts from what is in the cache then, as an Instance does: over an overlay, or from a CD-ROM beside an empty
+root disk. It counts once its console says that it is ready and it answers at its port.
 """
 
+import asyncio
 import base64
 import gzip
-import io
 import lzma
+import os
 import subprocess
 import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +28,13 @@ from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportState
 from orlop_api.image import ImageFormat
 from orlop_api.source import BucketLocation, FileSource, RegistryLocation
-from support.guest import BUILD, READY, Guest, disk, machine, nic
+from support.guest import BUILD, READY, Guest, answer, free_port, machine, nic
+from support.imageserver import ImageServer
 from support.registry import Registry
 from support.s3 import ACCESS, SECRET, Bucket
 from support.tls import loopback
 
-pytestmark = [pytest.mark.component, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.component, pytest.mark.timeout(600)]
 PACKED = {
     "": bytes,
     ".gz": lambda body: gzip.compress(body, 1),
@@ -39,49 +42,94 @@ PACKED = {
     ".zst": zstandard.ZstdCompressor().compress,
 }
 DRIVERS = {"qcow2": "qcow2", "raw": "raw", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
-PLAIN_ONLY = ("vmdk", "vhd", "vhdx", "vdi")
-ROWS = [(fmt, packed) for fmt in ("qcow2", "raw", "iso") for packed in PACKED] + [
-    (fmt, "") for fmt in PLAIN_ONLY
-]
-REF = AssignedSecret(namespace="n", name="s", keys=["image-username", "image-password", "image-ca"])
+OPTIONS = {"qcow2": ("-c",), "vmdk": ("-o", "subformat=streamOptimized"), "vhd": ("-o", "force_size")}
+CONVERTED = ("vmdk", "vhd", "vhdx", "vdi")
+FORMATS = [f"{fmt}{packed}" for fmt in ("qcow2", "raw", "iso") for packed in PACKED] + [*CONVERTED]
+SECRETS = AssignedSecret(namespace="n", name="s", keys=["image-username", "image-password", "image-ca"])
+FIRST_BOOT = 2 << 20
 
 
 @dataclass(frozen=True)
-class Served:
+class Offer:
     """Where a body is to be had, and a count of what its server sent."""
 
     source: FileSource
-    sent: object
+    sent: Callable[[], int]
+    checksum: str | None = None
+    secret: AssignedSecret | None = SECRETS
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kind of source, served by a real server."""
+
+    host: str
+    offer: Callable[[str, bytes], Offer]
+
+
+@asynccontextmanager
+async def web(_tls):
+    async with ImageServer() as server:
+
+        def offer(name, body):
+            file = server.put(name, body)
+            return Offer(server.source(name), lambda: file.sent, file.checksum, None)
+
+        yield Source(server.host, offer)
+
+
+@asynccontextmanager
+async def registry(tls):
+    async with Registry(tls, (ACCESS, SECRET)) as server:
+
+        def offer(name, body):
+            server.push(name, body)
+            reference = f"{server.host}/disks/debian:{name}"
+            return Offer(FileSource(oci=RegistryLocation(reference=reference)), lambda: server.sent)
+
+        yield Source(server.host, offer)
+
+
+@asynccontextmanager
+async def bucket(tls):
+    async with Bucket(tls) as server:
+
+        def offer(name, body):
+            server.objects[f"images/{name}"] = body
+            where = BucketLocation(endpoint=f"https://{server.host}", bucket="images", key=name)
+            return Offer(FileSource(s3=where), lambda: server.sent)
+
+        yield Source(server.host, offer)
+
+
+SOURCES = {"http": web, "oci": registry, "s3": bucket}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one import left in the cache, and what it cost."""
+
+    source: str
+    format: str
+    moved: int
+    written: int
+    seconds: float
+    stored: Path
 
 
 @pytest.fixture(scope="module")
-def tiny():
+def disks(tmp_path_factory):
+    """The tiny guest's disk in every format, and a disc that boots it (El Torito, a hard disk's image)."""
     built = subprocess.run([BUILD, "tiny"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return Path(built.split()[1]).parent
-
-
-@pytest.fixture(scope="module")
-def disks(tiny, tmp_path_factory):
-    """The tiny guest's disk in every format, and a disc."""
+    tiny = Path(built.split()[1]).parent / "tiny.qcow2"
     folder = tmp_path_factory.mktemp("table")
     for fmt, driver in DRIVERS.items():
-        options = ["-o", "subformat=streamOptimized"] if fmt == "vmdk" else []
-        options = ["-o", "subformat=dynamic,force_size"] if fmt == "vhd" else options
-        command = [
-            "qemu-img",
-            "convert",
-            "-f",
-            "qcow2",
-            "-O",
-            driver,
-            *options,
-            tiny / "tiny.qcow2",
-            folder / f"disk.{fmt}",
-        ]
-        subprocess.run(command, check=True)
+        command = ["qemu-img", "convert", "-f", "qcow2", "-O", driver, *OPTIONS.get(fmt, ())]
+        subprocess.run([*command, tiny, folder / f"disk.{fmt}"], check=True)
     iso = pycdlib.PyCdlib()
-    iso.new(joliet=3)
-    iso.add_fp(io.BytesIO(b"hello\n"), 6, "/HELLO.;1", joliet_path="/hello")
+    iso.new(interchange_level=3)
+    iso.add_file(str(folder / "disk.raw"), "/DISK.IMG;1")
+    iso.add_eltorito("/DISK.IMG;1", bootcatfile="/BOOT.CAT;1", media_name="hdemul")
     iso.write(str(folder / "disk.iso"))
     iso.close()
     return folder
@@ -91,90 +139,98 @@ def same(stored, fmt, disks):
     """Whether what is kept is the disk."""
     if fmt == "iso":
         return stored.read_bytes() == (disks / "disk.iso").read_bytes()
-    kept = "raw" if fmt == "raw" else "qcow2"
-    compare = ["qemu-img", "compare", "-q", "-f", kept, "-F", "raw", stored, disks / "disk.raw"]
+    compare = ["qemu-img", "compare", "-q", "-f", kept_as(fmt), "-F", "raw", stored, disks / "disk.raw"]
     return subprocess.run(compare, check=False).returncode == 0
 
 
-def boot(stored, fmt, tiny, folder):
-    """Start the tiny guest from it, under an overlay as an Instance does; seconds until it is ready."""
-    if fmt == "iso":
-        files = ["-kernel", str(tiny / "tiny.vmlinuz"), "-initrd", str(tiny / "tiny.initrd")]
-        medium = [
-            *files,
-            "-append",
-            "console=ttyS0 quiet",
-            "-drive",
-            f"file={stored},format=raw,media=cdrom,readonly=on",
-        ]
-    else:
-        kept = "raw" if fmt == "raw" else "qcow2"
-        overlay = folder / f"{fmt}.qcow2"
-        make = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", stored, "-F", kept, overlay]
-        subprocess.run(make, check=True)
-        medium = disk(overlay, 0, form="qcow2", boot=True)
-    started = time.monotonic()
-    guest = Guest([*machine(), *medium, *nic(0)], folder / f"qmp-{fmt}")
-    try:
-        guest.wait_for(READY)
-    finally:
-        guest.kill()
-    return time.monotonic() - started
+def kept_as(fmt):
+    """The format in which the cache has it."""
+    return "raw" if fmt in ("raw", "iso") else "qcow2"
 
 
-async def test_every_source_and_every_format(server, tiny, disks, tmp_path):
-    tls, authority = loopback(tmp_path)
-    texts = {"image-username": ACCESS, "image-password": SECRET, "image-ca": authority}
-    data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+async def imported(kind, name, offer, config, folder):
+    """Import it into a cache of its own."""
+    fmt, _, _ = name.partition(".")
 
     async def secrets(_namespace, _name):
-        return data
+        return config["secrets"]
 
-    lines, booted = [], {}
-    async with Registry(tls, (ACCESS, SECRET)) as registry, Bucket(tls) as bucket:
-        config = ImageConfig(
-            allowed_private_hosts=[server.host, registry.host, bucket.host], formats=list(ImageFormat)
-        )
-        for fmt, packed in ROWS:
-            name = f"disk.{fmt}{packed}"
-            body = PACKED[packed]((disks / f"disk.{fmt}").read_bytes())
-            file = server.put(name, body)
-            registry.push(name, body)
-            bucket.objects[f"images/{name}"] = body
-            where = BucketLocation(endpoint=f"https://{bucket.host}", bucket="images", key=name)
-            reference = f"{registry.host}/disks/debian:{name}"
-            places = {
-                "http": (server.source(name), lambda file=file: file.sent),
-                "oci": (FileSource(oci=RegistryLocation(reference=reference)), lambda: registry.sent),
-                "s3": (FileSource(s3=where), lambda: bucket.sent),
-            }
-            for kind, (source, sent) in places.items():
-                store = ImageStore(tmp_path / f"{kind}-{name}", config, secrets=secrets)
-                checksum = file.checksum if kind == "http" else None
-                before, started = sent(), time.monotonic()
-                order = ImportOrder(
-                    image_uid="u1",
-                    source=source,
-                    checksum=checksum,
-                    format=fmt,
-                    secret=None if kind == "http" else REF,
-                )
-                report = await store.run_import(order, lambda *_: None)
-                seconds = time.monotonic() - started
-                assert report.state is ImportState.READY, f"{kind} {name}: {report.message}"
-                stored = store._root / disk_name(report.digest, report.content_digest)
-                assert same(stored, fmt, disks), f"{kind} {name}"
-                moved, written = sent() - before, stored.stat().st_blocks * 512
-                # What is converted was written once as it was served, and is gone.
-                written += len(body) if fmt in PLAIN_ONLY else 0
-                assert moved < len(body) + 4096
-                assert [path.name for path in store._root.iterdir()] == [stored.name]
-                told = (
-                    f"{boot(stored, fmt, tiny, tmp_path):.1f}" if kind == "http" and not packed else "equal"
-                )
-                booted[fmt] = booted.get(fmt) or told
-                lines.append(f"{kind:6} {fmt + packed:11} {moved:>12} {written:>12} {seconds:>8.2f}  {told}")
-    print(f"\n{'source':6} {'format':11} {'moved':>12} {'written':>12} {'seconds':>8}  boots in s")
-    print("\n".join(lines))
-    assert len(lines) == 3 * len(ROWS)
-    assert set(booted) == {str(fmt) for fmt in ImageFormat}
+    store = ImageStore(folder / f"{kind}-{name}", config["images"], secrets=secrets)
+    order = ImportOrder(
+        image_uid="u1", source=offer.source, checksum=offer.checksum, format=fmt, secret=offer.secret
+    )
+    before, started = offer.sent(), time.monotonic()
+    report = await store.run_import(order, lambda *_: None)
+    seconds = time.monotonic() - started
+    assert report.state is ImportState.READY, f"{kind} {name}: {report.message}"
+    stored = store._root / disk_name(report.digest, report.content_digest)
+    assert [path.name for path in store._root.iterdir()] == [stored.name]
+    # What is converted was written once as it was served, and is gone.
+    written = stored.stat().st_blocks * 512 + (report.size_bytes if fmt in CONVERTED else 0)
+    return Row(kind, name, offer.sent() - before, written, seconds, stored)
+
+
+def boot(row, folder):
+    """Start the tiny guest from it as an Instance's domain would; seconds until it answers, and bytes it wrote."""
+    fmt, _, _ = row.format.partition(".")
+    root = folder / f"{row.source}-{row.format}.root"
+    over = [] if fmt == "iso" else ["-b", row.stored, "-F", kept_as(fmt)]
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *over, root, "128M"], check=True)
+    empty = root.stat().st_blocks * 512
+    medium = [
+        *("-drive", f"file={root},format=qcow2,if=none,id=root"),
+        *("-device", "virtio-blk-pci,drive=root,bootindex=1"),
+    ]
+    if fmt == "iso":
+        medium += [
+            *("-drive", f"file={row.stored},format=raw,if=none,id=disc,media=cdrom,readonly=on"),
+            *("-device", "ahci,id=sata", "-device", "ide-cd,drive=disc,bus=sata.0,bootindex=2"),
+        ]
+    port = free_port()
+    started = time.monotonic()
+    guest = Guest([*machine(board="pc"), *medium, *nic(0, port)], folder / f"{row.source}-{row.format}.qmp")
+    try:
+        guest.wait_for(READY, 120)
+        assert answer(port).startswith("tiny ")
+    finally:
+        guest.kill()
+    return time.monotonic() - started, root.stat().st_blocks * 512 - empty
+
+
+async def test_every_source_times_every_format_boots(disks, tmp_path, show_table):
+    tls, authority = loopback(tmp_path)
+    texts = {"image-username": ACCESS, "image-password": SECRET, "image-ca": authority}
+    rows = []
+    async with AsyncExitStack() as stack:
+        sources = {kind: await stack.enter_async_context(serve(tls)) for kind, serve in SOURCES.items()}
+        hosts = [source.host for source in sources.values()]
+        config = {
+            "images": ImageConfig(allowed_private_hosts=hosts, formats=list(ImageFormat)),
+            "secrets": {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()},
+        }
+        for name in FORMATS:
+            fmt, dot, packed = name.partition(".")
+            body = PACKED[dot + packed]((disks / f"disk.{fmt}").read_bytes())
+            for kind, source in sources.items():
+                row = await imported(kind, name, source.offer(name, body), config, tmp_path)
+                assert row.moved < len(body) + 4096, f"{kind} {name} was moved more than once"
+                assert same(row.stored, fmt, disks), f"{kind} {name}"
+                rows.append(row)
+    at_once = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def booted(row):
+        async with at_once:
+            return await asyncio.to_thread(boot, row, tmp_path)
+
+    boots = await asyncio.gather(*map(booted, rows))
+    show_table(
+        "every source x every format boots tiny",
+        ("source", "format", "moved B", "written B", "seconds", "boot, seconds", "boot wrote B"),
+        [
+            (row.source, row.format, row.moved, row.written, row.seconds, *told)
+            for row, told in zip(rows, boots, strict=True)
+        ],
+    )
+    assert {(row.source, row.format) for row in rows} == {(s, f) for s in SOURCES for f in FORMATS}
+    assert {name.partition(".")[0] for name in FORMATS} == set(ImageFormat)
+    assert max(wrote for _, wrote in boots) < FIRST_BOOT
