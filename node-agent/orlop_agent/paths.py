@@ -53,11 +53,6 @@ class Layout:
         return self.data / "instances"
 
     @property
-    def snapshots(self) -> Path:
-        """How each snapshot was taken; what it holds is with the Volumes."""
-        return self.data / "snapshots"
-
-    @property
     def exports(self) -> Path:
         """Sockets at which QEMU offers disks of running guests to the agent."""
         return self.run / "exports"
@@ -90,10 +85,6 @@ class Layout:
         own = self.instances.iterdir() if self.instances.is_dir() else ()
         return [self.volumes, *own]
 
-    def snapshot_note(self, uid: str) -> Path:
-        """How a snapshot was taken."""
-        return self.snapshots / f"{uid}.json"
-
     def seed(self, uid: str) -> Path:
         """The NoCloud disk."""
         return self.instance(uid) / "seed.iso"
@@ -105,7 +96,7 @@ class Layout:
     def prepare(self) -> None:
         """Make the directories; QEMU's user must be able to pass through those with disks."""
         disks = (self.data, self.instances, self.volumes, self.shared, self.targets)
-        for directory in (*disks, self.snapshots, self.journal, self.console, self.run, self.exports):
+        for directory in (*disks, self.journal, self.console, self.run, self.exports):
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         # QEMU runs as a user of its own and makes its sockets here; nobody can list or replace another's.
         self.exports.chmod(0o1733)

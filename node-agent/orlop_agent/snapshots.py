@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import structlog
 from pydantic import BaseModel
 
-from orlop_agent import durable
 from orlop_agent.domain.spec import Disk, NbdSocket
 from orlop_agent.failure import StepError
-from orlop_agent.hypervisor import Export, Hypervisor, HypervisorError
+from orlop_agent.hypervisor import DomainEvent, Export, Hypervisor, HypervisorError, Reconnected
 from orlop_agent.paths import Layout
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
@@ -25,6 +25,8 @@ from orlop_api.storage import StorageOrder
 
 _EXPORT = "volume"
 _SCRATCH = ".scratch"
+
+_log = structlog.get_logger()
 
 
 class Taken(BaseModel):
@@ -44,8 +46,11 @@ class Snapshots:
         self._hypervisor = hypervisor
         self._reading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """One reader for each guest at a time: QEMU's backup job is one."""
+        self._moved: dict[str, asyncio.Event] = {}
+        """Guests whose disks are read, and that something happened to them."""
         self._tidying = asyncio.Lock()
         self._tidy = False
+        hypervisor.listen(self._heard)
 
     async def tidy(self) -> None:
         """End what an agent that was killed left: offers that nobody reads, and their files. HypervisorError."""
@@ -68,14 +73,15 @@ class Snapshots:
         driver = self._drivers.of(order.location)
         kept = VolumeData(order.uid, order.location)
         if await driver.exists(kept):
-            return await asyncio.to_thread(self._noted, order.uid)
+            return _read(await driver.noted(kept))
         origin = VolumeData(order.volume_uid, order.location)
         quiesce = order.quiesce is not Quiesce.NEVER
         async with self.reading(origin, quiesce=quiesce) as (disk, consistency):
             size = await driver.size(origin)
-            await self._note(order.uid, size, consistency)
+            taken = Taken(size_bytes=size, consistency=consistency, taken_at=timestamp(datetime.now(UTC)))
+            await driver.note(kept, taken.model_dump_json().encode())
             await driver.copy_from(kept, disk, size)
-        return await asyncio.to_thread(self._noted, order.uid)
+        return _read(await driver.noted(kept))
 
     @asynccontextmanager
     async def reading(self, origin: VolumeData, *, quiesce: bool) -> AsyncIterator[tuple[Disk, Consistency]]:
@@ -96,10 +102,6 @@ class Snapshots:
                 yield offered
         except HypervisorError as error:
             raise StepError("NotReadable", f"the guest's disk cannot be read now: {error}") from error
-
-    async def forget(self, uid: str) -> None:
-        """Remove what is noted of it; its data is the driver's to delete."""
-        await asyncio.to_thread(durable.remove, self._layout.snapshot_note(uid))
 
     async def _holder(self, volume_uid: str) -> str | None:
         """The Instance whose domain has the Volume."""
@@ -125,25 +127,74 @@ class Snapshots:
             begun = asyncio.ensure_future(self._hypervisor.begin_export(instance_uid, export))
             try:
                 frozen = await asyncio.shield(begun)
-                yield (
-                    Disk(NbdSocket(socket, _EXPORT), "raw", readonly=True),
-                    Consistency.FILE_SYSTEM if frozen else Consistency.CRASH,
-                )
+                async with self._giving_way(instance_uid, export):
+                    yield (
+                        Disk(NbdSocket(socket, _EXPORT), "raw", readonly=True),
+                        Consistency.FILE_SYSTEM if frozen else Consistency.CRASH,
+                    )
             finally:
                 # Who is cancelled here has not stopped the call: its job would begin after its end.
                 await asyncio.wait([begun])
-                await self._hypervisor.end_export(instance_uid)
-                await asyncio.to_thread(export.scratch.unlink, missing_ok=True)
+                await self._end(instance_uid, export)
 
-    async def _note(self, uid: str, size: int, consistency: Consistency) -> None:
-        taken = Taken(size_bytes=size, consistency=consistency, taken_at=timestamp(datetime.now(UTC)))
-        await asyncio.to_thread(
-            durable.write, self._layout.snapshot_note(uid), taken.model_dump_json().encode()
-        )
+    @asynccontextmanager
+    async def _giving_way(self, instance_uid: str, export: Export) -> AsyncIterator[None]:
+        """End the offer when its guest is halted for want of room: the guest comes first.
 
-    def _noted(self, uid: str) -> Taken:
+        QEMU keeps what a guest overwrites before it lets it; where there is no room for that, the guest stands. The
+        reader fails with the offer, and is told why.
+        """
+        self._moved[instance_uid], halted = asyncio.Event(), asyncio.Event()
+        watching = asyncio.create_task(self._watch(instance_uid, export, halted), name=f"read {instance_uid}")
         try:
-            return Taken.model_validate_json(self._layout.snapshot_note(uid).read_bytes())
-        except (FileNotFoundError, ValueError) as error:
-            message = "the node does not know any more how it was taken: delete it and take another"
-            raise StepError("NoteLost", message, permanent=True) from error
+            yield
+        except (StepError, HypervisorError) as error:
+            if halted.is_set():
+                message = (
+                    "there was no room left for what the guest overwrites while its disk is read: the guest goes on,"
+                    " and it is tried again"
+                )
+                raise StepError("DiskFull", message) from error
+            raise
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            del self._moved[instance_uid]
+
+    async def _watch(self, instance_uid: str, export: Export, halted: asyncio.Event) -> None:
+        moved = self._moved[instance_uid]
+        while True:
+            try:
+                if await self._is_halted(instance_uid, export.volume_uid):
+                    halted.set()
+                    _log.warning("snapshot.gives_way", instance=instance_uid, volume=export.volume_uid)
+                    return await self._end(instance_uid, export)
+            except HypervisorError as error:
+                # It is looked at again when the connection is back, which is told to everybody.
+                _log.info("snapshot.look", instance=instance_uid, error=str(error))
+            await moved.wait()
+            moved.clear()
+
+    async def _is_halted(self, instance_uid: str, volume_uid: str) -> bool:
+        """Whether what the guest writes to this disk has no room."""
+        domain = await self._hypervisor.lookup(instance_uid)
+        if domain is None or domain.failed is None:
+            return False
+        return any(d.volume_uid == volume_uid and d.target in domain.failed for d in domain.disks)
+
+    async def _end(self, instance_uid: str, export: Export) -> None:
+        await self._hypervisor.end_export(instance_uid)
+        await asyncio.to_thread(export.scratch.unlink, missing_ok=True)
+
+    def _heard(self, event: DomainEvent) -> None:
+        for instance_uid, moved in self._moved.items():
+            if isinstance(event, Reconnected) or event.instance_uid == instance_uid:
+                moved.set()
+
+
+def _read(note: bytes | None) -> Taken:
+    try:
+        return Taken.model_validate_json(note or b"")
+    except ValueError as error:
+        message = "the node does not know any more how it was taken: delete it and take another"
+        raise StepError("NoteLost", message, permanent=True) from error

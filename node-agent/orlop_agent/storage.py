@@ -98,7 +98,6 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
         match order.action:
             case StorageAction.DELETE:
                 await self._volumes.delete(data)
-                await self._snapshots.forget(order.uid)
                 return done
             case StorageAction.CREATE:
                 size = await self._volumes.create(data, order.size_bytes or 0)

@@ -77,4 +77,10 @@ class VolumeDriver(Protocol):
         """Give it `size` bytes, unless it has as many. No guest may have it: a running one is told by QEMU."""
 
     async def delete(self, data: VolumeData) -> None:
-        """Delete the data, if it is there."""
+        """Delete the data, if it is there, and what is noted of it."""
+
+    async def note(self, data: VolumeData, text: bytes) -> None:
+        """Keep a note beside where the data is or will be, for every node that reaches it."""
+
+    async def noted(self, data: VolumeData) -> bytes | None:
+        """The note, if there is one."""

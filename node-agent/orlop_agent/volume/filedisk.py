@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from orlop_agent import durable
 from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
@@ -15,8 +16,11 @@ from orlop_agent.volume.driver import Tell, unheard
 from orlop_agent.volume.file import InThread, make_once, remove
 from orlop_agent.volume.reflink import reflink
 from orlop_api.image import DiskFormat
+from orlop_api.quantity import rounded
 from orlop_api.volume_class import Preallocation
 
+_SPARE, _SPARE_SHARE = 1 << 30, 20
+"""Bytes that copies leave free: so many, or one part in so many of a small file system, as the image cache does."""
 _RESERVES = frozenset({Preallocation.FALLOC, Preallocation.FULL})
 """What is shared has no room of its own to be written to."""
 
@@ -70,6 +74,7 @@ class FileDisk:
                     permanent=True,
                 )
             if not await self._share(origin, aside):
+                await self._room_for(origin)
                 preallocation = self.preallocation.value.lower()
                 form = self.format.value
                 await qemu_img.convert(origin, aside, form, had, preallocation=preallocation, tell=tell)
@@ -89,6 +94,17 @@ class FileDisk:
             case _:
                 return False
 
+    async def _room_for(self, origin: Disk) -> None:
+        """A copy that cannot be finished is not begun: until it fails nobody else could write either."""
+        needed = await qemu_img.measure(origin)
+        free, spare = await self.in_thread(_room, self.path.parent)
+        if needed > free - spare:
+            raise StepError(
+                "DiskFull",
+                f"a copy needs {rounded(needed)}; where the data is kept {rounded(free)} are free, and"
+                f" {rounded(spare)} of that stay for what machines write",
+            )
+
     async def size(self) -> int:
         """Bytes that a guest sees."""
         return await qemu_img.virtual_size(self.disk)
@@ -99,5 +115,27 @@ class FileDisk:
             await qemu_img.resize(self.disk, size)
 
     async def delete(self) -> None:
-        """Delete it, and what is left of a making that was broken off."""
+        """Delete it, what is left of a making that was broken off, and what is noted of it."""
         await self.in_thread(remove, self.path)
+        await self.in_thread(durable.remove, self._note)
+
+    async def note(self, text: bytes) -> None:
+        """Keep a note beside it."""
+        await self.in_thread(durable.write, self._note, text)
+
+    async def noted(self) -> bytes | None:
+        """The note, if there is one."""
+        try:
+            return await self.in_thread(self._note.read_bytes)
+        except FileNotFoundError:
+            return None
+
+    @property
+    def _note(self) -> Path:
+        return self.path.with_suffix(".note")
+
+
+def _room(directory: Path) -> tuple[int, int]:
+    """Bytes that are free there, and how many of them copies leave."""
+    system = os.statvfs(directory)
+    return system.f_bavail * system.f_frsize, min(_SPARE, system.f_blocks * system.f_frsize // _SPARE_SHARE)

@@ -85,6 +85,13 @@ class IscsiVolumes:
         await self._targets.withdraw(_where(data).target)
         await self._file(data).delete()
 
+    async def note(self, data: VolumeData, text: bytes) -> None:  # noqa: ARG002 - the Protocol's
+        """There are no snapshots here, of which something would be noted."""
+        raise StepError("NotSupported", "what is kept by a server has no notes", permanent=True)
+
+    async def noted(self, data: VolumeData) -> bytes | None:  # noqa: ARG002 - the Protocol's
+        return None
+
     async def run(self) -> None:
         """Publish again what should be served and is not, until cancelled."""
         while True:

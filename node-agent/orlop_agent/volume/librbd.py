@@ -14,6 +14,8 @@ from typing import Any
 ANSWERS = "10"
 """Seconds in which monitors must answer; and each of the other servers, to each of what they are asked (seconds)."""
 SERVERS = "30"
+NOTE = "orlop-note"
+"""Name of an image's metadata."""
 UNFINISHED = ".making-"
 """Between the name of an image and what tells two tries from each other, while it is not whole."""
 
@@ -58,6 +60,11 @@ def call(rbd: Any, pool: Any, request: dict[str, Any]) -> Any:
         case "make":
             sweep(rbd, pool, request["sweep"], request["as"])
             images.create(pool, name, request["size"])
+            if request["note"] is not None:
+                with rbd.Image(pool, name) as image:
+                    image.metadata_set(NOTE, request["note"])
+        case "noted":
+            return noted(rbd, pool, name)
         case "publish":
             with suppress(rbd.ImageExists):
                 images.rename(pool, name, request["as"])
@@ -115,6 +122,13 @@ def sweep(rbd: Any, pool: Any, prefix: str, whole: str) -> None:
         if name.startswith(prefix) and (kept is None or identity(rbd, pool, name) != kept):
             with suppress(rbd.ImageBusy):
                 remove(rbd, pool, name)
+
+
+def noted(rbd: Any, pool: Any, name: str) -> str | None:
+    """What was noted of the image when it was made."""
+    with suppress(rbd.ImageNotFound, KeyError), rbd.Image(pool, name, read_only=True) as image:
+        return str(image.metadata_get(NOTE))
+    return None
 
 
 def identity(rbd: Any, pool: Any, name: str) -> str | None:

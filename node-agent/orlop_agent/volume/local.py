@@ -52,6 +52,12 @@ class LocalVolumes:
     async def delete(self, data: VolumeData) -> None:
         await self._file(data).delete()
 
+    async def note(self, data: VolumeData, text: bytes) -> None:
+        await self._file(data).note(text)
+
+    async def noted(self, data: VolumeData) -> bytes | None:
+        return await self._file(data).noted()
+
     def _file(self, data: VolumeData) -> FileDisk:
         kept = data.location.local or LocalParameters()
         path = self._directory / file_name(data.uid, kept.format.value)

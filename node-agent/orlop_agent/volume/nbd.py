@@ -68,6 +68,13 @@ class NbdVolumes:
         """The export stays: nothing was made here."""
         self.disk(data)
 
+    async def note(self, data: VolumeData, text: bytes) -> None:  # noqa: ARG002 - the Protocol's
+        """There are no snapshots here, of which something would be noted."""
+        raise StepError("NotSupported", "what is kept by a server has no notes", permanent=True)
+
+    async def noted(self, data: VolumeData) -> bytes | None:  # noqa: ARG002 - the Protocol's
+        return None
+
 
 def _told(error: StepError) -> StepError:
     said = error.message

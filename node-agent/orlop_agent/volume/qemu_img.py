@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -57,9 +58,9 @@ async def convert(
     preallocation: str = "off",
     tell: Callable[[float], None] | None = None,
 ) -> None:
-    """Make the file a copy of a disk of `size` bytes, holes kept, nothing below it. StepError: DiskNotMade.
+    """Make the file a copy of a disk of `size` bytes, holes kept, nothing below it.
 
-    `tell` hears how many percent are done.
+    StepError: DiskNotMade, or DiskFull. `tell` hears how many percent are done.
     """
     source, where = operand(origin.source), str(target)
     options = f"preallocation={preallocation}"
@@ -86,6 +87,12 @@ async def virtual_size(disk: Disk) -> int:
     command = ("info", "-U", "-f", disk.format, "--output=json", operand(disk.source))
     said = await _run(*command, keys=keys_of(disk.source))
     return int(json.loads(said)["virtual-size"])
+
+
+async def measure(origin: Disk) -> int:
+    """Bytes that a copy of what the disk holds takes, holes left out. StepError: DiskNotMade."""
+    said = await _run("measure", "-O", "qcow2", "-f", origin.format, "--output=json", operand(origin.source))
+    return int(json.loads(said)["required"])
 
 
 def operand(source: DiskSource) -> str:
@@ -196,5 +203,7 @@ async def _run(
     if process.returncode:
         # The program's own words name paths of this node; the last part after the colon is the cause.
         cause = said.decode(errors="replace").strip().rpartition(":")[2].strip()
+        if cause == os.strerror(errno.ENOSPC):
+            raise StepError("DiskFull", "there is no room left for the disk that is being written")
         raise StepError("DiskNotMade", f"qemu-img {command}: {cause or 'unknown cause'}")
     return printed

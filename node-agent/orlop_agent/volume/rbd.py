@@ -50,6 +50,8 @@ class RbdVolumes:
     def __init__(self, node: str, key: Callable[[str], str]) -> None:
         self._node = hashlib.sha256(node.encode()).hexdigest()[:8]
         self._key = key
+        self._notes: dict[str, bytes] = {}
+        """What is to be noted of data that is about to be made, by its uid."""
         self._reading: set[str] = set()
         """Snapshots that a copy is read out of now."""
 
@@ -104,6 +106,14 @@ class RbdVolumes:
     async def delete(self, data: VolumeData) -> None:
         await self._call("delete", data, snapshots=_SNAPSHOTS)
 
+    async def note(self, data: VolumeData, text: bytes) -> None:
+        """It goes into the image itself, and appears with it."""
+        self._notes[data.uid] = text
+
+    async def noted(self, data: VolumeData) -> bytes | None:
+        text = await self._call("noted", data)
+        return None if text is None else str(text).encode()
+
     async def _drop(self, data: VolumeData, snapshot: str) -> None:
         """Where this fails it goes with the next copy that this node makes, or with the image."""
         try:
@@ -115,11 +125,21 @@ class RbdVolumes:
         """An image that has not got its name yet. What this node left of makings before goes."""
         begun = f"{self._image(data).image}{librbd.UNFINISHED}{self._node}-"
         aside = begun + secrets.token_hex(4)
-        await self._call("make", data, name=aside, size=size, sweep=begun, **{"as": self._image(data).image})
+        note = self._notes.get(data.uid)
+        await self._call(
+            "make",
+            data,
+            name=aside,
+            size=size,
+            sweep=begun,
+            note=note and note.decode(),
+            **{"as": self._image(data).image},
+        )
         return aside
 
     async def _publish(self, data: VolumeData, aside: str) -> None:
         await self._call("publish", data, name=aside, **{"as": self._image(data).image})
+        self._notes.pop(data.uid, None)
 
     def _image(self, data: VolumeData) -> RbdImage:
         where = _where(data)

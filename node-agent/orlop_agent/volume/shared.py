@@ -51,6 +51,12 @@ class SharedVolumes:
     async def delete(self, data: VolumeData) -> None:
         await (await self._enter(data)).delete()
 
+    async def note(self, data: VolumeData, text: bytes) -> None:
+        await (await self._enter(data)).note(text)
+
+    async def noted(self, data: VolumeData) -> bytes | None:
+        return await (await self._enter(data)).noted()
+
     async def _enter(self, data: VolumeData) -> FileDisk:
         """The Volume's file, once it is sure that the pool is there, and the right one."""
         file, kept = self._file(data), _kept(data)

@@ -10,6 +10,7 @@ from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
 from orlop_agent.volume.drivers import Drivers
 from orlop_api.assignment import AssignedOrigin, AssignedVolume
+from orlop_api.volume_class import Driver
 from support.disks import MIB, RefusedError, held, holds, write
 
 pytestmark = pytest.mark.component
@@ -174,6 +175,22 @@ async def test_a_copy_that_is_broken_off_is_not_there(maker, tmp_path):
             break
     await maker.driver.copy_from(maker.data(UID), image, 64 * MIB)
     await holds(maker.driver.disk(maker.data(UID)), 0x44, 0, 64 * MIB)
+
+
+async def test_a_note_is_there_with_the_data_and_goes_with_it(maker):
+    """Whoever reaches the data reaches what is noted of it: another node may have to go on."""
+    data = maker.data(UID)
+    if maker.location.driver is Driver.ISCSI:
+        with pytest.raises(StepError, match="no notes"):
+            await maker.driver.note(data, b"one")
+        return
+    assert await maker.driver.noted(data) is None
+    for text in (b"one", b"another"):
+        await maker.driver.note(data, text)
+    await maker.driver.create(data, SIZE)
+    assert await maker.driver.noted(data) == b"another"
+    await maker.driver.delete(data)
+    assert await maker.driver.noted(data) is None
 
 
 @pytest.mark.parametrize("uid", ["../../etc/passwd", "", ".", "a/b", "-o", "x" * 65, "json:{}"])

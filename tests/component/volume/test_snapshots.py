@@ -11,6 +11,7 @@ from orlop_agent.hypervisor import Domain, DomainDisk, Export, Mark, Power
 from orlop_agent.paths import Layout
 from orlop_agent.simulate import SimulatedHypervisor
 from orlop_agent.snapshots import Snapshots
+from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.local import LocalVolumes
@@ -18,6 +19,7 @@ from orlop_api.snapshot import Consistency, Quiesce
 from orlop_api.storage import StorageAction, StorageOrder
 from orlop_api.volume_class import Driver, LocalParameters, VolumeLocation
 from support.disks import MIB, held, holds, write
+from support.smallpool import small_pool
 
 pytestmark = pytest.mark.component
 HERE = VolumeLocation(local=LocalParameters())
@@ -92,6 +94,9 @@ def snapshots(layout, pool, hypervisor):
     return Snapshots(layout, Drivers({Driver.LOCAL: pool}), hypervisor)
 
 
+BOTH = [f"{VOLUME.uid}.qcow2", f"{KEPT.uid}.note", f"{KEPT.uid}.qcow2"]
+
+
 def left(layout):
     return sorted(path.name for path in (*layout.volumes.iterdir(), *layout.exports.iterdir()))
 
@@ -115,7 +120,7 @@ async def test_a_volume_that_a_guest_has_comes_out_of_its_machine(layout, pool, 
     assert taken.consistency is consistency
     await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
     assert not guest.exports
-    assert left(layout) == sorted(f"{data.uid}.qcow2" for data in (VOLUME, KEPT)), "no scratch, no socket"
+    assert left(layout) == BOTH, "no scratch, no socket"
 
 
 async def test_a_machine_that_nobody_knows_of_keeps_its_disk(layout, pool):
@@ -152,7 +157,7 @@ async def test_a_taking_that_is_broken_off_begins_anew(layout, pool, guest, turn
     await again.take(ORDER)
     assert not guest.exports
     await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
-    assert left(layout) == sorted(f"{data.uid}.qcow2" for data in (VOLUME, KEPT))
+    assert left(layout) == BOTH
 
 
 async def test_two_snapshots_of_one_guest_are_taken_one_after_the_other(layout, pool, guest):
@@ -166,7 +171,7 @@ async def test_two_snapshots_of_one_guest_are_taken_one_after_the_other(layout, 
 async def test_a_snapshot_whose_note_is_lost_says_so(layout, pool):
     taking = snapshots(layout, pool, SimulatedHypervisor())
     await taking.take(ORDER)
-    await taking.forget(KEPT.uid)
+    (layout.volumes / f"{KEPT.uid}.note").unlink()
     with pytest.raises(StepError) as error:
         await taking.take(ORDER)
     assert (error.value.reason, error.value.permanent) == ("NoteLost", True)
@@ -198,3 +203,89 @@ async def test_an_offer_that_is_cancelled_while_it_begins_ends(layout, pool, gue
     await asyncio.gather(work, return_exceptions=True)
     assert (guest.begun, guest.exports, guest.server) == (1, {}, None)
     assert left(layout) == [f"{VOLUME.uid}.qcow2"]
+
+
+async def test_a_guest_that_is_halted_for_want_of_room_comes_before_its_snapshot(
+    layout, pool, guest, monkeypatch
+):
+    """What it overwrites is kept aside, and there is no room for that: the offer ends, however slow its reader is."""
+    reading, ended = asyncio.Event(), asyncio.Event()
+    end = guest.end_export
+
+    async def slow(data, disk, size):
+        ended.clear()
+        reading.set()
+        await ended.wait()
+        raise StepError("DiskNotMade", "the server is gone")
+
+    async def noted(instance_uid):
+        await end(instance_uid)
+        ended.set()
+
+    monkeypatch.setattr(pool, "copy_from", slow)
+    monkeypatch.setattr(guest, "end_export", noted)
+    taking = snapshots(layout, pool, guest)
+    work = asyncio.create_task(taking.take(ORDER))
+    await reading.wait()
+    guest.full[GUEST] = ("vda",)
+    guest.halt(GUEST)
+    await asyncio.sleep(0.05)
+    assert not ended.is_set(), "another disk of the guest is full, which no snapshot is to blame for"
+    guest.full[GUEST] = ("vdb",)
+    guest.halt(GUEST)
+    with pytest.raises(StepError) as error:
+        await work
+    assert (error.value.reason, error.value.permanent) == ("DiskFull", False)
+    assert "the guest goes on" in error.value.message
+    assert not guest.exports
+    monkeypatch.undo()
+    guest.full.clear()
+    await guest.resume(GUEST)
+    await taking.take(ORDER)
+    await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
+    assert left(layout) == BOTH
+
+
+async def test_a_snapshot_that_has_no_room_is_not_begun(tmp_path):
+    with small_pool(tmp_path / "pool", "6m") as small:
+        layout = Layout(small)
+        layout.prepare()
+        full = LocalVolumes(layout.volumes)
+        await full.create(VOLUME, 4 * MIB)
+        await write(full.disk(VOLUME), 0x5A, 0, 4 * MIB)
+        taking = snapshots(layout, full, SimulatedHypervisor())
+        with pytest.raises(StepError) as error:
+            await taking.take(ORDER)
+        assert (error.value.reason, error.value.permanent) == ("DiskFull", False)
+        assert error.value.message.startswith("a copy needs 4.3Mi; where the data is kept 1.")
+        assert left(layout) == BOTH[:2], "how it was to be taken, and nothing half"
+
+
+async def test_a_copy_that_meets_a_full_disk_leaves_nothing_and_goes_on_later(tmp_path, monkeypatch):
+    """Somebody else took the room that was there when it began."""
+    with small_pool(tmp_path / "pool", "12m") as small:
+        layout = Layout(small)
+        layout.prepare()
+        full = LocalVolumes(layout.volumes)
+        await full.create(VOLUME, 4 * MIB)
+        await write(full.disk(VOLUME), 0x5A, 0, 4 * MIB)
+        ballast, measure = small / "ballast", qemu_img.measure
+
+        async def taken_meanwhile(origin):
+            needed = await measure(origin)
+            ballast.write_bytes(bytes(6 * MIB))
+            return needed - 6 * MIB
+
+        monkeypatch.setattr(qemu_img, "measure", taken_meanwhile)
+        taking = snapshots(layout, full, SimulatedHypervisor())
+        with pytest.raises(StepError) as error:
+            await taking.take(ORDER)
+        assert (error.value.reason, error.value.message) == (
+            "DiskFull",
+            "there is no room left for the disk that is being written",
+        )
+        assert left(layout) == BOTH[:2], "how it was to be taken, and nothing half"
+        monkeypatch.undo()
+        ballast.unlink()
+        await taking.take(ORDER)
+        await holds(full.disk(KEPT), 0x5A, 0, 4 * MIB)

@@ -40,11 +40,9 @@ class NoSecrets:
 
 def work_in(pool: Path, in_use: Callable[[], set[str]]) -> StorageWork:
     drivers = Drivers({Driver.LOCAL: LocalVolumes(pool)})
-    layout = Layout(pool)
-    layout.snapshots.mkdir(parents=True)
     hypervisor = SimulatedHypervisor()
     credentials = Credentials(NoSecrets(), hypervisor)
-    return StorageWork(drivers, Snapshots(layout, drivers, hypervisor), in_use, credentials)
+    return StorageWork(drivers, Snapshots(Layout(pool), drivers, hypervisor), in_use, credentials)
 
 
 async def settled(work: StorageWork, state: StorageState) -> None:
