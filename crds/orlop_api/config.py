@@ -5,6 +5,7 @@ It is one YAML document under the key `config.yaml`, mounted as a file; absent m
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,7 +27,10 @@ class ImageConfig(ApiModel):
     """Where images may come from, and how large they may be."""
 
     allowed_private_hosts: Annotated[list[str], Field(max_length=64)] = []
-    """host:port of servers at private addresses that images may come from; none by default."""
+    """host:port of servers at private or the cluster's own addresses that images may come from; none by default."""
+    refused_networks: Annotated[list[IPv4Network | IPv6Network], Field(max_length=64)] = []
+    """Public networks that no image comes from, unless the host is allowed. Those of Nodes, the API server and Services
+    are known."""
     max_size: Quantity = "64Gi"
     """Largest file that is fetched."""
     max_virtual_size: Quantity = "2Ti"

@@ -93,6 +93,7 @@ async def assembled(
             peers=peering,
             metrics=metrics,
             secrets=client.secret,
+            inside=client.inside,
         )
         sweep(layout.volumes)
         pools = SharedPools(layout.shared)

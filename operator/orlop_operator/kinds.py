@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import Field
 
@@ -30,10 +30,24 @@ class NodeTaint(ApiModel):
 
 
 class NodeSpec(ApiModel):
-    """The part of core/v1 NodeSpec that placement looks at."""
+    """The part of core/v1 NodeSpec that is looked at."""
 
     unschedulable: bool = False
     taints: list[NodeTaint] = []
+    pod_cidrs: Annotated[list[str], Field(alias="podCIDRs")] = []
+
+
+class NodeAddress(ApiModel):
+    """core/v1 NodeAddress."""
+
+    type: str
+    address: str
+
+
+class NodeStatus(ApiModel):
+    """The part of core/v1 NodeStatus that says where the node is."""
+
+    addresses: list[NodeAddress] = []
 
 
 class Node(ApiModel):
@@ -41,6 +55,7 @@ class Node(ApiModel):
 
     metadata: Metadata = Metadata()
     spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
 
 
 class LeaseSpec(ApiModel):

@@ -15,7 +15,8 @@ from orlop_api.condition import is_true
 from orlop_operator import errors
 from orlop_operator.cluster import Cluster
 from orlop_operator.garbage import Garbage
-from orlop_operator.kinds import HYPERVISOR, IMAGE, INSTANCE, LEASE
+from orlop_operator.inside import Inside
+from orlop_operator.kinds import HYPERVISOR, IMAGE, INSTANCE, LEASE, NODE
 from orlop_operator.leases import Pulse
 from orlop_operator.node_trust import NodeTrust
 from orlop_operator.placements import Placements
@@ -43,6 +44,7 @@ from orlop_operator.recorder import Recorder
 from orlop_operator.refusals import Refusals
 from orlop_operator.reviews import Reviews
 from orlop_operator.store import Change, Key, Store
+from orlop_operator.waiting import Waiting
 from orlop_operator.wakes import wakes
 from orlop_operator.workqueue import WorkQueue
 
@@ -73,12 +75,13 @@ class Reconciler:
         reviews = Reviews(clock)
         self._executor = Executor(cluster, store, reviews, recorder)
         self._trust = NodeTrust(cluster, clock)
+        self._inside = Inside(cluster, clock)
         self._context = Context(
             store, Placements(store), reviews, self._executor.claimed, self._trust.certify
         )
         self._garbage = Garbage(cluster, store)
         self._unplaced: set[Key] = set()
-        self._failed_since: dict[tuple[str, int], float] = {}
+        self._waiting = Waiting(clock)
         self._looks: dict[str, Callable[[Key], Awaitable[None]]] = {
             "Instance": self._instance,
             "Image": self._image,
@@ -106,6 +109,9 @@ class Reconciler:
                 self._queue.add(key)
         if change.kind == HYPERVISOR.name:
             self._follow_readiness(change)
+            for key in self._waiting.called(change):
+                self._queue.add(key)
+        self._inside.take_over(change)
 
     async def look(self, key: Key) -> None:
         """Bring one object as far as it gets now; raises where another try may help."""
@@ -126,8 +132,7 @@ class Reconciler:
     async def sweep(self, now: datetime) -> None:
         """What no event tells: copies that nobody wants, and what is remembered of Images that are gone."""
         await self._garbage.sweep_secrets(now)
-        known = {image.metadata.uid for image in self._store.all(IMAGE)}
-        self._failed_since = {key: since for key, since in self._failed_since.items() if key[0] in known}
+        self._waiting.forget({image.metadata.uid for image in self._store.all(IMAGE)})
 
     def _heard(self, node: str) -> None:
         host = self._store.get(HYPERVISOR, "", node)
@@ -189,22 +194,23 @@ class Reconciler:
             self._context.placements.settle(uid)
 
     async def _image(self, key: Key) -> None:
-        await self._run(key, lambda learned: self._plan_image(key, Look(learned.secrets)))
+        waits = False
 
-    def _plan_image(self, key: Key, look: Look) -> Plan | None:
-        image = self._store.get(IMAGE, key.namespace, key.name)
-        if image is None:
-            return None
-        uid, now = image.metadata.uid, self._clock()
-        for host in self._store.all(HYPERVISOR):
-            for report in host.status.imports if host.status else ():
-                if report.image_uid == uid and report.state == "Failed":
-                    self._failed_since.setdefault((uid, report.generation), now)
-        if image.status is not None and image.status.digest is not None:
-            self._failed_since = {key: at for key, at in self._failed_since.items() if key[0] != uid}
-        ages = {g: now - since for (u, g), since in self._failed_since.items() if u == uid}
-        facts = image_facts(self._context, key, look, ages)
-        return plan_image(facts) if facts is not None else None
+        def plan(learned: Learned) -> Plan | None:
+            nonlocal waits
+            waits = False
+            facts = image_facts(self._context, key, Look(learned.secrets), self._waiting.failed_for)
+            if facts is None:
+                return None
+            made = plan_image(facts)
+            waits = made.waits
+            return made
+
+        await self._run(key, plan)
+        if waits:
+            self._waiting.stand(key)
+        elif (following := self._waiting.leave(key)) is not None:
+            self._queue.add(following)
 
     async def _network(self, key: Key) -> None:
         def plan(_: Learned) -> Plan | None:
@@ -244,6 +250,7 @@ class Reconciler:
             # Before a node is called lost, the Lease itself is read: our watch may be what is late.
             await self._garbage.read(LEASE, "orlop-nodes", key.name)
         await self._trust.check()
+        await self._inside.check(self._store.all(NODE))
 
         def plan(_: Learned) -> Plan | None:
             return plan_hypervisor(hypervisor_facts(self._context, key, self._pulse.silent_for(key.name)))

@@ -17,10 +17,12 @@ from orlop_agent.api.identity import Identity
 from orlop_agent.api.watch import Event, watch
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment, AssignmentStatus
 from orlop_api.hypervisor import NODE_ACCOUNTS_NAMESPACE, Hypervisor
+from orlop_api.inside import INSIDE_NAME, INSIDE_NAMESPACE
 
 _API = "/apis/orlop.dev/v1alpha1"
 _ASSIGNMENTS = f"{_API}/namespaces/{ASSIGNMENT_NAMESPACE}/assignments"
 _HYPERVISORS = f"{_API}/hypervisors"
+_INSIDE = f"/api/v1/namespaces/{INSIDE_NAMESPACE}/configmaps/{INSIDE_NAME}"
 _LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NODE_ACCOUNTS_NAMESPACE}/leases"
 
 
@@ -89,6 +91,11 @@ class Client:
     async def secret(self, namespace: str, name: str) -> dict[str, str]:
         """A Secret's data, base64 as it is; NotFoundError while the operator has not put it there."""
         answer = await self._call("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        return {str(key): str(value) for key, value in answer.get("data", {}).items()}
+
+    async def inside(self) -> dict[str, str]:
+        """Which networks are the cluster's own, as the operator says; NotFoundError while it has not."""
+        answer = await self._call("GET", _INSIDE)
         return {str(key): str(value) for key, value in answer.get("data", {}).items()}
 
     async def _patch(self, path: str, body: Body) -> Body:

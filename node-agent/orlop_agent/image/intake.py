@@ -13,6 +13,7 @@ from orlop_agent.image.credentials import NONE, Credentials, from_secret
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress, Wanted, fetch
 from orlop_agent.image.header import CONVERTED, Header, examine
+from orlop_agent.image.inside import Inside, Read, nothing
 from orlop_agent.image.inspect import inspect_disk
 from orlop_agent.image.kept import kept_as
 from orlop_agent.image.origin import AS_SERVED, resolve
@@ -56,9 +57,10 @@ async def no_secrets(_namespace: str, name: str) -> Mapping[str, str]:
 class Intake:
     """Takes files in as orlop-config allows."""
 
-    def __init__(self, config: ImageConfig, secrets: Secrets) -> None:
+    def __init__(self, config: ImageConfig, secrets: Secrets, inside: Read = nothing) -> None:
         self._config = config
         self._secrets = secrets
+        self._inside = Inside(inside, config.refused_networks)
 
     async def disk(
         self,
@@ -80,7 +82,7 @@ class Intake:
 
     async def file(self, source: FileSource, checksums: Sequence[str], part: Part) -> Fetched:
         """Make `part` a kernel or an initial RAM disk, kept as served."""
-        web = Web(self._config, await asyncio.to_thread(NONE.trust))
+        web = Web(self._config, await asyncio.to_thread(NONE.trust), self._inside)
         resolved = await resolve(source, web, NONE)
         wanted = Wanted(tuple(checksums), part, AS_SERVED)
         return await fetch(web, resolved.origins, wanted, self._config, _no_progress)
@@ -111,7 +113,7 @@ class Intake:
         secret: AssignedSecret | None,
     ) -> tuple[Fetched, str | None]:
         credentials = await self._credentials(source, secret)
-        web = Web(self._config, await asyncio.to_thread(credentials.trust))
+        web = Web(self._config, await asyncio.to_thread(credentials.trust), self._inside)
         resolved = await resolve(source, web, credentials)
         known = {*checksums, *([resolved.digest] if resolved.digest else [])}
         wanted = Wanted(tuple(sorted(known)), part, resolved.packing)

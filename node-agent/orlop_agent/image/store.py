@@ -18,6 +18,7 @@ from orlop_agent.image.errors import ImageError
 from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.header import CONVERTED, stored_as
+from orlop_agent.image.inside import Read, nothing
 from orlop_agent.image.intake import Intake, Secrets, Taken, no_secrets
 from orlop_agent.image.kept import Wanted, examine_kept, no_check, no_recheck
 from orlop_agent.image.names import boot_name, disk_name
@@ -83,9 +84,10 @@ class ImageStore:
         peers: Peers | None = None,
         metrics: CacheMetrics | None = None,
         secrets: Secrets = no_secrets,
+        inside: Read = nothing,
     ) -> None:
         self._root = root
-        self._intake = Intake(config, secrets)
+        self._intake = Intake(config, secrets, inside)
         self._peers = peers
         self._metrics = metrics or CacheMetrics()
         self._shelf = Shelf(root, config, in_use, disks, self._metrics)
@@ -272,12 +274,9 @@ class ImageStore:
         return True
 
     async def _import_disk(self, order: ImportOrder, progress: Progress, held: set[str]) -> Taken:
-        checksums = [order.checksum] if order.checksum else []
         with self._room.part() as (path, expect):
-            part = Part(path, expect)
-            taken = await self._intake.disk(
-                order.source, checksums, order.format, part, progress, order.secret
-            )
+            part, known = Part(path, expect), [*filter(None, [order.checksum])]
+            taken = await self._intake.disk(order.source, known, order.format, part, progress, order.secret)
             self._metrics.source_received.inc(taken.size)
             held.add(taken.digest)
             name = disk_name(taken.digest, taken.content_digest)
@@ -287,9 +286,9 @@ class ImageStore:
     async def _import_plain(self, file: OrderedFile | None, held: set[str]) -> str | None:
         if file is None:
             return None
-        checksums = [file.checksum] if file.checksum else []
         with self._room.part() as (path, expect):
-            fetched = await self._intake.file(file.source, checksums, Part(path, expect))
+            known = [*filter(None, [file.checksum])]
+            fetched = await self._intake.file(file.source, known, Part(path, expect))
             self._metrics.source_received.inc(fetched.size)
             held.add(fetched.digest)
             await asyncio.to_thread(self._shelf.keep, path, boot_name(fetched.digest))

@@ -12,13 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from yarl import URL
 
 from orlop_agent.image.errors import ImageError, short
 
+Network = IPv4Network | IPv6Network
 MAX_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[-.:_a-z0-9]+", re.ASCII)
@@ -77,7 +78,7 @@ def vetted(url: str, *, checksum: bool, allowed_private_hosts: Collection[str], 
         )
     location = Location(asked, parts.scheme, host, port, allowed, shown)
     # No resolver is asked about an address, so nobody else would look at it.
-    if ":" in host or _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
+    if literal(location) is not None:
         check_address(location, host)
     return location
 
@@ -126,6 +127,22 @@ def check_address(location: Location, address: str) -> None:
     if location.private_allowed or all(_is_public(each) for each in _reached(ip)):
         return
     raise _forbidden(f"host {location.host} is at a private address, which orlop-config does not allow")
+
+
+def check_outside(location: Location, address: str, inside: Collection[Network]) -> None:
+    """Refuse a public address that is the cluster's own, unless orlop-config names the host."""
+    if location.private_allowed:
+        return
+    if any(ip in network for ip in _reached(ip_address(address)) for network in inside):
+        raise _forbidden(
+            f"host {location.host} is at an address of this cluster, which orlop-config does not allow"
+        )
+
+
+def literal(location: Location) -> str | None:
+    """The address that the host is, where it is one and no name."""
+    host = location.host.removesuffix(".")
+    return host if ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]) else None
 
 
 def _reached(ip: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:

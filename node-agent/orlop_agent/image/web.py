@@ -13,7 +13,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from orlop_agent.image.errors import ImageError, short
-from orlop_agent.image.url import MAX_REDIRECTS, Location, check_address, redirected, vetted
+from orlop_agent.image.inside import Inside
+from orlop_agent.image.url import MAX_REDIRECTS, Location, check_address, literal, redirected, vetted
 from orlop_api.config import ImageConfig
 
 READ_AHEAD = 1 << 20
@@ -41,8 +42,9 @@ class Ask:
 class _VettedResolver(AbstractResolver):
     """Looks a host up once and lets no address through that an image may not come from."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, inside: Inside) -> None:
         self._location = location
+        self._inside = inside
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -53,6 +55,7 @@ class _VettedResolver(AbstractResolver):
         results: list[ResolveResult] = []
         for found, _, proto, _, address in infos:
             check_address(self._location, str(address[0]))
+            await self._inside.check(self._location, str(address[0]))
             results.append(
                 ResolveResult(
                     hostname=host, host=str(address[0]), port=port, family=found, proto=proto, flags=0
@@ -67,9 +70,10 @@ class _VettedResolver(AbstractResolver):
 class Web:
     """Makes requests as orlop-config allows them."""
 
-    def __init__(self, config: ImageConfig, trust: ssl.SSLContext) -> None:
+    def __init__(self, config: ImageConfig, trust: ssl.SSLContext, inside: Inside | None = None) -> None:
         self._hosts = config.allowed_private_hosts
         self._trust = trust
+        self._inside = inside or Inside(more=config.refused_networks)
 
     @asynccontextmanager
     async def get(
@@ -100,8 +104,11 @@ class Web:
     async def _hop(
         self, location: Location, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        address = literal(location)
+        if address is not None:
+            await self._inside.check(location, address)
         connector = aiohttp.TCPConnector(
-            resolver=_VettedResolver(location), use_dns_cache=False, ssl=self._trust
+            resolver=_VettedResolver(location, self._inside), use_dns_cache=False, ssl=self._trust
         )
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_SECONDS, sock_read=SILENCE_SECONDS)
         try:

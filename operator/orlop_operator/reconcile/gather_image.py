@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from orlop_api.hypervisor import Hypervisor
+from orlop_api.image import Image
 from orlop_operator.kinds import HYPERVISOR, IMAGE, NODE
 from orlop_operator.reconcile.gather import Context, Look, peers
 from orlop_operator.reconcile.hypervisor import wanted
@@ -13,8 +15,11 @@ from orlop_operator.reconcile.prepull import Nodes
 from orlop_operator.reconcile.rights import of_image
 from orlop_operator.store import Key
 
+FailedFor = Callable[[Image, Iterable[Hypervisor]], Mapping[int, float]]
+"""Seconds since the failure of each generation of its order was first seen."""
 
-def image_facts(context: Context, key: Key, look: Look, failed_for: Mapping[int, float]) -> ImageFacts | None:
+
+def image_facts(context: Context, key: Key, look: Look, failed_for: FailedFor) -> ImageFacts | None:
     """All about an Image."""
     image = context.store.get(IMAGE, key.namespace, key.name)
     if image is None:
@@ -28,4 +33,7 @@ def image_facts(context: Context, key: Key, look: Look, failed_for: Mapping[int,
         lambda digest, node: peers(context, digest, node, f"{image.metadata.uid}/{node}"),
         logins,
     )
-    return ImageFacts(image, context.now(), hosts, nodes, failed_for, logins)
+    orders = (order for host in hosts for order in host.spec.imports)
+    owners = (context.store.by_uid(order.image_uid) for order in orders)
+    held = sum(owner is not None and owner.namespace == key.namespace for owner in owners)
+    return ImageFacts(image, context.now(), hosts, nodes, failed_for(image, hosts), logins, held)

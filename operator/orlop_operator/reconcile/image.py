@@ -19,10 +19,9 @@ from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.reconcile.instance.image import assigned
 from orlop_operator.reconcile.prepull import Nodes, plan_prepull
 from orlop_operator.reconcile.rights import may_log_in
+from orlop_operator.reconcile.slots import chosen, slot, usable
 from orlop_operator.reconcile.source import credentials
 
-LONGEST = 64
-"""Length of Hypervisor.spec.imports."""
 LOGIN_AGAIN = 30.0
 """Seconds until a Secret that was not there is looked for again: its users' Secrets are not watched."""
 FIRST_RETRY = 10.0
@@ -48,10 +47,24 @@ class ImageFacts:
     failed_for: Mapping[int, float] = field(default_factory=dict)
     """Seconds since the failure of each generation of the order was first seen."""
     logins: Logins = field(default_factory=Logins)
+    held: int = 0
+    """Imports that nodes have of its namespace."""
 
 
-def plan_image(facts: ImageFacts) -> Plan:
+@dataclass(frozen=True)
+class ImagePlan(Plan):
+    """A plan, and whether it waits for a node to have fewer imports."""
+
+    waits: bool = False
+
+
+def plan_image(facts: ImageFacts) -> ImagePlan:
     """What this Image wants now."""
+    made = _plan(facts)
+    return made if isinstance(made, ImagePlan) else ImagePlan(made.effects, made.again_after, made.final)
+
+
+def _plan(facts: ImageFacts) -> Plan:
     image = facts.image
     if image.metadata.deleting:
         return Plan()
@@ -67,7 +80,7 @@ def plan_image(facts: ImageFacts) -> Plan:
     order = next(o for o in host.spec.imports if o.image_uid == image.metadata.uid)
     report = _report(host, order)
     if report is None or report.state is ImportState.PULLING:
-        if not _usable(host):
+        if not usable(host):
             return _elsewhere(facts, host)
         return _told(facts, _importing(host, report), report)
     if report.state is ImportState.READY:
@@ -92,36 +105,39 @@ def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -
         effects += pulled.effects
         fields |= {"prePull": pulled.status.wire()} if pulled.status is not None else {}
     condition: Condition | None = find(status.conditions, refresh.TYPE)
-    again = refresh.due_in(image, facts.now)
+    again, waits = refresh.due_in(image, facts.now), False
     if ordered:
         again = None
         host = ordered[0]
         order = next(o for o in host.spec.imports if o.image_uid == image.metadata.uid)
         report = _report(host, order)
         under_way = report is None or report.state is ImportState.PULLING
-        if refresh.told(image, order) or (under_way and not _usable(host)):
+        if refresh.told(image, order) or (under_way and not usable(host)):
             effects += withdraw(host, image)
         elif report is not None and not under_way:
             changed, condition = refresh.outcome(status, report, _pins(report), facts.now)
             fields |= changed
     elif again is not None and again <= 0:
-        chosen, again = _choose(facts), NOBODY_AGAIN
-        if chosen is not None:
-            match login(image, chosen, facts.logins):
+        found, again = slot(facts.hypervisors, image.metadata.namespace, facts.held), NOBODY_AGAIN
+        if isinstance(found, Condition):
+            condition = false(refresh.TYPE, found.reason, f"{found.message}; the Image stays as it is")
+            waits = True
+        else:
+            match login(image, found, facts.logins):
                 case Blocker(reason=reason, message=message):
                     condition = false(refresh.TYPE, reason, f"{message}; the Image stays as it is")
                     again = LOGIN_AGAIN
                 case (Ask() | CopySecret()) as first:
                     return Plan((first,))
                 case None:
-                    asked = new_order(image, chosen)
+                    asked = new_order(image, found)
                     asked = asked.model_copy(update={"generation": refresh.generation(facts.now)})
-                    effects.append(imports(chosen, [*chosen.spec.imports, asked]))
+                    effects.append(imports(found, [*found.spec.imports, asked]))
     told = [condition] if condition is not None and image.spec.refresh is not None else []
     said = _restated(facts, status, fields, [*told, *_authorized(image, right)])
     if right is not None:
         again = min(LOGIN_AGAIN, again if again is not None else LOGIN_AGAIN)
-    return Plan((*effects, *said.effects), again_after=again)
+    return ImagePlan((*effects, *said.effects), again, waits=waits)
 
 
 def _authorized(image: Image, right: Blocker | None) -> list[Condition]:
@@ -181,32 +197,19 @@ def _report(host: Hypervisor, order: ImportOrder) -> ImportReport | None:
     return found if found is not None and found.generation == order.generation else None
 
 
-def _usable(host: Hypervisor) -> bool:
-    return host.status is not None and is_true(host.status.conditions, "Ready") and not host.metadata.deleting
-
-
 def _stalled(image: Image) -> bool:
     return image.status is not None and is_true(image.status.conditions, "Stalled")
 
 
-def _choose(facts: ImageFacts, avoid: str = "") -> Hypervisor | None:
-    """The usable node with the fewest imports; the first by name of those."""
-    fit = [
-        h
-        for h in facts.hypervisors
-        if _usable(h) and h.metadata.name != avoid and len(h.spec.imports) < LONGEST
-    ]
-    return min(fit, key=lambda h: (len(h.spec.imports), h.metadata.name), default=None)
-
-
 def _order(facts: ImageFacts) -> Plan:
-    host = _choose(facts)
-    if host is None:
-        return _told(facts, _nobody(facts), None)
+    image = facts.image
+    host = slot(facts.hypervisors, image.metadata.namespace, facts.held)
+    if isinstance(host, Condition):
+        return ImagePlan(_told(facts, host, None).effects, waits=True)
     waits = _waits(facts, host)
     if waits is not None:
         return waits
-    return Plan((imports(host, [*host.spec.imports, new_order(facts.image, host)]),))
+    return Plan((imports(host, [*host.spec.imports, new_order(image, host)]),))
 
 
 def _waits(facts: ImageFacts, host: Hypervisor) -> Plan | None:
@@ -221,16 +224,9 @@ def _waits(facts: ImageFacts, host: Hypervisor) -> Plan | None:
             return None
 
 
-def _nobody(facts: ImageFacts) -> Condition:
-    if any(_usable(h) for h in facts.hypervisors):
-        message = f"every Ready hypervisor has {LONGEST} imports already; it waits for one of them to end"
-        return false("Ready", "ImportsFull", message)
-    return false("Ready", "NoHypervisor", "no hypervisor is Ready to fetch it")
-
-
 def _elsewhere(facts: ImageFacts, host: Hypervisor) -> Plan:
     """The node is lost: take the order back there, so that another node gets it."""
-    if _choose(facts, avoid=host.metadata.name) is None:
+    if chosen(facts.hypervisors, avoid=host.metadata.name) is None:
         message = f"{host.metadata.name}, which fetches it, is not heard of, and no other hypervisor is Ready"
         return _told(facts, false("Ready", "NodeUnreachable", message), None)
     return Plan(withdraw(host, facts.image))

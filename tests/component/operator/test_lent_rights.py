@@ -92,6 +92,8 @@ async def test_who_may_not_read_a_secret_any_more_has_it_sent_nowhere(
 
     grant(admin, "lent", "erin", LOGIN)
     await until_said(it, "True")
+    for name in ("early", "nowhere"):
+        await it.delete(name)
 
 
 async def test_a_volume_begins_by_the_right_of_who_made_it_as_what_was_meant(
@@ -128,3 +130,5 @@ async def test_a_volume_begins_by_the_right_of_who_made_it_as_what_was_meant(
         "what Volume lentdata/meant was to begin as is gone, and another object has its name:"
         " create the Volume anew to have that"
     )
+    for name in ("one", "two"):
+        await it.delete(name)
