@@ -97,6 +97,13 @@ class Garbage:
                 gone = all(instance.metadata.uid != holder.uid for instance in instances)
         return Plan((Delete(CLAIM, claim),)) if gone else Plan()
 
+    async def look_for_guests(self, node: str) -> None:
+        """Before a node counts as empty, its Assignments are read: the watch may be what is late."""
+        query = {"fieldSelector": f"spec.nodeName={node}"}
+        found = await self._cluster.call("GET", ASSIGNMENT.path(ASSIGNMENT_NAMESPACE), query=query)
+        for item in found["items"]:
+            self._store.observe(ASSIGNMENT, ASSIGNMENT.parse(item))
+
     async def sweep_secrets(self, now: datetime) -> None:
         """Remove Secrets from the nodes' namespaces that no Assignment and no other order on their node asks for.
 

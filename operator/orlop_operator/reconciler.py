@@ -33,7 +33,7 @@ from orlop_operator.reconcile.gather import (
     volume_facts,
 )
 from orlop_operator.reconcile.gather_image import image_facts
-from orlop_operator.reconcile.hypervisor import LAPSE, plan_hypervisor
+from orlop_operator.reconcile.hypervisor import LAPSE, is_leaving, plan_hypervisor
 from orlop_operator.reconcile.image import plan_image
 from orlop_operator.reconcile.instance.plan import plan_instance
 from orlop_operator.reconcile.network import plan_network
@@ -249,6 +249,8 @@ class Reconciler:
         if silent is not None and silent >= LAPSE:
             # Before a node is called lost, the Lease itself is read: our watch may be what is late.
             await self._garbage.read(LEASE, "orlop-nodes", key.name)
+        if is_leaving(hypervisor_facts(self._context, key, silent)):
+            await self._garbage.look_for_guests(key.name)
         await self._trust.check()
         await self._inside.check(self._store.all(NODE))
 

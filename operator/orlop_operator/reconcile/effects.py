@@ -82,7 +82,7 @@ class Delete(Generic[M]):
 
 @dataclass(frozen=True)
 class Remove:
-    """DELETE of something that is not watched; it is fine when it is gone already."""
+    """DELETE of something that is not watched, or of all that is there; it is fine when it is gone already."""
 
     path: str
 

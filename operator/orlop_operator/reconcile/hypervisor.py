@@ -22,8 +22,10 @@ from orlop_operator.reconcile.effects import (
     InOrder,
     Patch,
     Plan,
+    Remove,
     Report,
 )
+from orlop_operator.reconcile.instance.end import secrets_path
 from orlop_operator.reconcile.storage import over
 
 LAPSE = 40.0
@@ -57,13 +59,19 @@ def wanted(node: Node | None) -> bool:
     return node is not None and node.metadata.labels.get(HYPERVISOR_LABEL) == "true"
 
 
+def is_leaving(facts: HypervisorFacts) -> bool:
+    """Whether its Node is no hypervisor any more, and no Instance is left there."""
+    return facts.hypervisor is not None and not wanted(facts.node) and facts.bound == 0
+
+
 def plan_hypervisor(facts: HypervisorFacts) -> Plan:
     """What this node's Hypervisor wants now."""
     host = facts.hypervisor
     if host is None:
         return Plan((InOrder(_prepare(facts.name)),)) if wanted(facts.node) else Plan()
-    if not wanted(facts.node) and facts.bound == 0:
-        return Plan((Delete(HYPERVISOR, host),))
+    if is_leaving(facts):
+        # First what it may read, so that nothing is left which nobody knows of; then it may begin anew.
+        return Plan((InOrder((Remove(secrets_path(node_namespace(facts.name))), Delete(HYPERVISOR, host))),))
     prune = _prune(facts, host)
     if prune is not None:
         return Plan((prune,))

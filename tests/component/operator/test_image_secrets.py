@@ -71,3 +71,26 @@ async def test_a_secret_that_is_missing_is_named(user: Api, agents: Agents) -> N
     await it.make("images", private("nologins", "nowhere"))
     message = await it.because("tiny", "SecretNotFound", "images")
     assert message == "Secret nologins/nowhere does not exist"
+
+
+async def test_a_node_that_is_no_hypervisor_any_more_keeps_no_secret(user: Api, agents: Agents) -> None:
+    node = {"metadata": {"name": "node-3", "labels": {"orlop.dev/hypervisor": "true"}}}
+    await user.call("POST", "/api/v1/nodes", node)
+    await user.until(f"{ORLOP}/hypervisors", "node-3", lambda host: host is not None)
+    secrets = f"/api/v1/namespaces/{node_namespace('node-3')}/secrets"
+    others = f"/api/v1/namespaces/{node_namespace('node-1')}/secrets"
+    for path in (secrets, others):
+        for name in ("import-1", "an-instance"):
+            await user.call(
+                "POST", path, {"metadata": {"name": name}, "stringData": {"password": "a-canary"}}
+            )
+    await user.call("PATCH", "/api/v1/nodes/node-3", {"metadata": {"labels": {"orlop.dev/hypervisor": None}}})
+    await user.until(f"{ORLOP}/hypervisors", "node-3", lambda host: host is None)
+    assert (await user.call("GET", secrets))["items"] == []
+    assert len((await user.call("GET", others))["items"]) >= 2
+    await user.call("PATCH", "/api/v1/nodes/node-3", node)
+    await user.until(f"{ORLOP}/hypervisors", "node-3", lambda host: host is not None)
+    await user.call("DELETE", "/api/v1/nodes/node-3")
+    await user.until(f"{ORLOP}/hypervisors", "node-3", lambda host: host is None)
+    for name in ("import-1", "an-instance"):
+        await user.call("DELETE", f"{others}/{name}")

@@ -78,9 +78,14 @@ def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
+def secrets_path(namespace: str) -> str:
+    """Where all Secrets of a node are."""
+    return f"/api/v1/namespaces/{namespace}/secrets"
+
+
 def secret_path(namespace: str, name: str) -> str:
-    """Where a node's Secret is."""
-    return f"/api/v1/namespaces/{namespace}/secrets/{name}"
+    """Where one of them is."""
+    return f"{secrets_path(namespace)}/{name}"
 
 
 def _wait(facts: Facts, reason: str, message: str) -> Plan:
