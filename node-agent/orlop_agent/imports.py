@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -11,6 +10,7 @@ import structlog
 
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.pace import Pace
+from orlop_agent.standing import Standing
 from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
 from orlop_api.image import ImageProgress
 
@@ -27,58 +27,41 @@ class Importer(Protocol):
     async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport: ...
 
 
-class Imports:
-    """Orders under way, and what became of them."""
+class Imports(Standing[ImportOrder, ImportReport]):
+    """Orders under way, and what became of them: one try each, since the operator says when the next one is due."""
 
     def __init__(self, node: str, importer: Importer, changed: Callable[[], None]) -> None:
         self._node = node
         self._importer = importer
-        self._changed = changed
-        self._reports: dict[str, ImportReport] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._remembered = False
+        self._published: dict[str, ImportReport] | None = None
+        super().__init__(
+            lambda order: order.image_uid,
+            self._known,
+            self._import,
+            lambda report: report.state is not ImportState.PULLING,
+            lambda: iter([0.0]),
+        )
+        self.listen(changed)
 
-    def follow(self, orders: Iterable[ImportOrder], published: Iterable[ImportReport]) -> None:
-        """Start what is new, end what is not wanted any more."""
-        wanted = {order.image_uid: order for order in orders}
-        if not self._remembered:
-            self._remembered = True
-            self._remember(published)
-        for uid in [uid for uid in self._reports if uid not in wanted]:
-            del self._reports[uid]
-            if uid in self._tasks:
-                self._tasks.pop(uid).cancel()
-        for uid, order in wanted.items():
-            report = self._reports.get(uid)
-            if report is None or report.generation != order.generation:
-                if uid in self._tasks:
-                    self._tasks.pop(uid).cancel()
-                self._reports[uid] = _pulling(order, None)
-                self._tasks[uid] = asyncio.create_task(self._run(order), name=f"import of {uid}")
-
-    def reports(self) -> list[ImportReport]:
-        """What the status shall say, in a steady order."""
-        return [self._reports[uid] for uid in sorted(self._reports)]
-
-    async def close(self) -> None:
-        """End everything that is under way."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._tasks.clear()
-
-    def _remember(self, published: Iterable[ImportReport]) -> None:
-        """What the agent before this one published holds, where it is still true."""
+    def remember(self, published: Iterable[ImportReport]) -> None:
+        """What the agent before this one published holds, where it is still true. Only the first time counts."""
+        if self._published is not None:
+            return
         cached = set(self._importer.digests())
+        self._published = {}
         for report in published:
             digests = {report.digest, report.kernel_digest, report.initrd_digest} - {None}
             there = report.state is ImportState.READY and digests <= cached
             useless = report.state is ImportState.FAILED and report.retry == "Useless"
             if there or useless:
-                self._reports[report.image_uid] = report
+                self._published[report.image_uid] = report
 
-    async def _run(self, order: ImportOrder) -> None:
+    def _known(self, order: ImportOrder) -> ImportReport:
+        known = (self._published or {}).pop(order.image_uid, None)
+        return known if known is not None and known.generation == order.generation else _pulling(order, None)
+
+    async def _import(self, order: ImportOrder) -> ImportReport:
+        """The one try; a failure is part of the report."""
         told = time.monotonic()
         pace = Pace(told)
 
@@ -87,8 +70,7 @@ class Imports:
             if time.monotonic() - told >= _TELL:
                 told = time.monotonic()
                 progress = pace.progress(self._node, received, expected, told)
-                self._reports[order.image_uid] = _pulling(order, progress)
-                self._changed()
+                self._say(order.image_uid, order, _pulling(order, progress))
 
         try:
             report = await self._importer.run_import(order, tell)
@@ -97,10 +79,8 @@ class Imports:
         except Exception:  # noqa: BLE001 - told in full: without a report the Image would be Importing for ever
             _log.exception("import.bug", image=order.image_uid)
             report = _failed(order, "InternalError", "the node's agent has a bug: its log tells more")
-        self._reports[order.image_uid] = report
-        self._tasks.pop(order.image_uid, None)
         _log.info("import.done", image=order.image_uid, state=report.state.value, reason=report.reason)
-        self._changed()
+        return report
 
 
 def _failed(order: ImportOrder, reason: str, message: str) -> ImportReport:

@@ -148,9 +148,8 @@ class Inventory:
         if hypervisor is not None:
             self._peering.follow(hypervisor.spec.certificate)
             self._prepulls.follow(hypervisor.spec.pre_pulls)
-            self._imports.follow(
-                hypervisor.spec.imports, hypervisor.status.imports if hypervisor.status else []
-            )
+            self._imports.remember(hypervisor.status.imports if hypervisor.status else ())
+            self._imports.follow(hypervisor.spec.imports)
             self._storage.follow(hypervisor.spec.storage)
         self.look()
 

@@ -14,7 +14,7 @@ Report = TypeVar("Report")
 class Standing(Generic[Order, Report]):
     """Orders under way by the uid of what they are about, and what became of them.
 
-    Nothing is remembered over a restart: whatever is ordered is carried out again, to the same result.
+    What is remembered over a restart is what `begun` knows; anything else is carried out again, to the same result.
     """
 
     def __init__(
@@ -25,7 +25,9 @@ class Standing(Generic[Order, Report]):
         over: Callable[[Report], bool],
         delays: Callable[[], Iterator[float]],
     ) -> None:
-        """`begun` is what is said at first; `once` tries and never raises; `delays` are seconds between tries."""
+        """`begun` is what is said at first, and all where that is over; `once` tries and never raises; `delays` are
+        seconds between tries.
+        """
         self._uid, self._begun, self._once, self._over, self._delays = uid, begun, once, over, delays
         self._listeners: list[Callable[[], None]] = []
         self._orders: dict[str, Order] = {}
@@ -45,12 +47,14 @@ class Standing(Generic[Order, Report]):
         wanted = {self._uid(order): order for order in orders}
         for uid in [uid for uid, order in self._orders.items() if wanted.get(uid) != order]:
             del self._orders[uid], self._reports[uid], self._woken[uid]
-            self._tasks.pop(uid).cancel()
+            if uid in self._tasks:
+                self._tasks.pop(uid).cancel()
         for uid in wanted.keys() - self._orders.keys():
             order = self._orders[uid] = wanted[uid]
             self._woken[uid] = asyncio.Event()
-            self._reports[uid] = self._begun(order)
-            self._tasks[uid] = asyncio.create_task(self._run(uid, order), name=f"order about {uid}")
+            report = self._reports[uid] = self._begun(order)
+            if not self._over(report):
+                self._tasks[uid] = asyncio.create_task(self._run(uid, order), name=f"order about {uid}")
 
     def wake(self) -> None:
         """What an order waits for may be there."""
@@ -71,15 +75,19 @@ class Standing(Generic[Order, Report]):
         self._settle(())
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _say(self, uid: str, order: Order, report: Report) -> None:
+        """How it stands, unless something else is ordered by now."""
+        if self._orders.get(uid) == order and report != self._reports[uid]:
+            self._reports[uid] = report
+            for changed in self._listeners:
+                changed()
+
     async def _run(self, uid: str, order: Order) -> None:
         woken = self._woken[uid]
         for delay in self._delays():
             woken.clear()
             report = await self._once(order)
-            if report != self._reports[uid]:
-                self._reports[uid] = report
-                for changed in self._listeners:
-                    changed()
+            self._say(uid, order, report)
             if self._over(report):
                 return
             with suppress(TimeoutError):

@@ -76,7 +76,7 @@ async def test_an_import_always_ends_with_a_report():
     changed = asyncio.Event()
     imports = Imports("node-1", Buggy(), changed.set)
     source = FileSource(http=WebLocation(url="https://mirror.example.org/x"))
-    imports.follow([ImportOrder(image_uid="u1", source=source, generation=3)], [])
+    imports.follow([ImportOrder(image_uid="u1", source=source, generation=3)])
     async with asyncio.timeout(5):
         await changed.wait()
     (report,) = imports.reports()
