@@ -7,6 +7,7 @@ guardian ends it where the run is killed.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -111,12 +112,18 @@ class Ceph:
 
     def pause(self) -> None:
         """Nobody gets an answer until `go_on`."""
-        for daemon in self._daemons:
-            daemon.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         for daemon in self._daemons:
-            daemon.send_signal(signal.SIGCONT)
+            # nsenter(1) has the daemon as its child, and stops and goes on with it.
+            children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+            for process in (*map(int, children), daemon.pid):
+                if number != signal.SIGSTOP or process != daemon.pid or not children:
+                    os.kill(process, number)
 
     def _start(self) -> None:
         where, fsid, disk = self._directory, str(uuid.uuid4()), str(uuid.uuid4())

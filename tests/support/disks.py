@@ -1,9 +1,11 @@
 """Disks as a guest would use them: written and read by qemu-io."""
 
 import asyncio
+import json
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from orlop_agent.domain.spec import Disk, IscsiUnit, RbdImage
 from orlop_agent.volume.qemu_img import CHAP, operand
@@ -61,8 +63,11 @@ async def holds(disk: Disk, pattern: int, at: int, length: int) -> None:
 
 
 @asynccontextmanager
-async def held(disk: Disk) -> AsyncIterator[None]:
-    """A machine has the disk, as a guest that runs would; RefusedError where QEMU does not let it."""
+async def held(disk: Disk) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """A machine has the disk, as a guest that runs would, and can be told something about it (QMP).
+
+    RefusedError where QEMU does not let it.
+    """
     file = operand(disk.source).replace(",", ",,")
     drive = f"if=none,id=held,format={disk.format},readonly={'on' if disk.readonly else 'off'},file={file}"
     process = await asyncio.create_subprocess_exec(
@@ -75,12 +80,20 @@ async def held(disk: Disk) -> AsyncIterator[None]:
     )
     if process.stdin is None or process.stdout is None:
         raise AssertionError
-    process.stdin.write(b'{"execute": "qmp_capabilities"}')
-    greeting, said = await process.stdout.readline(), await process.stdout.readline()
-    try:
-        if b"return" not in said:  # the greeting comes before the devices do
+    stdin, stdout = process.stdin, process.stdout
+
+    async def tell(command: str, **arguments: Any) -> None:
+        stdin.write(json.dumps({"execute": command, "arguments": arguments}).encode())
+        said = await stdout.readline()
+        while b'"event"' in said:
+            said = await stdout.readline()
+        if b"return" not in said:
             raise RefusedError((greeting + said).decode())
-        yield
+
+    greeting = await stdout.readline()
+    try:
+        await tell("qmp_capabilities")  # the greeting comes before the devices do
+        yield tell
     finally:
         process.stdin.write(b'{"execute": "quit"}')
         process.stdin.close()

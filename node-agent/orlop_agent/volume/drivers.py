@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 
@@ -79,14 +80,16 @@ class Drivers:
         return await driver.size(data) if await driver.exists(data) else None
 
     async def look(self, volumes: Iterable[AssignedVolume]) -> None:
-        """Find out whose data is there, where that is not known yet."""
-        for data in (VolumeData.of(volume) for volume in volumes if self._is_unknown(volume)):
-            try:
-                if await self.of(data.location).exists(data):
-                    self._there.add(data.uid)
-            except StepError as error:
-                # Who needs the data is told when it is made or opened.
-                _log.warning("volume.look", volume=data.uid, reason=error.reason, error=error.message)
+        """Find out whose data is there, where that is not known yet; a server that is silent is waited for once."""
+        await asyncio.gather(*(self._look(VolumeData.of(v)) for v in volumes if self._is_unknown(v)))
+
+    async def _look(self, data: VolumeData) -> None:
+        try:
+            if await self.of(data.location).exists(data):
+                self._there.add(data.uid)
+        except StepError as error:
+            # Who needs the data is told when it is made or opened.
+            _log.warning("volume.look", volume=data.uid, reason=error.reason, error=error.message)
 
     def _is_unknown(self, volume: AssignedVolume) -> bool:
         """Whether it is worth a look: of what was said to be there, nobody has to be told."""

@@ -91,7 +91,8 @@ async def virtual_size(disk: Disk) -> int:
 
 async def measure(origin: Disk) -> int:
     """Bytes that a copy of what the disk holds takes, holes left out. StepError: DiskNotMade."""
-    said = await _run("measure", "-O", "qcow2", "-f", origin.format, "--output=json", operand(origin.source))
+    command = ("measure", "-O", "qcow2", "-f", origin.format, "--output=json", operand(origin.source))
+    said = await _run(*command, keys=keys_of(origin.source))
     return int(json.loads(said)["required"])
 
 

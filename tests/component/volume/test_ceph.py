@@ -8,8 +8,9 @@ import pytest
 from orlop_agent.failure import StepError
 from orlop_agent.volume import librbd, rbd
 from orlop_agent.volume.driver import VolumeData
+from orlop_agent.volume.local import LocalVolumes
 from orlop_api.ceph import CephMonitor
-from orlop_api.volume_class import VolumeLocation
+from orlop_api.volume_class import LocalParameters, VolumeLocation
 from support.ceph import KEY, POOL
 from support.disks import MIB, held, holds, write
 
@@ -84,6 +85,17 @@ async def test_what_is_copied_is_one_moment_whoever_writes(data, ceph):
     assert ceph.snapshots(f"orlop-{UID}") == []
 
 
+async def test_a_copy_may_be_kept_elsewhere(data, tmp_path):
+    driver, files = ceph_volumes(), LocalVolumes(tmp_path)
+    await driver.create(data, SIZE)
+    await write(driver.disk(data), 0x5A, MIB, MIB)
+    kept = VolumeData(COPY, VolumeLocation(local=LocalParameters()))
+    async with driver.origin(data) as origin:
+        await files.copy_from(kept, origin.disk, SIZE)
+    await holds(files.disk(kept), 0x5A, MIB, MIB)
+    await holds(files.disk(kept), 0, 2 * MIB, 2 * MIB)
+
+
 async def test_the_lock_is_handed_over_and_so_is_no_fence(data):
     """That there is one writer is the claim's business: Ceph's own lock goes to whoever writes next."""
     driver = ceph_volumes()
@@ -93,6 +105,17 @@ async def test_the_lock_is_handed_over_and_so_is_no_fence(data):
         reason, _ = await refusal(driver.delete(data))
         assert reason == "InUse"
     await holds(driver.disk(data), 0x11, 0, MIB)
+
+
+async def test_it_grows_under_a_machine_that_has_it(data):
+    driver = ceph_volumes()
+    await driver.create(data, SIZE)
+    await write(driver.disk(data), 0x5A, SIZE - MIB, MIB)
+    async with held(driver.disk(data)) as tell:
+        await tell("block_resize", device="held", size=2 * SIZE)
+        assert await driver.size(data) == 2 * SIZE
+    await holds(driver.disk(data), 0x5A, SIZE - MIB, MIB)
+    await holds(driver.disk(data), 0, SIZE, SIZE)
 
 
 async def test_two_nodes_that_make_the_same_make_one(data, ceph):
