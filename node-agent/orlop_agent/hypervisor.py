@@ -117,6 +117,8 @@ class Moved:
     """A domain changed otherwise: look at it."""
 
     instance_uid: str
+    halted: bool = False
+    """The hypervisor halted its guest just now, because a disk failed it."""
 
 
 @dataclass(frozen=True, slots=True)

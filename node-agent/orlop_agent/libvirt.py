@@ -300,6 +300,8 @@ class LibvirtHypervisor:
         happened: DomainEvent = Moved(uid)
         if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
             happened = Ended(uid, _ENDINGS.get(detail, EndReason.CRASHED))
+        elif event == libvirt.VIR_DOMAIN_EVENT_SUSPENDED:
+            happened = Moved(uid, halted=detail == libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
         elif event == libvirt.VIR_DOMAIN_EVENT_STARTED:
             # Only this agent starts: it knows. A guest that was paused by hand is resumed by hand.
             return

@@ -80,7 +80,7 @@ class SimulatedHypervisor:
         failed = self.full.get(instance_uid)
         halted = replace(self.domains[instance_uid], power=Power.PAUSED, failed=failed)
         self.domains[instance_uid] = halted
-        self._tell(Moved(instance_uid))
+        self._tell(Moved(instance_uid, halted=failed is not None))
 
     async def shutdown(self, instance_uid: str) -> None:
         self._enter("shutdown", instance_uid)

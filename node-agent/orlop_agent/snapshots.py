@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from orlop_agent.domain.spec import Disk, NbdSocket
 from orlop_agent.failure import StepError
-from orlop_agent.hypervisor import DomainEvent, Export, Hypervisor, HypervisorError, Reconnected
+from orlop_agent.hypervisor import DomainEvent, Export, Hypervisor, HypervisorError, Moved
 from orlop_agent.paths import Layout
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
@@ -46,8 +46,8 @@ class Snapshots:
         self._hypervisor = hypervisor
         self._reading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """One reader for each guest at a time: QEMU's backup job is one."""
-        self._moved: dict[str, asyncio.Event] = {}
-        """Guests whose disks are read, and that something happened to them."""
+        self._limits: dict[str, asyncio.Timeout] = {}
+        """What ends a reading at once, by the guest whose disk it is."""
         self._tidying = asyncio.Lock()
         self._tidy = False
         hypervisor.listen(self._heard)
@@ -127,7 +127,7 @@ class Snapshots:
             begun = asyncio.ensure_future(self._hypervisor.begin_export(instance_uid, export))
             try:
                 frozen = await asyncio.shield(begun)
-                async with self._giving_way(instance_uid, export):
+                async with self._giving_way(instance_uid):
                     yield (
                         Disk(NbdSocket(socket, _EXPORT), "raw", readonly=True),
                         Consistency.FILE_SYSTEM if frozen else Consistency.CRASH,
@@ -135,61 +135,40 @@ class Snapshots:
             finally:
                 # Who is cancelled here has not stopped the call: its job would begin after its end.
                 await asyncio.wait([begun])
-                await self._end(instance_uid, export)
+                await self._hypervisor.end_export(instance_uid)
+                await asyncio.to_thread(export.scratch.unlink, missing_ok=True)
 
     @asynccontextmanager
-    async def _giving_way(self, instance_uid: str, export: Export) -> AsyncIterator[None]:
-        """End the offer when its guest is halted for want of room: the guest comes first.
+    async def _giving_way(self, instance_uid: str) -> AsyncIterator[None]:
+        """End the reading when its guest is halted for want of room: the guest comes first. StepError: DiskFull.
 
         QEMU keeps what a guest overwrites before it lets it; where there is no room for that, the guest stands. The
-        reader fails with the offer, and is told why.
+        reader must go before anything else is tried: what QEMU has sent to it keeps QEMU from answering (a machine that
+        stops is drained first).
         """
-        self._moved[instance_uid], halted = asyncio.Event(), asyncio.Event()
-        watching = asyncio.create_task(self._watch(instance_uid, export, halted), name=f"read {instance_uid}")
         try:
-            yield
-        except (StepError, HypervisorError) as error:
-            if halted.is_set():
-                message = (
-                    "there was no room left for what the guest overwrites while its disk is read: the guest goes on,"
-                    " and it is tried again"
-                )
-                raise StepError("DiskFull", message) from error
-            raise
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            del self._moved[instance_uid]
-
-    async def _watch(self, instance_uid: str, export: Export, halted: asyncio.Event) -> None:
-        moved = self._moved[instance_uid]
-        while True:
-            try:
-                if await self._is_halted(instance_uid, export.volume_uid):
-                    halted.set()
-                    _log.warning("snapshot.gives_way", instance=instance_uid, volume=export.volume_uid)
-                    return await self._end(instance_uid, export)
-            except HypervisorError as error:
-                # It is looked at again when the connection is back, which is told to everybody.
-                _log.info("snapshot.look", instance=instance_uid, error=str(error))
-            await moved.wait()
-            moved.clear()
-
-    async def _is_halted(self, instance_uid: str, volume_uid: str) -> bool:
-        """Whether what the guest writes to this disk has no room."""
-        domain = await self._hypervisor.lookup(instance_uid)
-        if domain is None or domain.failed is None:
-            return False
-        return any(d.volume_uid == volume_uid and d.target in domain.failed for d in domain.disks)
-
-    async def _end(self, instance_uid: str, export: Export) -> None:
-        await self._hypervisor.end_export(instance_uid)
-        await asyncio.to_thread(export.scratch.unlink, missing_ok=True)
+            async with asyncio.timeout(None) as limit:
+                self._limits[instance_uid] = limit
+                try:
+                    yield
+                finally:
+                    del self._limits[instance_uid]
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            _log.warning("snapshot.gives_way", instance=instance_uid)
+            message = (
+                "there was no room left for what the guest overwrites while its disk is read: the guest goes on, and it"
+                " is tried again"
+            )
+            raise StepError("DiskFull", message) from error
 
     def _heard(self, event: DomainEvent) -> None:
-        for instance_uid, moved in self._moved.items():
-            if isinstance(event, Reconnected) or event.instance_uid == instance_uid:
-                moved.set()
+        if not isinstance(event, Moved) or not event.halted:
+            return
+        limit = self._limits.get(event.instance_uid)
+        if limit is not None and not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time())
 
 
 def _read(note: bytes | None) -> Taken:
