@@ -9,6 +9,8 @@ from orlop_cluster.sealed import API_PORT
 HYPERVISOR_LABEL = "orlop.dev/hypervisor"
 AUDIT_POLICY_PATH = "/etc/kubernetes/audit-policy.json"
 AUDIT_LOG_DIRECTORY = "/var/log/kubernetes"
+SHARED_POOL = "lab"
+"""Name of the shared pool that all workers have, for VolumeClasses of driver `shared`."""
 
 AUDIT_POLICY: dict[str, Any] = {
     "apiVersion": "audit.k8s.io/v1",
@@ -39,13 +41,15 @@ def kind_config(
     *,
     audit_policy: str,
     capabilities: str,
+    shared: str,
     image: str = REFERENCE,
     api_port: int = API_PORT,
 ) -> dict[str, Any]:
     """The cluster for `kind create cluster --config`.
 
     `audit_policy` is a file, `capabilities` a directory on this machine: libvirt's knowledge of QEMU, which it
-    takes 8 seconds to find out and which is the same on every node. With `api_port` 0 kind chooses a free one.
+    takes 8 seconds to find out and which is the same on every node. `shared` is a directory that all workers have
+    mounted, as they would have one of an NFS server. With `api_port` 0 kind chooses a free one.
     """
     return {
         "kind": "Cluster",
@@ -69,7 +73,8 @@ def kind_config(
                     "image": image,
                     "labels": {HYPERVISOR_LABEL: "true"},
                     "extraMounts": [
-                        {"hostPath": capabilities, "containerPath": "/var/cache/libvirt/qemu/capabilities"}
+                        {"hostPath": capabilities, "containerPath": "/var/cache/libvirt/qemu/capabilities"},
+                        {"hostPath": shared, "containerPath": f"/var/lib/orlop/shared/{SHARED_POOL}"},
                     ],
                 }
                 for _ in range(workers)

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from orlop_cluster import apt, gobuild, nodeimage
 from orlop_cluster.kindconfig import AUDIT_POLICY, kind_config
@@ -92,9 +93,17 @@ def create(cluster: Sealed, workers: int) -> None:
     policy, configuration = cluster.state / "audit-policy.json", cluster.state / "kind.json"
     policy.write_text(json.dumps(AUDIT_POLICY))
     capabilities = cluster.shared_cache("libvirt-capabilities")
+    shared = cluster.state / "shared"
+    shared.mkdir(mode=0o755)
+    (shared / "pool-id").write_text(f"{uuid4()}\n")
     outside: dict[str, Any] = {"image": cluster.image, "api_port": 0} if isinstance(cluster, Open) else {}
     wanted = kind_config(
-        cluster.name, workers, audit_policy=str(policy), capabilities=str(capabilities), **outside
+        cluster.name,
+        workers,
+        audit_policy=str(policy),
+        capabilities=str(capabilities),
+        shared=str(shared),
+        **outside,
     )
     configuration.write_text(json.dumps(wanted, indent=1))
     with step(f"kind: a control plane and {workers} workers"):

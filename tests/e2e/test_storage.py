@@ -2,16 +2,26 @@
 
 import pytest
 
+from orlop_cluster import existing
+from orlop_cluster.kindconfig import SHARED_POOL
 from orlop_cluster.lab import until
+from support import bits
 from support.lab import NAMESPACE
 
 pytestmark = pytest.mark.e2e
 PASSWORD = "a-chap-secret"  # noqa: S105 - of this cluster alone
-WRITE = (
-    "#!/bin/sh\nmke2fs /dev/vdb >/dev/null && mount /dev/vdb /mnt"
-    " && dd if=/dev/urandom of=/mnt/x bs=64k count=32 2>/dev/null && echo SUM $(sha256sum < /mnt/x) && umount /mnt\n"
-)
-READ = "#!/bin/sh\nmount /dev/vdb /mnt && echo SUM $(sha256sum < /mnt/x)\n"
+LOCAL = "/var/lib/orlop/volumes"
+
+
+@pytest.fixture
+def lab(cluster):
+    """A class whose pool both nodes of the development cluster have mounted."""
+    if existing.enabled():
+        pytest.skip(f"the existing cluster has no shared pool {SHARED_POOL}")
+    shared = {"driver": "shared", "shared": {"pool": SHARED_POOL}}
+    cluster.apply(cluster.object("VolumeClass", "lab", shared, None))
+    yield "lab"
+    cluster.kubectl("delete", "ovc", "lab")
 
 
 @pytest.fixture
@@ -35,27 +45,94 @@ def san(cluster):
     cluster.on_node(server, "tgtadm", "--op", "delete", "--mode", "system")
 
 
-def checksum(cluster, instance):
-    def line():
-        return next((text for text in cluster.console(instance).splitlines() if "SUM " in text), "")
+def attach(cluster, instance, *names):
+    """The Instance has these Volumes now, and no other."""
+    bits.attach(cluster, instance, *names)
+    cluster.wait(f"inst/{instance}", namespace=NAMESPACE)
 
-    return until(line, bool, 120).rpartition("SUM ")[2].split()[0]
+
+def grow(cluster, name, size):
+    bits.grow(cluster, name, size)
+    bits.has_grown(cluster, name, size)
 
 
-def test_an_iscsi_volume_goes_from_node_to_node(cluster, san):
-    other = next(node for node in cluster.workers if node != san)
-    cluster.apply(cluster.object("Volume", "far", {"size": "64Mi", "className": "san"}))
-    cluster.wait("ovol/far", namespace=NAMESPACE)
-    volumes = [{"name": "far", "volumeRef": {"name": "far"}}]
-    sums = []
-    for name, node, script in (("far-1", other, WRITE), ("far-2", san, READ)):
+def pair(cluster, serial, first, second):
+    """A guest on each of two nodes: one that writes to the disk with this serial, one that only reads."""
+    made = []
+    for name, node, script in (
+        ("writer", first, bits.writer(serial)),
+        ("reader", second, bits.READER),
+    ):
         place = {"nodeSelector": {"kubernetes.io/hostname": node}}
-        made = cluster.create(name, volumes=volumes, userData={"inline": script}, placement=place)
-        assert made["status"]["nodeName"] == node
-        sums.append(checksum(cluster, made))
-        cluster.delete(name)
-    assert sums[0] == sums[1]
+        cluster.apply(cluster.instance(name, userData={"inline": script}, placement=place))
+    for name, node in (("writer", first), ("reader", second)):
+        cluster.wait(f"inst/{name}", namespace=NAMESPACE)
+        made.append(cluster.get("inst", name, NAMESPACE))
+        assert made[-1]["status"]["nodeName"] == node
+    return made
+
+
+def test_an_iscsi_volume_goes_from_node_to_node_bit_for_bit(cluster, san):
+    """Out of one running guest, grown while nobody has it, into another one on another node, and back."""
+    other = next(node for node in cluster.workers if node != san)
+    serial = bits.volume(cluster, "far", 32, "san")
+    cluster.wait("ovol/far", namespace=NAMESPACE)
+    writer, reader = pair(cluster, serial, other, san)
+    attach(cluster, "writer", "far")
+    wrote = bits.written(cluster, writer)
+
+    bits.snapshot(cluster, "torn", "far")
+    refused = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}=NotSupported"
+    cluster.wait("ovsnap/torn", refused, NAMESPACE)
+    cluster.delete("torn", kind="ovsnap")
+
+    attach(cluster, "writer")
+    grow(cluster, "far", 48)
+    attach(cluster, "reader", "far")
+    bits.sees(cluster, reader, (serial, 48, wrote))
+    attach(cluster, "reader")
+    attach(cluster, "writer", "far")
+    bits.sees(cluster, writer, (serial, 48, wrote))
+    cluster.delete("writer", "reader")
     cluster.delete("far", kind="ovol")
+
+
+def test_a_shared_volume_goes_from_node_to_node_bit_for_bit(cluster, lab):
+    """Kept, copied and grown on one node while its guest writes, and all of it read on the other."""
+    # The second one takes the snapshot, and the first one is the one to delete it.
+    second, first = cluster.workers
+    serial = bits.volume(cluster, "near", 32, lab)
+    writer, reader = pair(cluster, serial, first, second)
+    attach(cluster, "writer", "near")
+    wrote = bits.written(cluster, writer)
+
+    bits.snapshot(cluster, "moment", "near")
+    cluster.wait("ovsnap/moment", namespace=NAMESPACE)
+    assert "nodeName" not in cluster.get("ovsnap", "moment", NAMESPACE)["status"], "every node reaches it"
+    grow(cluster, "near", 48)
+    bits.sees(cluster, writer, (serial, 48, wrote))
+
+    restored = bits.volume(cluster, "restored", 40, lab, snapshotRef={"name": "moment"})
+    attach(cluster, "reader", "restored")
+    attach(cluster, "writer")
+    attach(cluster, "reader", "restored", "near")
+    bits.sees(cluster, reader, (restored, 40, wrote), (serial, 48, wrote))
+    attach(cluster, "reader", "restored")
+    cloned = bits.volume(cluster, "cloned", 56, lab, volumeRef={"name": "near"})
+    attach(cluster, "reader", "restored", "cloned")
+    bits.sees(cluster, reader, (cloned, 56, wrote))
+    attach(cluster, "reader", "restored")
+    attach(cluster, "writer", "near", "cloned")
+    bits.sees(cluster, writer, (cloned, 56, wrote))
+
+    cluster.delete("writer", "reader")
+    cluster.delete("near", "restored", "cloned", kind="ovol")
+    pool = f"/var/lib/orlop/shared/{SHARED_POOL}/volumes"
+    kept = cluster.get("ovsnap", "moment", NAMESPACE)["metadata"]["uid"]
+    assert cluster.on_node(first, "ls", "-A", pool).split() == [f"{kept}.note", f"{kept}.qcow2"]
+    cluster.delete("moment", kind="ovsnap")
+    for node in cluster.workers:
+        assert cluster.on_node(node, "ls", "-A", pool, LOCAL).split() == [f"{pool}:", f"{LOCAL}:"]
 
 
 def test_a_shared_pool_is_where_it_is_mounted(cluster):

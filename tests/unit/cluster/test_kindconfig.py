@@ -11,7 +11,13 @@ ORLOP = {"resources": [{"group": "orlop.dev"}]}
 
 @pytest.fixture
 def config():
-    return kind_config("blue", 2, audit_policy="/state/policy.json", capabilities="/cache/capabilities")
+    return kind_config(
+        "blue",
+        2,
+        audit_policy="/state/policy.json",
+        capabilities="/cache/capabilities",
+        shared="/state/shared",
+    )
 
 
 def patches(config):
@@ -26,9 +32,14 @@ def test_workers_are_hypervisors_and_the_control_plane_is_not(config):
     assert config["name"] == "blue"
 
 
+def test_workers_have_one_directory_where_shared_pools_are(config):
+    mount = {"hostPath": "/state/shared", "containerPath": "/var/lib/orlop/shared/lab"}
+    assert [mount in node["extraMounts"] for node in config["nodes"]] == [False, True, True]
+
+
 def test_the_api_listens_on_loopback(config):
     assert config["networking"] == {"apiServerAddress": "127.0.0.1", "apiServerPort": 6443}
-    free = kind_config("blue", 0, audit_policy="p", capabilities="c", api_port=0)
+    free = kind_config("blue", 0, audit_policy="p", capabilities="c", shared="s", api_port=0)
     assert free["networking"]["apiServerPort"] == 0
     assert len(free["nodes"]) == 1
 
