@@ -81,7 +81,7 @@ SIZES_AND_IMAGES = [
     Bad("root disk of 0", "Flavor", {"spec.rootDisk": "0Gi"}, "spec.rootDisk", ROOT_DISK),
     Bad("root disk too large", "Flavor", {"spec.rootDisk": "65Ti"}, "spec.rootDisk", ROOT_DISK),
     # VolumeClass and Volume
-    Bad("unknown driver", "VolumeClass", {"spec.driver": "rbd"}, "spec.driver"),
+    Bad("unknown driver", "VolumeClass", {"spec.driver": "zfs"}, "spec.driver"),
     *(
         Bad(f"driver {name} without parameters", "VolumeClass", {"spec": {"driver": name}}, "spec", needs)
         for name, needs in _NEEDS.items()
