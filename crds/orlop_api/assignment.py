@@ -1,9 +1,8 @@
 """Assignment: the order from the operator to one node's agent, and the agent's answer.
 
-Its name is the Instance's uid and all are in one namespace, so etcd guarantees that an Instance
-has at most one. The right to run is the pair (metadata.uid, epoch); docs/explanation/assignment.md
-gives the protocol. Every agent can read every Assignment: it holds no secret, no credential, no
-user data.
+Its name is the Instance's uid and all are in one namespace, so etcd guarantees that an Instance has at most one. The
+right to run is the pair (metadata.uid, epoch); docs/explanation/assignment.md gives the protocol. Every agent can read
+every Assignment: it holds no secret, no credential, no user data.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from orlop_api.resource import (
     SecretKey,
     list_map,
 )
-from orlop_api.volume_class import VolumeLocation
+from orlop_api.volume_class import MultiAttach, VolumeLocation
 
 USER_DATA_KEY = "user-data"
 """Key of the node's Secret that holds the user data."""
@@ -126,6 +125,8 @@ class AssignedVolume(ApiModel):
     """What the guest may do with it."""
     attachment: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """The generation of the attachment that this is: of Volume.status."""
+    multi_attach: MultiAttach = MultiAttach.DISABLED
+    """Enabled: other guests may have it too, and write to it."""
     limits: AssignedLimits = AssignedLimits()
     """What the guest may do with it in a second."""
     origin: AssignedOrigin | None = None

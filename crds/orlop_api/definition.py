@@ -150,7 +150,7 @@ DEFINITIONS = (
             REASON,
             Column("Size", ".spec.size"),
             Column("Class", ".spec.className"),
-            Column("Instance", ".status.attachment.instanceName"),
+            Column("Instance", ".status.attachments[*].instanceName"),
             Column("Node", ".status.nodeName"),
             AGE,
             Column("Capacity", ".status.capacityBytes", "integer", wide=True),
@@ -194,7 +194,7 @@ DEFINITIONS = (
         "volumeclasses",
         "ovc",
         "Cluster",
-        (Column("Driver", ".spec.driver"), AGE),
+        (Column("Driver", ".spec.driver"), Column("MultiAttach", ".spec.multiAttach"), AGE),
         ANYBODY,
     ),
     Definition(

@@ -21,10 +21,14 @@ from orlop_api.resource import (
     Metadata,
     ObjectRef,
     ObjectUid,
+    list_map,
     rule,
     rules,
 )
-from orlop_api.volume_class import VolumeLocation
+from orlop_api.volume_class import MultiAttach, VolumeLocation
+
+MOST_ATTACHMENTS = 16
+"""Instances that may have one Volume at once."""
 
 
 class ReclaimPolicy(StrEnum):
@@ -88,7 +92,7 @@ class VolumeSpec(ApiModel):
 
 
 class Attachment(ApiModel):
-    """The one Instance that may write."""
+    """An Instance that has the Volume."""
 
     instance_name: DnsSubdomain
     """The Instance."""
@@ -125,11 +129,16 @@ class VolumeStatus(ApiModel):
     image: VolumeImage | None = None
     """The image that the data began as, pinned when the Volume was first attached; also by way of a VolumeSnapshot or
     another Volume. It outlives the Image: a machine that boots from the Volume gets its kernel from here."""
-    attachment: Attachment | None = None
-    """The one Instance that may write; it stays until its node says that no guest has the Volume any more."""
+    multi_attach: MultiAttach | None = None
+    """Whether several Instances may have it at once: from the class, fixed when the Volume is first attached."""
+    attachments: Annotated[
+        list[Attachment], Field(max_length=MOST_ATTACHMENTS, json_schema_extra=list_map("instanceUID"))
+    ] = []
+    """Who has it: one Instance, or several where multiAttach is Enabled. Each stays until its node says that its guest
+    does not have the Volume any more."""
     capacity_bytes: ByteCount | None = None
     """Size of the device as it is; it follows spec.size."""
-    attachments: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    attachment_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """How often the Volume was attached: the generation of the last attachment."""
     conditions: Conditions = []
     """Ready: the data exists. Before that the Volume waits for its first Instance. Resizing: only while the device is

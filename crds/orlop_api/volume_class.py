@@ -43,6 +43,13 @@ class Preallocation(StrEnum):
     FULL = "Full"
 
 
+class MultiAttach(StrEnum):
+    """Whether several Instances may have a Volume at once."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
 _ONLY_KNOWN_FIELDS = rule(
     r"self.matches('^([^{}]|\\{(namespace|name|uid)\\})+$')",
     "may hold {namespace}, {name} and {uid}, and no other braces",
@@ -143,6 +150,14 @@ _NEEDED = [
 ]
 
 
+_ONE_WRITER = rule(
+    "self.multiAttach != 'Enabled' || self.driver in ['nbd', 'iscsi']"
+    " || (has(self.local) && self.local.format == 'raw') || (has(self.shared) && self.shared.format == 'raw')",
+    "multiAttach Enabled is for raw data: drivers nbd and iscsi, and local and shared with format raw; two writers"
+    " would tear a qcow2",
+)
+
+
 class VolumeClassSpec(ApiModel):
     """How Volumes of this class are kept."""
 
@@ -150,6 +165,9 @@ class VolumeClassSpec(ApiModel):
     """local: a file in the data pool of one node, where the Volume stays. shared: a file in a directory that
     several nodes have mounted. nbd: an export of a server that others care for. iscsi: a logical unit of an iSCSI
     target, made by Orlop or by others. rbd: an image in a pool of a Ceph cluster."""
+    multi_attach: MultiAttach = MultiAttach.DISABLED
+    """Enabled: up to 16 Instances may have a Volume at once, and all may write to it (a volume type with
+    multiattach=\"<is> True\" in Cinder). What is in it must be made for that: an ordinary file system is not."""
     local: Annotated[LocalParameters, Field(json_schema_extra=rules(_NO_TABLES))] | None = None
     """For driver local; all of it has defaults."""
     shared: Annotated[SharedParameters, Field(json_schema_extra=rules(_NO_TABLES))] | None = None
@@ -244,6 +262,7 @@ class VolumeClass(ApiModel):
                 rule("self == oldSelf", "spec is immutable: create another VolumeClass"),
                 *_OF_ITS_DRIVER,
                 *_NEEDED,
+                _ONE_WRITER,
             )
         ),
     ]

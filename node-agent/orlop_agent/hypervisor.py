@@ -64,6 +64,8 @@ class DomainDisk:
     """The Volume that it is; None for the root disk and the seed."""
     readonly: bool = False
     limits: Limits = NO_LIMITS
+    shareable: bool = False
+    """Whether other domains may have it too, and write to it."""
 
 
 @dataclass(frozen=True, slots=True)

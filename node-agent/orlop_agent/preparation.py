@@ -45,6 +45,7 @@ from orlop_api.assignment import (
 from orlop_api.attachment import Access
 from orlop_api.condition import Condition
 from orlop_api.image import ImageFormat
+from orlop_api.volume_class import MultiAttach
 
 T = TypeVar("T")
 _SERIAL_LENGTH = 20
@@ -218,6 +219,13 @@ class Preparation:
         await self.unlock(volume, secret)
         disk = await self._makings.made(volume, instance_uid)
         readonly = volume.access is Access.READ_ONLY
+        if volume.multi_attach is MultiAttach.ENABLED:
+            if disk.format != "raw":
+                raise StepError(
+                    "BadOrder", "only raw data can be written to by several guests", permanent=True
+                )
+            # No page cache: what one guest has written is what the next one reads, wherever that is.
+            disk = replace(disk, shareable=True, cache="none")
         return replace(
             disk,
             serial=uid[:_SERIAL_LENGTH],

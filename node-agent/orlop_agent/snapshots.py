@@ -91,7 +91,10 @@ class Snapshots:
             raise StepError("DiskLost", "the data that is to be copied is not where it was", permanent=True)
         try:
             await self.tidy()
-            holder = await self._holder(origin.uid)
+            holder, shareable = await self._holder(origin.uid)
+            if shareable:
+                message = "several guests may write to it: it can be copied once none has it"
+                raise StepError("InUse", message)
             if holder is None:
                 # Should a guest start with a file now, QEMU's lock ends one of the two, and that one tries again.
                 async with driver.origin(origin) as found:
@@ -103,12 +106,13 @@ class Snapshots:
         except HypervisorError as error:
             raise StepError("NotReadable", f"the guest's disk cannot be read now: {error}") from error
 
-    async def _holder(self, volume_uid: str) -> str | None:
-        """The Instance whose domain has the Volume."""
+    async def _holder(self, volume_uid: str) -> tuple[str | None, bool]:
+        """The Instance whose domain has the Volume, and whether others may have it too."""
         for domain in await self._hypervisor.list_all():
-            if any(disk.volume_uid == volume_uid for disk in domain.disks):
-                return domain.mark.instance_uid
-        return None
+            for disk in domain.disks:
+                if disk.volume_uid == volume_uid:
+                    return domain.mark.instance_uid, disk.shareable
+        return None, False
 
     @asynccontextmanager
     async def _offered(

@@ -16,6 +16,7 @@ from orlop_operator.kinds import ASSIGNMENT, CLAIM, HYPERVISOR, INSTANCE, NETWOR
 from orlop_operator.reconcile.effects import Delete, Effect, Patch, Plan, Remove
 from orlop_operator.reconcile.imports import IMPORT, PREPULL, secret_name
 from orlop_operator.reconcile.instance.end import secret_path
+from orlop_operator.reconcile.location import holders
 from orlop_operator.store import Key, Store
 
 COPY_LASTS = timedelta(minutes=10)
@@ -54,13 +55,14 @@ class Garbage:
         name = owner or (binding.instance_name if binding else "")
         return await self._is_over(key.namespace, name, uid)
 
-    async def volume_is_forsaken(self, key: Key) -> bool:
-        """Whether the Instance that a Volume is attached to is gone and can run nowhere."""
+    async def forsakers(self, key: Key) -> set[str]:
+        """Uids of the Instances that a Volume is attached to and that are gone and can run nowhere."""
         volume = self._store.get(VOLUME, key.namespace, key.name)
-        holder = volume.status.attachment if volume is not None and volume.status else None
-        return holder is not None and await self._is_over(
-            key.namespace, holder.instance_name, holder.instance_uid
-        )
+        return {
+            held.instance_uid
+            for held in (holders(volume) if volume is not None else ())
+            if await self._is_over(key.namespace, held.instance_name, held.instance_uid)
+        }
 
     async def plan_assignment(self, key: Key) -> Plan:
         """The end of an Assignment whose Instance vanished without a finalizer."""

@@ -229,10 +229,10 @@ class Reconciler:
         await self._run(key, plan)
 
     async def _volume(self, key: Key) -> None:
-        gone = await self._garbage.volume_is_forsaken(key)
+        gone = await self._garbage.forsakers(key)
 
         def plan(learned: Learned) -> Plan | None:
-            facts = volume_facts(self._context, key, holder_is_gone=gone)
+            facts = volume_facts(self._context, key, gone=gone)
             return plan_volume(replace(facts, secrets=learned.secrets)) if facts is not None else None
 
         await self._run(key, plan)

@@ -186,8 +186,9 @@ class Store:
             self._nodes[thing.spec.node_name].add(key.name)
         elif isinstance(thing, OwnedPort) and thing.owner_uid:
             self._owned[thing.owner_uid].add(key)
-        elif isinstance(thing, Volume) and (holder := _holder(thing)):
-            self._attached[holder].add(key)
+        elif isinstance(thing, Volume):
+            for holder in _holders(thing):
+                self._attached[holder].add(key)
 
     def _unindex(self, key: Key, thing: Object) -> None:
         self._by_uid.pop(thing.metadata.uid, None)
@@ -200,13 +201,14 @@ class Store:
             _discard(self._nodes, thing.spec.node_name, key.name)
         elif isinstance(thing, OwnedPort) and thing.owner_uid:
             _discard(self._owned, thing.owner_uid, key)
-        elif isinstance(thing, Volume) and (holder := _holder(thing)):
-            _discard(self._attached, holder, key)
+        elif isinstance(thing, Volume):
+            for holder in _holders(thing):
+                _discard(self._attached, holder, key)
 
 
-def _holder(volume: Volume) -> str | None:
-    """Uid of the Instance that the Volume is attached to."""
-    return volume.status.attachment.instance_uid if volume.status and volume.status.attachment else None
+def _holders(volume: Volume) -> set[str]:
+    """Uids of the Instances that the Volume is attached to."""
+    return {held.instance_uid for held in volume.status.attachments} if volume.status else set()
 
 
 def _discard(index: dict[A, set[B]], at: A, item: B) -> None:

@@ -6,6 +6,7 @@ ended, or is late.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -110,6 +111,10 @@ class Attaching:
         """Whether the order has it."""
         return bool(self.orders[name]["spec"].get("volumes"))
 
+    def host(self, name: str) -> Hypervisor:
+        """The node's object."""
+        return Hypervisor.model_validate(self.hosts[name])
+
     # --- the user
 
     def user_lists(self, name: str, **mount: Any) -> None:
@@ -123,8 +128,10 @@ class Attaching:
         self.volume["metadata"]["deletionTimestamp"] = "2026-05-01T12:00:00Z"
 
     def _mounts(self, name: str, mounts: list[Body]) -> None:
-        self.instances[name]["spec"]["volumes"] = mounts
-        self.instances[name]["metadata"]["generation"] += 1
+        instance = deepcopy(self.instances[name])
+        instance["spec"]["volumes"] = mounts
+        instance["metadata"]["generation"] += 1
+        self.instances[name] = instance
 
     # --- the operator
 
@@ -134,6 +141,8 @@ class Attaching:
             facts = instance_facts(self._context(), Key("Instance", "demo", name), Look())
             assert facts is not None
             assert facts.assignment is not None
+            if assign.is_newer(facts):
+                return "behind"
             coming = attachments.follow(facts, facts.assignment, allowed=True)
             change = assign.changes(facts, None, coming.listed)
             effects = [*coming.claims, *attachments.released(facts, facts.assignment)]
@@ -146,7 +155,7 @@ class Attaching:
     def volume_look(self) -> None:
         """The operator looks at the Volume until nothing is left."""
         for _ in range(10):
-            facts = volume_facts(self._context(), Key("Volume", "demo", "data"), holder_is_gone=False)
+            facts = volume_facts(self._context(), Key("Volume", "demo", "data"), gone=())
             if facts is None:
                 return
             plan = plan_volume(facts)
@@ -190,9 +199,10 @@ class Attaching:
             case Patch(seen=Hypervisor(metadata=meta), change=change):
                 self.hosts[meta.name]["spec"] |= change["spec"]
             case Patch(seen=Assignment(spec=spec), change=change):
-                order = self.orders[spec.instance.name]
+                order = deepcopy(self.orders[spec.instance.name])
                 order["spec"] |= change["spec"]
                 order["metadata"]["generation"] += 1
+                self.orders[spec.instance.name] = order
             case DropFinalizer():
                 self.volume = None
             case _:

@@ -15,6 +15,10 @@ CHECKSUM = "must be sha256: and 64 hex digits, or sha512: and 128, in lower case
 PLAIN_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
 HOST_NAME = "metadata.name must be a host name: at most 63 of a-z, 0-9 and -, without - at either end"
 
+RAW = (
+    "multiAttach Enabled is for raw data: drivers nbd and iscsi, and local and shared with format raw; two writers"
+    " would tear a qcow2"
+)
 EACH = (
     "must hold {uid}, or {namespace} and then {name} with one of / _ : + between them: else two Volumes could get"
     " the same export"
@@ -99,6 +103,19 @@ SIZES_AND_IMAGES = [
         {"spec.local": {"format": "raw", "preallocation": "Metadata"}},
         "spec.local",
         "preallocation Metadata needs format qcow2; raw takes Off, Falloc or Full",
+    ),
+    *(
+        Bad(f"several writers of a qcow2 of driver {driver}", "VolumeClass", {"spec": spec}, "spec", RAW)
+        for driver, spec in (
+            ("local", {"driver": "local", "multiAttach": "Enabled"}),
+            ("shared", _shared("nfs") | {"multiAttach": "Enabled"}),
+        )
+    ),
+    Bad(
+        "multi-attach as a boolean",
+        "VolumeClass",
+        {"spec": {"driver": "local", "multiAttach": True}},
+        "spec.multiAttach",
     ),
     Bad("a pool as a path", "VolumeClass", {"spec": _shared("../etc")}, "spec.shared.pool"),
     Bad("an export for all", "VolumeClass", {"spec": _nbd("vol")}, "spec.nbd.exportName", EACH),

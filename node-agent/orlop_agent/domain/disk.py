@@ -34,6 +34,7 @@ def disk(index: int, made_of: Disk, cache: str, *, boot: int | None) -> Node:
         if made_of.disc
         else element("target", dev=f"vd{_LETTERS[index]}", bus="virtio"),
         element("readonly") if made_of.readonly else None,
+        element("shareable") if made_of.shareable else None,
         element("serial", text=made_of.serial) if made_of.serial else None,
         limits.iotune(made_of.limits),
         element("alias", name=alias_of(made_of.volume_uid)) if made_of.volume_uid else None,
@@ -59,6 +60,7 @@ def read_disk(found: Node) -> DomainDisk:
         name.removeprefix(_ALIAS) if name.startswith(_ALIAS) else None,
         found.find("readonly") is not None,
         limits.read(found.find("iotune")),
+        found.find("shareable") is not None,
     )
 
 

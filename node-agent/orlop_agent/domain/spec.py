@@ -94,6 +94,8 @@ class Disk:
     limits: Limits = NO_LIMITS
     cache: str | None = None
     """QEMU's cache mode, where it is another than that of the node's data pool."""
+    shareable: bool = False
+    """Whether other domains may have it too, and write to it."""
 
 
 @dataclass(frozen=True, slots=True)

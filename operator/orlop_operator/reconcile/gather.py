@@ -35,7 +35,7 @@ from orlop_operator.placements import Placements
 from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts, named
-from orlop_operator.reconcile.location import anywhere, carrier, maker, pinned
+from orlop_operator.reconcile.location import anywhere, carrier, holders, maker, pinned
 from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
@@ -200,24 +200,23 @@ def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts |
     return PortFacts(port, context.now(), network, claims, held, claimed, user_is_gone)
 
 
-def volume_facts(context: Context, key: Key, *, holder_is_gone: bool) -> VolumeFacts | None:
+def volume_facts(context: Context, key: Key, *, gone: Collection[str]) -> VolumeFacts | None:
     """All about a Volume."""
     store = context.store
     volume = store.get(VOLUME, key.namespace, key.name)
     if volume is None:
         return None
-    status = volume.status
-    holder = status.attachment.instance_uid if status and status.attachment else None
-    assignment = store.assignment_of(holder) if holder else None
-    said = assignment.status if assignment is not None else None
     uid = volume.metadata.uid
+    orders = (store.assignment_of(held.instance_uid) for held in holders(volume))
+    said = [order.status for order in orders if order is not None and order.status is not None]
+    sizes = [known.size_bytes for status in said for known in status.volume_sizes if known.volume_uid == uid]
     return VolumeFacts(
         volume,
         context.now(),
         store.get(VOLUME_CLASS, "", volume.spec.class_name),
-        created=said is not None and uid in said.created_volumes,
-        size=next((v.size_bytes for v in said.volume_sizes if v.volume_uid == uid), None) if said else None,
-        holder_is_gone=holder_is_gone,
+        created=any(uid in status.created_volumes for status in said),
+        size=min(sizes, default=None),
+        gone=gone,
         copied_by=_copied_by(store, volume),
         hypervisor=_carrier(store, volume),
         origin_uid=next((thing.metadata.uid for thing in _origin(store, volume) if thing is not None), None),

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from orlop_api.ceph import RbdLocation, RbdParameters
 from orlop_api.condition import is_true
 from orlop_api.hypervisor import Hypervisor
-from orlop_api.volume import Volume
+from orlop_api.volume import Attachment, Volume
 from orlop_api.volume_class import (
     Driver,
     IscsiLocation,
     LocalParameters,
+    MultiAttach,
     NbdLocation,
     SharedLocation,
     VolumeClass,
@@ -26,6 +27,25 @@ from orlop_operator.scheduling import PoolNeed
 def pinned(volume: Volume) -> VolumeLocation | None:
     """What is written on the Volume."""
     return volume.status.location if volume.status is not None else None
+
+
+def holders(volume: Volume) -> list[Attachment]:
+    """Who has it."""
+    return volume.status.attachments if volume.status is not None else []
+
+
+def takes_several(volume: Volume) -> bool:
+    """Whether several Instances may have it at once."""
+    return volume.status is not None and volume.status.multi_attach is MultiAttach.ENABLED
+
+
+def who_has(volume: Volume) -> str:
+    """For sentences: `Instance demo/a`, `Instances demo/a and demo/b`, `Instances demo/a, demo/b and 3 more`."""
+    names = [f"{volume.metadata.namespace}/{held.instance_name}" for held in holders(volume)]
+    if len(names) < 2:
+        return f"Instance {''.join(names)}"
+    last = f"{len(names) - 2} more" if len(names) > 3 else names[-1]
+    return f"Instances {', '.join(names[:2] if len(names) > 3 else names[:-1])} and {last}"
 
 
 def driver(volume: Volume, volume_class: VolumeClass) -> Driver:

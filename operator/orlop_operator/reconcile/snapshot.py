@@ -16,8 +16,17 @@ from orlop_api.volume_class import VolumeLocation
 from orlop_operator.kinds import VOLUME_SNAPSHOT
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Plan, Report
+from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance.facts import named
-from orlop_operator.reconcile.location import anywhere, carrier, kept_by_others, reaches
+from orlop_operator.reconcile.location import (
+    anywhere,
+    carrier,
+    holders,
+    kept_by_others,
+    reaches,
+    takes_several,
+    who_has,
+)
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
     Secrets,
@@ -28,7 +37,6 @@ from orlop_operator.reconcile.storage import (
     why,
     without_order,
 )
-from orlop_operator.reconcile.volume import created
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,12 @@ def _order(facts: SnapshotFacts) -> Plan:
     blocked = _blocked(volume.status.location, what)
     if blocked is not None:
         return _say(facts, blocked, stalled=True)
+    if takes_several(volume) and holders(volume):
+        # QEMU keeps aside only what its own guest overwrites: what others write would be in the copy, or not.
+        message = f"{what} may be written to by several guests: it is kept once nobody has it, and {who_has(volume)} "
+        return _say(
+            facts, false("Ready", "InUse", message + ("has it" if len(holders(volume)) < 2 else "have it"))
+        )
     host = _host(facts, volume)
     if host is None or not _usable(host):
         name = host.metadata.name if host is not None else "the node"
@@ -109,8 +123,8 @@ def _misplaced(facts: SnapshotFacts, host: Hypervisor) -> bool:
     status = facts.volume.status if facts.volume is not None else None
     if status is None or status.location is None or not anywhere(status.location):
         return False
-    if status.attachment is not None:
-        return status.attachment.node_name != host.metadata.name
+    if status.attachments:
+        return any(held.node_name != host.metadata.name for held in status.attachments)
     return not _usable(host)
 
 
@@ -125,8 +139,7 @@ def _blocked(where: VolumeLocation, what: str) -> Condition | None:
 
 def _host(facts: SnapshotFacts, volume: Volume) -> Hypervisor | None:
     """Where a guest has it; or else where the data is, or can be reached."""
-    holder = volume.status.attachment if volume.status is not None else None
-    if holder is not None:
+    for holder in holders(volume):
         return next((h for h in facts.hypervisors if h.metadata.name == holder.node_name), None)
     if volume.status is None or volume.status.location is None:
         return None

@@ -5,11 +5,12 @@ Attaching and detaching are planned with the Instance; here is what a Volume doe
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from orlop_api.condition import Condition, is_true
+from orlop_api.condition import Condition
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER
 from orlop_api.quantity import rounded, to_bytes
@@ -17,10 +18,19 @@ from orlop_api.storage import Found, StorageAction, StorageOrder, StorageState
 from orlop_api.volume import ReclaimPolicy, Volume
 from orlop_api.volume_class import LocalParameters, VolumeClass, VolumeLocation
 from orlop_operator.kinds import VOLUME
-from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.conditions import differs, false, kstatus, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
+from orlop_operator.reconcile.existence import CREATED, conditions, created, is_unsettled
 from orlop_operator.reconcile.instance.facts import named
-from orlop_operator.reconcile.location import anywhere, kept_by_others, locate, maker, pinned
+from orlop_operator.reconcile.location import (
+    anywhere,
+    holders,
+    kept_by_others,
+    locate,
+    maker,
+    pinned,
+    who_has,
+)
 from orlop_operator.reconcile.rights import REPLACED, is_replaced, replaced
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
@@ -35,7 +45,6 @@ from orlop_operator.reconcile.storage import (
 
 RESIZING = "Resizing"
 """Condition that is there while the device is smaller than spec.size."""
-_CREATED = true("Ready", "Created", "the data exists")
 _WAITING = false("Ready", "WaitForFirstInstance", "the data is made with the first Instance")
 BEGINS_EMPTY = "spec.source is for classes of driver local, shared and rbd: other Volumes begin empty"
 _TOO_MUCH = false("Ready", "NotSupported", BEGINS_EMPTY)
@@ -52,8 +61,8 @@ class VolumeFacts:
     """The Assignment of the Instance that uses it says that the data exists."""
     size: int | None = None
     """Bytes of the device, as the same Assignment says."""
-    holder_is_gone: bool = False
-    """The Instance that it is attached to does not exist, by an uncached read."""
+    gone: Collection[str] = ()
+    """Uids of Instances that it is attached to and that do not exist, by an uncached read."""
     copied_by: str = ""
     """Who is to read it before it goes: `Instance demo/web`; empty where nobody is."""
     hypervisor: Hypervisor | None = None
@@ -63,33 +72,12 @@ class VolumeFacts:
     secrets: Secrets = field(default_factory=dict)
 
 
-def created(volume: Volume) -> bool:
-    """Whether its data exists somewhere: then it must never be made anew."""
-    return volume.status is not None and is_true(volume.status.conditions, "Ready")
-
-
-def is_unsettled(volume: Volume) -> bool:
-    """Whether nobody has it, and a node that had it may have made its data and not said so: only that node knows.
-
-    Who wrote the order down may have ended before the answer, and the next answer is about another order.
-    """
-    where, status = pinned(volume), volume.status
-    if where is None or status is None or status.attachment is not None or created(volume):
-        return False
-    return not kept_by_others(where)
-
-
-def record(volume: Volume, now: datetime) -> Body | None:
-    """The status fields that say that the data exists; None where they are there."""
-    return None if created(volume) else _conditions(volume, [_CREATED], now)
-
-
 def plan_volume(facts: VolumeFacts) -> Plan:
     """What this Volume wants now."""
     volume = facts.volume
-    holder = volume.status.attachment if volume.status else None
-    if holder is not None and facts.holder_is_gone:
-        return Plan((Patch(VOLUME, volume, {"status": {"attachment": None}}, "status"),))
+    left = [held.wire() for held in holders(volume) if held.instance_uid not in facts.gone]
+    if len(left) < len(holders(volume)):
+        return Plan((Patch(VOLUME, volume, {"status": {"attachments": left}}, "status"),))
     if volume.metadata.deleting:
         return _end(facts)
     if facts.created or created(volume):
@@ -124,7 +112,7 @@ def _settle(facts: VolumeFacts) -> Plan:
         uid=volume.metadata.uid,
         action=StorageAction.FIND,
         location=status.location,
-        generation=status.attachments,
+        generation=status.attachment_generation,
     )
     ask = giving(host, order, facts.secrets)
     if ask is not None:
@@ -134,7 +122,7 @@ def _settle(facts: VolumeFacts) -> Plan:
         message = f"waits for {name} to say whether its data was made{why(report)}"
         return _say(facts, false("Ready", "Settling", message))
     if report.found is Found.PRESENT:
-        return _say(facts, _CREATED, {"capacityBytes": report.size_bytes})
+        return _say(facts, CREATED, {"capacityBytes": report.size_bytes})
     forgotten: Body = {"nodeName": None, "poolID": None, "location": None, "image": None}
     return Plan((Patch(VOLUME, volume, {"status": forgotten}, "status"),))
 
@@ -158,7 +146,7 @@ def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
         return ask
     report = storage_report(host, order)
     if report is not None and report.state is StorageState.DONE:
-        return _say(facts, _CREATED, {"capacityBytes": report.size_bytes})
+        return _say(facts, CREATED, {"capacityBytes": report.size_bytes})
     return _say(
         facts, false("Ready", "Making", f"waits for {host.metadata.name} to make the data{why(report)}")
     )
@@ -170,25 +158,22 @@ def _kept(facts: VolumeFacts) -> Plan:
     known = volume.status.capacity_bytes if volume.status else None
     size = facts.size if facts.size is not None else known
     capacity: Body = {"capacityBytes": size} if size is not None else {}
-    free = volume.status is not None and volume.status.attachment is None
+    free = volume.status is not None and not volume.status.attachments
     if size is not None and size >= to_bytes(volume.spec.size):
-        return _with_taken_back(facts, _say(facts, _CREATED, capacity))
+        return _with_taken_back(facts, _say(facts, CREATED, capacity))
     if not free:
         # Whoever has it makes it grow, running or not.
         told = None if size is None else true(RESIZING, *_growth(facts, size))
-        return _with_taken_back(facts, _say(facts, _CREATED, capacity, told))
+        return _with_taken_back(facts, _say(facts, CREATED, capacity, told))
     return _expand(facts, size)
 
 
 def _growth(facts: VolumeFacts, size: int) -> tuple[str, str]:
     """Reason and message while a device that is attached is smaller than it shall be."""
     volume = facts.volume
-    holder = volume.status.attachment if volume.status is not None else None
-    if holder is None:
-        raise AssertionError
-    what = named("Instance", volume.metadata.namespace, holder.instance_name)
-    message = f"{rounded(size)} grow to {volume.spec.size} on {holder.node_name}, by {what}"
-    return "Growing", f"{message}; its VolumesReady says more"
+    nodes = sorted({held.node_name for held in holders(volume)})
+    message = f"{rounded(size)} grow to {volume.spec.size} on {' and '.join(nodes)}, by {who_has(volume)}"
+    return "Growing", f"{message}; {'its' if len(holders(volume)) < 2 else 'their'} VolumesReady says more"
 
 
 def _expand(facts: VolumeFacts, size: int | None) -> Plan:
@@ -197,7 +182,7 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
     grows = f"{rounded(size) if size is not None else 'the data'} grow to {volume.spec.size}"
     if host is None or status is None or status.location is None:
         waits = true(RESIZING, "WaitsForInstance", f"{grows} with the next Instance")
-        return _say(facts, _CREATED, None, waits)
+        return _say(facts, CREATED, None, waits)
     order = StorageOrder(
         uid=volume.metadata.uid,
         action=StorageAction.EXPAND,
@@ -211,10 +196,10 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
     if report is not None and report.state is StorageState.DONE and (report.size_bytes or 0) >= (size or 0):
         done: Body = {"capacityBytes": report.size_bytes}
         if report.size_bytes is not None and report.size_bytes >= to_bytes(volume.spec.size):
-            return _say(facts, _CREATED, done)
+            return _say(facts, CREATED, done)
     reason = report.reason if report is not None and report.reason else "Growing"
     message = f"{grows} on {host.metadata.name}{why(report)}"
-    return _say(facts, _CREATED, None, true(RESIZING, reason, message))
+    return _say(facts, CREATED, None, true(RESIZING, reason, message))
 
 
 def _with_taken_back(facts: VolumeFacts, plan: Plan) -> Plan:
@@ -230,9 +215,11 @@ def _end(facts: VolumeFacts) -> Plan:
     if FINALIZER not in volume.metadata.finalizers:
         return Plan()
     status = volume.status
-    if status is not None and status.attachment is not None:
-        holder = named("Instance", volume.metadata.namespace, status.attachment.instance_name)
-        message = f"being deleted; waits until {holder} does not list it any more, or is gone"
+    if status is not None and status.attachments:
+        lets_go = "does not list it any more, or is gone"
+        if len(status.attachments) > 1:
+            lets_go = "do not list it any more, or are gone"
+        message = f"being deleted; waits until {who_has(volume)} {lets_go}"
         return _say(facts, _keep_truth(volume, "InUse", message))
     if status is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN:
         return Plan((DropFinalizer(VOLUME, volume),))
@@ -281,20 +268,11 @@ def _say(
     facts: VolumeFacts, ready: Condition, fields: Body | None = None, resizing: Condition | None = None
 ) -> Plan:
     volume = facts.volume
-    conditions = kstatus(ready)
+    wanted = kstatus(ready)
     if resizing is not None:
-        conditions += [resizing, true("Reconciling", resizing.reason, resizing.message)]
-    change = _conditions(volume, conditions, facts.now) | (fields or {})
+        wanted += [resizing, true("Reconciling", resizing.reason, resizing.message)]
+    change = conditions(volume, wanted, facts.now) | (fields or {})
     old: dict[str, Any] = volume.status.wire() if volume.status else {}
     if not differs(old, old | change):
         return Plan()
     return Plan((Patch(VOLUME, volume, {"status": change}, "status"),))
-
-
-def _conditions(volume: Volume, conditions: list[Condition], now: datetime) -> Body:
-    generation = volume.metadata.generation
-    old = volume.status.conditions if volume.status else []
-    return {
-        "observedGeneration": generation,
-        "conditions": [c.wire() for c in settled(old, conditions, generation, now)],
-    }

@@ -4,6 +4,7 @@ import asyncio
 import random
 import uuid
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -97,6 +98,26 @@ async def test_another_access_is_another_disk(operator: Api, node: SimNode):
         await story.until("Running", attachedVolumes=attached(one))
         (disk,) = [d for d in node.hypervisor.domains[story.uid].disks if d.volume_uid == one]
         assert disk.readonly
+
+
+async def test_what_others_write_too_is_shareable_and_never_cached(operator: Api, node: SimNode):
+    one, two, torn = new(3)
+    raw = {"location": {"local": {"format": "raw"}}, "multiAttach": "Enabled"}
+    stories = [Story(operator, node, volumes=[volume(one, **raw)]) for _ in range(2)]
+    async with node.agent():
+        for story in stories:
+            await story.bind()
+            await story.until("Running", attachedVolumes=attached(one))
+            (found,) = ET.fromstring(node.hypervisor.xml[story.uid]).findall("devices/disk[shareable]")
+            assert (found.find("driver").get("cache"), found.find("driver").get("type")) == ("none", "raw")
+        story = stories[0]
+        await story.change(volumes=[volume(one, **raw), volume(two, **raw)])
+        await story.until("Running", attachedVolumes=attached(one, two))
+        disks = [d for d in node.hypervisor.domains[story.uid].disks if d.volume_uid in {one, two}]
+        assert [disk.shareable for disk in disks] == [True, True]
+        await story.change(volumes=[volume(torn, multiAttach="Enabled")])
+        told = await story.until_condition("VolumesReady", "BadOrder")
+        assert told["message"].endswith("only raw data can be written to by several guests")
 
 
 async def test_size_and_limits_follow_the_order_while_the_guest_runs(operator: Api, node: SimNode):

@@ -62,12 +62,12 @@ async def test_delete_leaves_nothing(user: Api, agents: Agents) -> None:
     uid = ready["metadata"]["uid"]
     assert len(await it.left_of(uid)) == 4, "an Assignment, a Port, a Claim and a Secret"
     data = await user.call("GET", it.path("volumes") + "/data")
-    assert data["status"]["attachment"]["instanceUID"] == uid
+    assert [held["instanceUID"] for held in data["status"]["attachments"]] == [uid]
     await it.delete("web")
     assert await it.left_of(uid) == []
     assert uid not in agents["node-1"].running
     data = await user.call("GET", it.path("volumes") + "/data")
-    assert "attachment" not in data["status"]
+    assert not data["status"]["attachments"]
     assert wishes.condition(data, "Ready")["reason"] == "Created", "the data outlives the Instance"
 
 

@@ -31,13 +31,12 @@ def mounts(*names: str) -> list[Body]:
 
 async def attachment(it: Tenant, name: str) -> Body:
     volume = await it.api.call("GET", f"{it.path('volumes')}/{name}")
-    found: Body = volume["status"].get("attachment", {})
-    return found
+    return next(iter(volume["status"].get("attachments", [])), {})
 
 
 async def until_free(it: Tenant, name: str) -> Body:
     def free(thing: Body | None) -> bool:
-        return "attachment" not in (thing or {}).get("status", {})
+        return not (thing or {}).get("status", {}).get("attachments")
 
     found = await it.api.until(it.path("volumes"), name, free)
     assert found is not None
@@ -110,7 +109,7 @@ async def test_a_stopped_instance_changes_its_list_too(user: Api, agents: Agents
     await it.change("web", volumes=mounts("b"))
     await until_free(it, "a")
     await it.api.until(
-        it.path("volumes"), "b", lambda t: (t or {}).get("status", {}).get("attachment") is not None
+        it.path("volumes"), "b", lambda t: bool((t or {}).get("status", {}).get("attachments"))
     )
     await it.change("web", powerState="Running")
     await it.ready("web")
@@ -176,7 +175,10 @@ async def test_data_that_was_made_and_not_heard_of_is_found(user: Api, agents: A
     assert wishes.condition(await _get(it, "data", "volumes"), "Ready")["status"] == "False"
     await it.change("web", volumes=[])
     data = await it.ready("data", "volumes")
-    assert (wishes.condition(data, "Ready")["reason"], data["status"].get("attachment")) == ("Created", None)
+    assert (wishes.condition(data, "Ready")["reason"], data["status"].get("attachments", [])) == (
+        "Created",
+        [],
+    )
     assert data["status"]["nodeName"] == ready["status"]["nodeName"]
 
 
@@ -187,7 +189,7 @@ async def test_an_unplaced_instance_lets_go_too(user: Api, agents: Agents) -> No
     await it.make("instances", wishes.instance("early", "shy", volumes=mounts("data")))
 
     def claimed(thing: Body | None) -> bool:
-        return "attachment" in (thing or {}).get("status", {})
+        return bool((thing or {}).get("status", {}).get("attachments"))
 
     await it.api.until(it.path("volumes"), "data", claimed)
     await it.because("shy", "Unschedulable")

@@ -34,6 +34,7 @@ from orlop_operator.reconcile.effects import Ask, Body, Copied, CopySecret, Crea
 from orlop_operator.reconcile.instance import boot
 from orlop_operator.reconcile.instance.attachments import leaving, outdated
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
+from orlop_operator.reconcile.instance.volumes import held_by
 from orlop_operator.reconcile.location import pinned
 from orlop_operator.reconcile.rights import may_log_in
 from orlop_operator.reconcile.source import credentials
@@ -155,9 +156,16 @@ def without_leaving(facts: Facts) -> Patch[Assignment] | None:
 
 
 def is_newer(facts: Facts) -> bool:
-    """Whether the order follows a newer Instance than the one that is known here."""
-    assignment = facts.assignment
-    return assignment is not None and assignment.spec.instance_generation > facts.instance.metadata.generation
+    """Whether the order, or a claim on a Volume, follows a newer Instance than the one that is known here.
+
+    The compare-and-swap on the Volume does not tell: whoever met a conflict has read the Volume anew, and may know
+    Instance and order as they were. It would free what another operator claimed for the newer Instance, or claim it as
+    of before, for a third one to free.
+    """
+    held = (held_by(facts.instance, volume) for volume in facts.used_volumes)
+    claimed = max((claim.instance_generation for claim in held if claim is not None), default=0)
+    ordered = facts.assignment.spec.instance_generation if facts.assignment is not None else 0
+    return max(ordered, claimed) > facts.instance.metadata.generation
 
 
 def _told(volumes: Iterable[AssignedVolume]) -> list[AssignedVolume]:

@@ -12,15 +12,25 @@ from dataclasses import dataclass
 
 from orlop_api.assignment import AssignedVolume, Assignment, Desired, State
 from orlop_api.condition import Condition, Truth, find
+from orlop_api.instance import Instance
 from orlop_api.volume import Volume
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Patch
+from orlop_operator.reconcile.existence import record
 from orlop_operator.reconcile.instance import origins
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
-from orlop_operator.reconcile.instance.volumes import TYPE, blocked, claim, detach, holds, resolved
+from orlop_operator.reconcile.instance.volumes import (
+    TYPE,
+    blocked,
+    claim,
+    detach,
+    held_by,
+    holds,
+    home,
+    resolved,
+)
 from orlop_operator.reconcile.location import locate, needed_pool, pinned
-from orlop_operator.reconcile.volume import created, record
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ def follow(facts: Facts, assignment: Assignment, *, allowed: bool) -> Change:
     listed: list[AssignedVolume] = []
     blocker: Blocker | None = None
     for disk in facts.disks:
-        known = _listed(assignment, disk)
+        known = _listed(facts, assignment, disk)
         if known is not None:
             listed.append(known)
             continue
@@ -55,7 +65,7 @@ def follow(facts: Facts, assignment: Assignment, *, allowed: bool) -> Change:
     return Change(tuple(claims), tuple(listed), blocker)
 
 
-def _listed(assignment: Assignment, disk: DiskFacts) -> AssignedVolume | None:
+def _listed(facts: Facts, assignment: Assignment, disk: DiskFacts) -> AssignedVolume | None:
     """A Volume that the order lists already, with what changed of it since."""
     known = next((v for v in assignment.spec.volumes if v.name == disk.mount.name), None)
     volume = disk.volume
@@ -67,7 +77,9 @@ def _listed(assignment: Assignment, disk: DiskFacts) -> AssignedVolume | None:
     if volume is None:
         return known
     # What it begins as stays as it was told: preparation may be under way.
-    return resolved(disk.mount, volume, known.location).model_copy(update={"origin": known.origin})
+    return resolved(facts.instance, disk.mount, volume, known.location).model_copy(
+        update={"origin": known.origin}
+    )
 
 
 def _come(
@@ -75,7 +87,7 @@ def _come(
 ) -> AssignedVolume | Patch[Volume] | Blocker | None:
     """A Volume that the order does not list: attached already, to be attached now, or why it cannot be."""
     spec, volume = assignment.spec, disk.volume
-    stop = blocked(facts.instance, disk) or _elsewhere(assignment, volume)
+    stop = blocked(facts.instance, disk) or _elsewhere(facts.instance, assignment, volume)
     if stop is not None or not allowed:
         return stop
     if volume is None or disk.volume_class is None or spec.node_name is None:
@@ -93,24 +105,24 @@ def _come(
     if origin is not None and origin.pin is not None and origin.pin.node != spec.node_name:
         message = f"{origin.pin.what} is on {origin.pin.node}, and the Instance on {spec.node_name}"
         return Blocker("VolumeElsewhere", message)
-    held = volume.status.attachment if volume.status is not None else None
+    held = held_by(facts.instance, volume)
     new = held is not None and held.instance_generation == facts.instance.metadata.generation
     if new and holds(facts.instance, volume, spec.node_name) and pinned(volume) is not None:
-        return resolved(disk.mount, volume, where, origin)
+        return resolved(facts.instance, disk.mount, volume, where, origin)
     # Also a claim that is there already: another operator, which knows an older Instance, may be about to free it.
-    return claim(facts.instance, volume, where, spec.node_name, spec.pool_id, origin, renew=True)
+    return claim(facts.instance, disk, where, spec.node_name, spec.pool_id, origin, renew=True)
 
 
-def _elsewhere(assignment: Assignment, volume: Volume | None) -> Blocker | None:
-    status, spec = volume.status if volume is not None else None, assignment.spec
-    if volume is None or status is None or status.node_name is None or not created(volume):
+def _elsewhere(instance: Instance, assignment: Assignment, volume: Volume | None) -> Blocker | None:
+    spec = assignment.spec
+    pin = home(instance, volume, pinned(volume)) if volume is not None else None
+    if pin is None:
         return None
-    what = named("Volume", volume.metadata.namespace, volume.metadata.name)
-    if status.node_name != spec.node_name:
-        message = f"the data of {what} is on {status.node_name}, and the Instance on {spec.node_name}"
+    if pin.node != spec.node_name:
+        message = f"the data of {pin.what} is on {pin.node}, and the Instance on {spec.node_name}"
         return Blocker("VolumeElsewhere", message)
-    if status.pool_id != spec.pool_id:
-        message = f"the data of {what} is in another data pool of {spec.node_name} than the Instance's"
+    if pin.pool_id != spec.pool_id:
+        message = f"the data of {pin.what} is in another data pool of {spec.node_name} than the Instance's"
         return Blocker("VolumeElsewhere", message)
     return None
 
@@ -135,7 +147,7 @@ def released(facts: Facts, assignment: Assignment) -> tuple[Patch[Volume], ...]:
         return ()
     made = assignment.status.created_volumes if assignment.status else []
     return tuple(
-        detach(volume, record(volume, facts.now) if volume.metadata.uid in made else None)
+        detach(facts.instance, volume, record(volume, facts.now) if volume.metadata.uid in made else None)
         for volume in leaving(facts)
         if _let_go(assignment, volume.metadata.uid)
     )

@@ -19,12 +19,12 @@ from orlop_operator.reconcile.effects import (
     Plan,
     Remove,
 )
+from orlop_operator.reconcile.existence import record
 from orlop_operator.reconcile.instance.assign import decide
 from orlop_operator.reconcile.instance.facts import Facts
 from orlop_operator.reconcile.instance.schedule import TYPE as SCHEDULED
 from orlop_operator.reconcile.instance.summarize import summarize
 from orlop_operator.reconcile.instance.volumes import detach
-from orlop_operator.reconcile.volume import record
 
 PATIENCE = 5.0
 """Seconds that a deletion may take before its status says what it waits for."""
@@ -68,7 +68,7 @@ def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
     effects: list[Effect] = []
     for volume in facts.used_volumes:
         fresh = record(volume, facts.now) if volume.metadata.uid in made else None
-        effects.append(detach(volume, fresh))
+        effects.append(detach(facts.instance, volume, fresh))
     effects += (Patch(PORT, port, {"status": {"binding": None}}, "status") for port in facts.bound_ports)
     effects += (InOrder((DropFinalizer(PORT, port), Delete(PORT, port))) for port in facts.made_ports)
     effects += (Delete(CLAIM, claim) for claim in facts.held.values())

@@ -10,13 +10,14 @@ from orlop_api.quantity import from_bytes, to_bytes
 from orlop_api.volume import Volume, VolumeImage, VolumeSource
 from orlop_api.volume_class import Driver
 from orlop_operator.reconcile.effects import Ask
+from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, named
 from orlop_operator.reconcile.instance.image import pinned
-from orlop_operator.reconcile.location import driver, kept_by_others
+from orlop_operator.reconcile.location import driver, holders, kept_by_others, takes_several, who_has
 from orlop_operator.reconcile.rights import REPLACED, Answers, is_replaced, may_begin, replaced
 from orlop_operator.reconcile.snapshot import kept
 from orlop_operator.reconcile.source import credentials
-from orlop_operator.reconcile.volume import BEGINS_EMPTY, created
+from orlop_operator.reconcile.volume import BEGINS_EMPTY
 from orlop_operator.scheduling import Pin, PoolNeed
 
 
@@ -114,12 +115,15 @@ def _volume(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | B
         return Blocker("VolumeNotReady", f"{what} has no data yet")
     if kept_by_others(status.location):
         return Blocker("NotSupported", f"{what} is kept by a server, and only that can copy it")
+    if takes_several(origin) and holders(origin):
+        message = f"{what} may be written to by several guests: it is copied once {who_has(origin)} let it go"
+        return Blocker("VolumeInUse", message)
     small = _too_small(volume, to_bytes(origin.spec.size), what)
     if small is not None:
         return small
     assigned = AssignedOrigin(volume_uid=origin.metadata.uid, location=status.location)
     # Where a guest has it, only that guest's node can read it.
-    node = status.attachment.node_name if status.attachment is not None else status.node_name
+    node = next((held.node_name for held in status.attachments), status.node_name)
     return _there(assigned, what, node, status.pool_id, status.image)
 
 

@@ -16,6 +16,7 @@ from orlop_operator import protocol
 from orlop_operator.kinds import INSTANCE
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Announce, Ask, Bind, Effect, Inform, Plan, Remove
+from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance import assign, attachments, boot, image, network, schedule, volumes
 from orlop_operator.reconcile.instance.assign import binding, changes, decide, node_secret, unbound
 from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
@@ -26,7 +27,6 @@ from orlop_operator.reconcile.instance.quota import TYPE as QUOTA
 from orlop_operator.reconcile.instance.quota import reserve
 from orlop_operator.reconcile.instance.summarize import STARTING_PATIENCE, starting_for, summarize
 from orlop_operator.reconcile.rights import FORBIDDEN, may_begin, may_log_in
-from orlop_operator.reconcile.volume import created
 from orlop_operator.scheduling import Request
 
 FORBIDDEN_AGAIN = 10.0

@@ -42,7 +42,7 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
 
 def choose(facts: Facts, wanted: Request, asked: AskScheduler) -> Candidate | Condition:
     """The node of an earlier pass, or the scheduler's; or why there is none."""
-    chosen = facts.chosen if facts.chosen not in asked.exclude else None
+    chosen = facts.chosen if facts.chosen not in asked.exclude and _fits(facts, wanted) else None
     if chosen is None:
         found = facts.place(wanted)
         if isinstance(found, Unplaceable):
@@ -53,6 +53,13 @@ def choose(facts: Facts, wanted: Request, asked: AskScheduler) -> Candidate | Co
     if host is None or host.status is None or host.status.pool_id is None:
         return false(TYPE, "Unschedulable", f"{chosen} has not reported its data pool yet")
     return Candidate(chosen, host.status.pool_id)
+
+
+def _fits(facts: Facts, wanted: Request) -> bool:
+    """Whether the node of an earlier pass still has all data: another Instance may have said meanwhile where it is."""
+    host = facts.hypervisor(facts.chosen) if facts.chosen is not None else None
+    pool = host.status.pool_id if host is not None and host.status is not None else None
+    return all(pin.node == facts.chosen and pin.pool_id in {None, pool} for pin in wanted.pins)
 
 
 def _node(found: Placement) -> str:

@@ -9,14 +9,22 @@ from orlop_api.attachment import AssignedLimits
 from orlop_api.instance import Instance, VolumeMount
 from orlop_api.qos import QualityOfService
 from orlop_api.quantity import to_bytes
-from orlop_api.volume import Volume
-from orlop_api.volume_class import Driver, VolumeLocation
+from orlop_api.volume import MOST_ATTACHMENTS, Attachment, Volume
+from orlop_api.volume_class import Driver, MultiAttach, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.effects import Body, Patch
+from orlop_operator.reconcile.existence import created, is_unsettled
 from orlop_operator.reconcile.instance import origins
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
-from orlop_operator.reconcile.location import driver, locate, maker, needed_pool, pinned
-from orlop_operator.reconcile.volume import created, is_unsettled
+from orlop_operator.reconcile.location import (
+    driver,
+    holders,
+    locate,
+    maker,
+    needed_pool,
+    pinned,
+    takes_several,
+)
 from orlop_operator.scheduling import Pin, PoolNeed
 
 TYPE = "VolumesReady"
@@ -56,28 +64,33 @@ def resolve(facts: Facts) -> Disks | Blocker:
         pool = needed_pool(volume, disk.volume_class)
         if pool is not None:
             pools.append(pool)
-        elif created(volume) and volume.status is not None and volume.status.node_name is not None:
-            what = named("Volume", volume.metadata.namespace, volume.metadata.name)
-            pins.append(Pin(what, volume.status.node_name, volume.status.pool_id))
+        elif (pin := home(instance, volume, pinned(volume))) is not None:
+            pins.append(pin)
         elif driver(volume, disk.volume_class) is Driver.LOCAL:
             fresh += to_bytes(volume.spec.size)
         where = pinned(volume)
         if where is not None:  # claiming writes it, and comes before binding
-            assigned.append(resolved(disk.mount, volume, where, origin))
+            assigned.append(resolved(instance, disk.mount, volume, where, origin))
     return Disks(tuple(assigned), tuple(pins), tuple(pools), fresh)
 
 
 def resolved(
-    mount: VolumeMount, volume: Volume, where: VolumeLocation, origin: origins.Origin | None = None
+    instance: Instance,
+    mount: VolumeMount,
+    volume: Volume,
+    where: VolumeLocation,
+    origin: origins.Origin | None = None,
 ) -> AssignedVolume:
     """As the node is told of it."""
+    held = held_by(instance, volume)
     return AssignedVolume(
         name=mount.name,
         volume_uid=volume.metadata.uid,
         location=where,
         size_bytes=to_bytes(volume.spec.size),
         access=mount.access,
-        attachment=volume.status.attachments if volume.status else 0,
+        attachment=held.generation if held is not None else 0,
+        multi_attach=MultiAttach.ENABLED if takes_several(volume) else MultiAttach.DISABLED,
         limits=_limits(volume.spec.qos),
         origin=origin.assigned if origin is not None else None,
         created="Created" if created(volume) else "Unknown",
@@ -121,16 +134,35 @@ def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
         )
     if maker(volume, disk.volume_class) is not None and not created(volume):
         return Blocker("VolumeNotReady", f"{what} is not made yet")
-    holder = volume.status.attachment if volume.status else None
-    if holder is not None and holder.instance_uid != instance.metadata.uid:
-        return Blocker("VolumeInUse", f"{what} is attached to Instance {namespace}/{holder.instance_name}")
+    others = others_than(instance, volume)
+    if others and not takes_several(volume):
+        return Blocker("VolumeInUse", f"{what} is attached to Instance {namespace}/{others[0].instance_name}")
+    if len(others) >= MOST_ATTACHMENTS:
+        message = f"{what} is attached to {len(others)} Instances, and no more may have it at once"
+        return Blocker("VolumeInUse", message)
     return None
+
+
+def others_than(instance: Instance, volume: Volume) -> list[Attachment]:
+    """Who else has it."""
+    return [held for held in holders(volume) if held.instance_uid != instance.metadata.uid]
+
+
+def home(instance: Instance, volume: Volume, where: VolumeLocation | None) -> Pin | None:
+    """The one node whose pool the data is in, or will be, because another Instance has the Volume there already."""
+    status = volume.status
+    if status is None or status.node_name is None or where is None:
+        return None
+    if not created(volume) and not (where.local is not None and others_than(instance, volume)):
+        return None
+    what = named("Volume", volume.metadata.namespace, volume.metadata.name)
+    return Pin(what, status.node_name, status.pool_id)
 
 
 def attach(facts: Facts, node: str, pool_id: str | None) -> tuple[Patch[Volume], ...]:
     """Claim every Volume for this Instance on this node, where that was not done yet."""
     claims = (
-        claim(facts.instance, disk.volume, where, node, pool_id, origins.resolve(disk, facts.answers))
+        claim(facts.instance, disk, where, node, pool_id, origins.resolve(disk, facts.answers))
         for disk in facts.disks
         if disk.volume is not None
         and disk.volume_class is not None
@@ -141,7 +173,7 @@ def attach(facts: Facts, node: str, pool_id: str | None) -> tuple[Patch[Volume],
 
 def claim(
     instance: Instance,
-    volume: Volume,
+    disk: DiskFacts,
     where: VolumeLocation,
     node: str,
     pool_id: str | None,
@@ -154,42 +186,54 @@ def claim(
     The image that it begins as is pinned with it: what this Instance makes of it, no other one makes of another image.
     `renew`: also where it is, so that whoever still means to free it fails.
     """
-    status = volume.status
+    volume = disk.volume
+    if volume is None or disk.volume_class is None:
+        raise AssertionError
+    status, others = volume.status, others_than(instance, volume)
     change: Body = {}
     if status is None or status.location is None:
-        change["location"] = where.wire()
+        change |= {"location": where.wire(), "multiAttach": disk.volume_class.spec.multi_attach.value}
     image = origin.image if isinstance(origin, origins.Origin) else None
     if image is not None and (status is None or status.image is None):
         change["image"] = image.wire()
     if renew or not holds(instance, volume, node):
-        number = (status.attachments if status is not None else 0) + 1
-        change["attachments"] = number
-        change["attachment"] = {
-            "instanceName": instance.metadata.name,
-            "instanceUID": instance.metadata.uid,
-            "nodeName": node,
-            "generation": number,
-            "instanceGeneration": instance.metadata.generation,
-        }
+        number = (status.attachment_generation if status is not None else 0) + 1
+        change["attachmentGeneration"] = number
+        mine = Attachment(
+            instance_name=instance.metadata.name,
+            instance_uid=instance.metadata.uid,
+            node_name=node,
+            generation=number,
+            instance_generation=instance.metadata.generation,
+        )
+        change["attachments"] = [held.wire() for held in (*others, mine)]
     if (
         where.local is not None
         and not created(volume)
         and (status is None or status.node_name != node or status.pool_id != pool_id)
     ):
+        if others:
+            raise AssertionError("the data is to be made where another Instance has the Volume already")
         change |= {"nodeName": node, "poolID": pool_id}
     return Patch(VOLUME, volume, {"status": change}, "status") if change else None
 
 
 def holds(instance: Instance, volume: Volume, node: str) -> bool:
     """Whether the Volume is attached to this Instance on this node."""
-    held = volume.status.attachment if volume.status else None
-    return held is not None and (held.instance_uid, held.node_name) == (instance.metadata.uid, node)
+    held = held_by(instance, volume)
+    return held is not None and held.node_name == node
 
 
-def detach(volume: Volume, fresh: Body | None) -> Patch[Volume]:
-    """Free it; `fresh` says on it that its data exists, where that is news.
+def held_by(instance: Instance, volume: Volume) -> Attachment | None:
+    """The Instance's attachment."""
+    return next((held for held in holders(volume) if held.instance_uid == instance.metadata.uid), None)
+
+
+def detach(instance: Instance, volume: Volume, fresh: Body | None) -> Patch[Volume]:
+    """Free it of this Instance; `fresh` says on it that its data exists, where that is news.
 
     Where nothing says so it may exist all the same: its node and location stay until that node was asked.
     """
-    change: Body = {"attachment": None} | (fresh or {})
+    left = [held.wire() for held in others_than(instance, volume)]
+    change: Body = {"attachments": left} | (fresh or {})
     return Patch(VOLUME, volume, {"status": change}, "status")

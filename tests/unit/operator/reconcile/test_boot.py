@@ -76,7 +76,7 @@ def test_its_volumes_kernel_and_needs_count_and_the_flavors_disk_does_not():
 
 
 def test_room_for_a_volume_that_is_made_with_it_counts():
-    known = facts(volume("system", LOCAL, attachment=HELD))
+    known = facts(volume("system", LOCAL, attachments=[HELD]))
     disks = resolve(known)
     assert not isinstance(disks, Blocker)
     assert request(known, AskScheduler(), None, disks).disk == 2 << 30

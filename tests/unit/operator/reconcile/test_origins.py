@@ -47,6 +47,10 @@ def volume(location: dict, **status: object) -> Volume:
     return Volume.model_validate({"metadata": named("old"), "spec": spec, "status": body})
 
 
+def held(node: str) -> dict:
+    return {"instanceName": "w", "instanceUID": "w", "nodeName": node}
+
+
 def snapshot(location: dict, **status: object) -> VolumeSnapshot:
     body = {"location": location, "sizeBytes": 1 << 30, "conditions": READY, **status}
     spec = {"volumeRef": {"name": "old"}}
@@ -87,7 +91,7 @@ FROM_VOLUME = {"volumeRef": {"name": "old"}}
         (
             facts(
                 FROM_VOLUME,
-                origin=volume(SHARED, attachment={"instanceName": "w", "instanceUID": "w", "nodeName": "n2"}),
+                origin=volume(SHARED, attachments=[held("n2")]),
             ),
             "n2",
             "nfs",

@@ -25,7 +25,7 @@ def test_an_operator_that_ends_before_it_wrote_down_what_the_node_said(world: At
     world.node_attaches("web")
     world.node_answers("web")
     world.instance_look("web")
-    assert world.status().get("attachment") is None
+    assert world.status()["attachments"] == []
     world.user_lists("other")
     assert "let go before it was known" in (world.instance_look("other") or "")
     world.goes_on()

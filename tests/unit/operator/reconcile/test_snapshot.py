@@ -50,7 +50,7 @@ class World:
 
     def attach(self, node: str | None) -> None:
         held = {"instanceName": "web", "instanceUID": "i", "nodeName": node}
-        self.volume["status"]["attachment"] = held if node else None
+        self.volume["status"]["attachments"] = [held] if node else []
 
     def look(self) -> None:
         """Plan and act until nothing is left."""
