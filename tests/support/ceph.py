@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -54,10 +52,14 @@ def _as_it_is(command: Sequence[str]) -> list[str]:
 
 
 class Ceph:
-    """`within` makes the command line that runs a daemon where its clients reach it, and ends it with its parent."""
+    """Its settings are in `directory`.
+
+    `within` makes the command line that runs a daemon where its clients reach it, and ends it with its parent.
+    """
 
     def __init__(
         self,
+        directory: Path,
         address: str = "127.0.0.1",
         port: int | None = None,
         within: Callable[[Sequence[str]], Sequence[str | Path]] = _as_it_is,
@@ -67,7 +69,7 @@ class Ceph:
                 port = free.getsockname()[1]
         self.address, self.port = address, port
         self._within = within
-        self._directory = Path(tempfile.mkdtemp(prefix="orlop-ceph-"))
+        self._directory = directory
         self._daemons: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -82,7 +84,6 @@ class Ceph:
         for daemon in reversed(self._daemons):
             daemon.kill()
             daemon.wait()
-        shutil.rmtree(self._directory)
 
     @property
     def monitors(self) -> list[dict[str, Any]]:

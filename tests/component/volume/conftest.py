@@ -160,9 +160,9 @@ RIGS = {
 
 
 @pytest.fixture(scope="session")
-def ceph():
+def ceph(tmp_path_factory):
     """One for all that need it: it takes a while to start."""
-    with Ceph() as running:
+    with Ceph(tmp_path_factory.mktemp("ceph")) as running:
         yield running
 
 
