@@ -70,10 +70,13 @@ async def held(disk: Disk) -> AsyncIterator[Callable[..., Awaitable[None]]]:
     """
     file = operand(disk.source).replace(",", ",,")
     drive = f"if=none,id=held,format={disk.format},readonly={'on' if disk.readonly else 'off'},file={file}"
+    if disk.cache is not None:
+        drive = f"cache={disk.cache},{drive}"
+    device = f"virtio-blk-pci,drive=held,share-rw={'on' if disk.shareable else 'off'}"
     process = await asyncio.create_subprocess_exec(
         *("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-accel", "tcg", "-qmp", "stdio"),
         *_secret(disk),
-        *("-drive", drive, "-device", "virtio-blk-pci,drive=held"),
+        *("-drive", drive, "-device", device),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
