@@ -19,7 +19,9 @@ from orlop_agent.hypervisor import DomainEvent, Export, Hypervisor, HypervisorEr
 from orlop_agent.paths import Layout
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
+from orlop_agent.volume.filedisk import room
 from orlop_api.condition import timestamp
+from orlop_api.quantity import rounded
 from orlop_api.snapshot import Consistency, Quiesce
 from orlop_api.storage import StorageOrder
 
@@ -127,6 +129,11 @@ class Snapshots:
             scratch=self._layout.volumes / f".{volume_uid}{_SCRATCH}",
             quiesce=quiesce,
         )
+        free, spare = await asyncio.to_thread(room, self._layout.volumes)
+        if free <= spare:
+            # The guest would be halted by its next write.
+            message = f"the node's data pool has {rounded(free)} free; {rounded(spare)} stay for what machines write"
+            raise StepError("DiskFull", message)
         async with self._reading[instance_uid]:
             begun = asyncio.ensure_future(self._hypervisor.begin_export(instance_uid, export))
             try:

@@ -97,7 +97,7 @@ class FileDisk:
     async def _room_for(self, origin: Disk) -> None:
         """A copy that cannot be finished is not begun: until it fails nobody else could write either."""
         needed = await qemu_img.measure(origin)
-        free, spare = await self.in_thread(_room, self.path.parent)
+        free, spare = await self.in_thread(room, self.path.parent)
         if needed > free - spare:
             raise StepError(
                 "DiskFull",
@@ -135,7 +135,7 @@ class FileDisk:
         return self.path.with_suffix(".note")
 
 
-def _room(directory: Path) -> tuple[int, int]:
+def room(directory: Path) -> tuple[int, int]:
     """Bytes that are free there, and how many of them copies leave."""
     system = os.statvfs(directory)
     return system.f_bavail * system.f_frsize, min(_SPARE, system.f_blocks * system.f_frsize // _SPARE_SHARE)

@@ -264,6 +264,23 @@ async def test_a_snapshot_that_has_no_room_is_not_begun(tmp_path):
         assert left(layout) == BOTH[:2], "how it was to be taken, and nothing half"
 
 
+async def test_a_guest_is_left_alone_where_nothing_could_be_kept_aside(tmp_path):
+    """It would be halted by the first block that it overwrites."""
+    with small_pool(tmp_path / "pool", "6m") as small:
+        layout = Layout(small)
+        layout.prepare()
+        full = LocalVolumes(layout.volumes)
+        await full.create(VOLUME, 4 * MIB)
+        running = Offering()
+        mark = Mark(GUEST, GUEST, 1, "s", "demo", "web")
+        running.domains[GUEST] = Domain(mark, Power.RUNNING, (DomainDisk("vdb", VOLUME.uid),))
+        (small / "ballast").write_bytes(bytes(5 * MIB + 600 * 1024))
+        with pytest.raises(StepError) as error:
+            await snapshots(layout, full, running).take(ORDER)
+        assert (error.value.reason, error.value.permanent, running.begun) == ("DiskFull", False, 0)
+        assert error.value.message.endswith("stay for what machines write")
+
+
 async def test_a_copy_that_meets_a_full_disk_leaves_nothing_and_goes_on_later(tmp_path, monkeypatch):
     """Somebody else took the room that was there when it began."""
     with small_pool(tmp_path / "pool", "12m") as small:
