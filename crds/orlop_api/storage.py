@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from orlop_api.assignment import AssignedSecret
+from orlop_api.assignment import AssignedOrigin, AssignedSecret
 from orlop_api.resource import ApiModel, ByteCount, Message, ObjectUid, Reason, list_map
 from orlop_api.snapshot import Consistency, Quiesce
 from orlop_api.volume_class import VolumeLocation
@@ -32,6 +32,10 @@ class StorageAction(StrEnum):
 
     EXPAND = "Expand"
     """Give the data sizeBytes, unless it has as many, once no Assignment of the node has it."""
+    RESTORE = "Restore"
+    """Make sizeBytes that begin as `origin`, unless the data is there, once no Assignment of the node has it."""
+    DISCARD = "Discard"
+    """Delete the data of this generation alone, if it is there, once no Assignment of the node has it."""
     FIND = "Find"
     """Say whether the data is there, once no Assignment of the node has it. Nothing is made, and nothing deleted."""
 
@@ -53,11 +57,14 @@ class StorageOrder(ApiModel):
     location: VolumeLocation
     """Where the data is; a snapshot is kept where its Volume is."""
     size_bytes: ByteCount | None = None
-    """For Create, and for Expand: the size that it shall have at least."""
+    """For Create, Expand and Restore: the size that it shall have at least."""
     volume_uid: ObjectUid | None = None
     """For Snapshot: the Volume."""
     generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
-    """For Find: after which attachment it is asked. An answer to an earlier question says nothing."""
+    """For Find: after which attachment it is asked. For Restore and Discard: the data's. An answer to an earlier
+    question says nothing."""
+    origin: AssignedOrigin | None = None
+    """For Restore: what the data begins as."""
     quiesce: Quiesce | None = None
     """For Snapshot: whether a running guest is asked to write out what it holds."""
     secret: AssignedSecret | None = None
@@ -92,7 +99,7 @@ class StorageReport(ApiModel):
     found: Found | None = None
     """After Find: whether the data is there."""
     size_bytes: ByteCount | None = None
-    """After Create, Expand, Snapshot and Find: the size that it has."""
+    """After Create, Expand, Restore, Snapshot and Find: the size that it has."""
     consistency: Consistency | None = None
     """After Snapshot: what a file system in it is like."""
     taken_at: Annotated[str, Field(max_length=64)] | None = None

@@ -14,6 +14,7 @@ from orlop_api.qos import LIMITS, QualityOfService
 from orlop_api.quantity import Quantity, between
 from orlop_api.resource import (
     API_VERSION,
+    LIST_ATOMIC,
     ApiModel,
     ByteCount,
     DnsSubdomain,
@@ -59,6 +60,15 @@ _SOURCE_STAYS = rule(
 )
 
 
+class Restore(ApiModel):
+    """What a Volume is put back to."""
+
+    snapshot_ref: LocalRef
+    """A VolumeSnapshot of this very Volume."""
+    requested_at: Annotated[str, Field(max_length=64)] | None = None
+    """Any new value puts the Volume back once more, to the same VolumeSnapshot too."""
+
+
 class VolumeSpec(ApiModel):
     """The device that is wanted."""
 
@@ -87,6 +97,10 @@ class VolumeSpec(ApiModel):
     """What it begins as; without it, empty. It must be as large as that, at least."""
     qos: Annotated[QualityOfService, Field(json_schema_extra=LIMITS)] | None = None
     """Limits on what a guest may do with the disk; a change holds at once."""
+    restore: Restore | None = None
+    """Put the Volume back to a VolumeSnapshot: once for each new value, while no Instance has it, and before one gets
+    it. What was written since is lost. A value that is there when the data is made asks for nothing; taking it away
+    gives up what was not done."""
     reclaim_policy: ReclaimPolicy = ReclaimPolicy.DELETE
     """Delete: the data goes with the Volume. Retain: the file stays on its node."""
 
@@ -104,6 +118,28 @@ class Attachment(ApiModel):
     """The number of this attachment among all that the Volume had."""
     instance_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """The Instance's generation that it was made for, or renewed for before an order listed the Volume again."""
+
+
+class Restored(Restore):
+    """A restore that was done."""
+
+    snapshot_uid: ObjectUid | None = None
+    """The VolumeSnapshot's uid; absent where spec.restore was there before the data was."""
+    restored_at: Annotated[str, Field(max_length=64)] | None = None
+    """When the Volume had the data (RFC 3339)."""
+
+
+class Restoring(Restore):
+    """A restore that was begun."""
+
+    snapshot_uid: ObjectUid
+    """The VolumeSnapshot's uid."""
+    location: VolumeLocation
+    """Where the VolumeSnapshot's data is."""
+    generation: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})]
+    """The generation of the data that is being made."""
+    size_bytes: ByteCount
+    """The size that it shall have."""
 
 
 class VolumeImage(AssignedImage):
@@ -125,7 +161,7 @@ class VolumeStatus(ApiModel):
     origin_uid: ObjectUid | None = None
     """Uid of what spec.source named when the Volume was first looked at: nothing else with that name counts."""
     location: VolumeLocation | None = None
-    """How the data is kept: from the class, fixed when the Volume is first attached."""
+    """How the data is kept: from the class, fixed when the Volume is first attached, but for its generation."""
     image: VolumeImage | None = None
     """The image that the data began as, pinned when the Volume was first attached; also by way of a VolumeSnapshot or
     another Volume. It outlives the Image: a machine that boots from the Volume gets its kernel from here."""
@@ -140,9 +176,20 @@ class VolumeStatus(ApiModel):
     """Size of the device as it is; it follows spec.size."""
     attachment_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """How often the Volume was attached: the generation of the last attachment."""
+    restoring: Restoring | None = None
+    """The restore that is under way: while it is there no Instance gets the Volume, and none has it."""
+    restored: Restored | None = None
+    """The value of spec.restore that was last acted on."""
+    restores: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """How many restores were begun: the newest generation that data was made at."""
+    leftovers: Annotated[
+        list[Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]],
+        Field(max_length=16, json_schema_extra=LIST_ATOMIC),
+    ] = []
+    """Generations of the data that count no more and are to be deleted: replaced, or not finished."""
     conditions: Conditions = []
     """Ready: the data exists. Before that the Volume waits for its first Instance. Resizing: only while the device is
-    smaller than spec.size."""
+    smaller than spec.size. Restoring: only while spec.restore asks for something that was not done."""
 
 
 class Volume(ApiModel):

@@ -222,7 +222,7 @@ class IscsiLocation(ApiModel):
 
 
 class VolumeLocation(ApiModel):
-    """Where the data of one Volume is: its class's parameters, resolved once. Exactly one is set."""
+    """Where the data of one Volume is: its class's parameters, resolved once. Exactly one driver's are set."""
 
     local: LocalParameters | None = None
     """A file in a node's data pool."""
@@ -234,6 +234,8 @@ class VolumeLocation(ApiModel):
     """A logical unit of an iSCSI target."""
     rbd: RbdLocation | None = None
     """An image in a pool of a Ceph cluster."""
+    generation: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})] | None = None
+    """Which restore made the data; absent where none did. Each has a file of its own, so none replaces another's."""
 
     @property
     def driver(self) -> Driver:

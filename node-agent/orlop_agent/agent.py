@@ -111,10 +111,10 @@ class Agent:
             if worker.domain is not None and worker.memory.orphan is not None
         ]
 
-    def volumes_in_use(self) -> set[str]:
-        """Uids of Volumes that an Assignment of this node has."""
+    def volumes_in_use(self) -> set[tuple[str, int | None]]:
+        """Uid and generation of what an Assignment of this node has of Volumes."""
         return {
-            volume.volume_uid
+            (volume.volume_uid, volume.location.generation)
             for assignment in self._cache.of_node(self._me.node)
             if assignment.status is None or assignment.status.state not in FINAL
             for volume in assignment.spec.volumes

@@ -109,6 +109,7 @@ async def assembled(
             }
         )
         snapshots = Snapshots(layout, volumes, hypervisor)
+        origins = Origins(images, snapshots)
         wiring = Wiring(networks, client)
         cache = Cache()
         facts = await _facts(settings, me, kind, hypervisor, version)
@@ -133,10 +134,10 @@ async def assembled(
             learn=learn,
         )
 
-        def in_use() -> set[str]:
-            return agents[0].volumes_in_use() | makings.under_way().keys()
+        def in_use() -> set[tuple[str, int | None]]:
+            return agents[0].volumes_in_use() | {(uid, None) for uid in makings.under_way()}
 
-        storage = StorageWork(volumes, snapshots, in_use, credentials)
+        storage = StorageWork(volumes, snapshots, origins.open, in_use, credentials)
         inventory = Inventory(
             settings.node_name,
             client,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -14,7 +15,7 @@ from orlop_agent.hypervisor import HypervisorError
 from orlop_agent.snapshots import Snapshots
 from orlop_agent.standing import Standing
 from orlop_agent.volume.driver import VolumeData
-from orlop_agent.volume.drivers import Drivers
+from orlop_agent.volume.drivers import Drivers, Opened
 from orlop_api.storage import Found, StorageAction, StorageOrder, StorageReport, StorageState
 
 _LONGEST = 60.0
@@ -30,13 +31,18 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
         self,
         volumes: Drivers,
         snapshots: Snapshots,
-        in_use: Callable[[], set[str]],
+        opened: Opened,
+        in_use: Callable[[], set[tuple[str, int | None]]],
         credentials: Credentials,
     ) -> None:
+        """`in_use`: uid and generation of the data that Assignments of this node have."""
         self._volumes = volumes
         self._credentials = credentials
         self._snapshots = snapshots
+        self._opened = opened
         self._in_use = in_use
+        self._at_it: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """An order in the place of another waits until that has ended, files and all."""
         self._tidying: asyncio.Task[None] | None = None
         super().__init__(
             lambda order: order.uid,
@@ -73,7 +79,8 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
     async def _once(self, order: StorageOrder) -> StorageReport:
         """One try; a failure is part of the report."""
         try:
-            report = await self._carry_out(order)
+            async with self._at_it[order.uid]:
+                report = await self._carry_out(order)
         except StepError as error:
             state = StorageState.FAILED if error.permanent else StorageState.PENDING
             return _report(order, state, error.reason, error.message)
@@ -89,7 +96,9 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
         return report
 
     async def _carry_out(self, order: StorageOrder) -> StorageReport:
-        if order.uid in self._in_use():
+        has = [generation for uid, generation in self._in_use() if uid == order.uid]
+        # What a restore replaced, or did not finish, goes while a guest has what is in its place.
+        if has and (order.action is not StorageAction.DISCARD or order.location.generation in has):
             raise StepError("InUse", "an Instance on this node still has it")
         if order.location.rbd is not None:
             # Targets are made by who serves them, without the account's secret.
@@ -105,10 +114,18 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
             case StorageAction.EXPAND:
                 size = await self._volumes.grow(data, order.size_bytes or 0)
                 return done.model_copy(update={"size_bytes": size})
+            case StorageAction.RESTORE:
+                if order.origin is None:
+                    raise StepError("BadOrder", "the order does not say what it begins as", permanent=True)
+                size = await self._volumes.restore(data, order.origin, self._opened, order.size_bytes or 0)
+                return done.model_copy(update={"size_bytes": size})
+            case StorageAction.DISCARD:
+                await self._volumes.discard(data)
+                return done
             case StorageAction.FIND:
-                has = await self._volumes.find(data)
-                found = Found.ABSENT if has is None else Found.PRESENT
-                return done.model_copy(update={"size_bytes": has, "found": found})
+                there = await self._volumes.find(data)
+                found = Found.ABSENT if there is None else Found.PRESENT
+                return done.model_copy(update={"size_bytes": there, "found": found})
             case StorageAction.SNAPSHOT:
                 taken = await self._snapshots.take(order)
                 return done.model_copy(update=taken.model_dump())

@@ -34,6 +34,8 @@ def references(thing: Object) -> Iterator[Reference]:
 def _of_volume(volume: Volume) -> Iterator[Reference]:
     spec, namespace = volume.spec, volume.metadata.namespace
     yield VOLUME_CLASS.name, "", spec.class_name
+    if spec.restore is not None:
+        yield VOLUME_SNAPSHOT.name, namespace, spec.restore.snapshot_ref.name
     if spec.source is None:
         return
     image, snapshot, origin = spec.source.image_ref, spec.source.snapshot_ref, spec.source.volume_ref

@@ -14,7 +14,7 @@ def stored(order: Body, there: Collection[str]) -> Body:
     report["generation"] = order.get("generation", 0)
     if order["action"] == "Find":
         report |= {"found": "Present", "sizeBytes": 1 << 30} if order["uid"] in there else {"found": "Absent"}
-    if order["action"] == "Expand":
+    if order["action"] in {"Expand", "Restore"}:
         report |= {"sizeBytes": order["sizeBytes"]}
     if order["action"] == "Snapshot":
         report |= {"sizeBytes": 1 << 30, "consistency": "Crash", "takenAt": "2026-01-01T00:00:00Z"}

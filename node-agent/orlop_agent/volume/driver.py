@@ -31,6 +31,7 @@ class VolumeData:
 
 Tell = Callable[[float], None]
 """Told how far a copy is, in percent, now and then."""
+NO_RESTORE = "only Volumes that are files are put back to a snapshot"
 
 
 def unheard(_percent: float) -> None:
@@ -77,7 +78,10 @@ class VolumeDriver(Protocol):
         """Give it `size` bytes, unless it has as many. No guest may have it: a running one is told by QEMU."""
 
     async def delete(self, data: VolumeData) -> None:
-        """Delete the data, if it is there, and what is noted of it."""
+        """Delete the data, if it is there, whichever restore made it, and what is noted of it."""
+
+    async def discard(self, data: VolumeData) -> None:
+        """Delete what this one restore made, or was about to make, and nothing of another generation."""
 
     async def note(self, data: VolumeData, text: bytes) -> None:
         """Keep a note beside where the data is or will be, for every node that reaches it."""

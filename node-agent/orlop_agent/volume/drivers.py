@@ -14,6 +14,8 @@ from orlop_agent.volume.driver import Tell, VolumeData, VolumeDriver, unheard
 from orlop_api.assignment import AssignedOrigin, AssignedVolume
 from orlop_api.volume_class import Driver, VolumeLocation
 
+Opened = Callable[[AssignedOrigin], AbstractAsyncContextManager[Disk]]
+"""Opens what data begins as, for a copy."""
 _log = structlog.get_logger()
 
 
@@ -32,12 +34,7 @@ class Drivers:
         """What QEMU opens; nothing is looked at."""
         return self.of(volume.location).disk(VolumeData.of(volume))
 
-    async def ensure(
-        self,
-        volume: AssignedVolume,
-        origin: Callable[[AssignedOrigin], AbstractAsyncContextManager[Disk]],
-        tell: Tell = unheard,
-    ) -> Disk:
+    async def ensure(self, volume: AssignedVolume, origin: Opened, tell: Tell = unheard) -> Disk:
         """The disk of a Volume, its data made at its first use: empty, or as what it begins as.
 
         Raises StepError: DiskLost where the data was there once and is not now; it is never made anew.
@@ -73,6 +70,18 @@ class Drivers:
         driver = self.of(data.location)
         await driver.grow(data, size)
         return await driver.size(data)
+
+    async def restore(self, data: VolumeData, origin: AssignedOrigin, opened: Opened, size: int) -> int:
+        """Make data of `size` bytes that begins as `origin`, unless it is there; returns how many it has."""
+        driver = self.of(data.location)
+        if not await driver.exists(data):
+            async with opened(origin) as disk:
+                await driver.copy_from(data, disk, size)
+        return await driver.size(data)
+
+    async def discard(self, data: VolumeData) -> None:
+        """Delete the data of one generation, if it is there."""
+        await self.of(data.location).discard(data)
 
     async def find(self, data: VolumeData) -> int | None:
         """How many bytes the data has; None where there is none."""

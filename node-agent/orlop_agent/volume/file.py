@@ -70,6 +70,14 @@ def remove(path: Path) -> None:
     durable.remove(path)
 
 
+def remove_all(directory: Path, stem: str, only: Path | None = None) -> None:
+    """The same of every file whose name begins with this and a dot, or of one of them alone with all the makings."""
+    for aside in directory.glob(f".{stem}.*.new"):
+        aside.unlink(missing_ok=True)
+    for path in directory.glob(f"{stem}.*") if only is None else (only,):
+        durable.remove(path)
+
+
 def _publish(aside: Path, path: Path) -> None:
     descriptor = os.open(aside, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

@@ -13,7 +13,7 @@ from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import Tell, unheard
-from orlop_agent.volume.file import InThread, make_once, remove
+from orlop_agent.volume.file import InThread, make_once, remove, remove_all
 from orlop_agent.volume.reflink import reflink
 from orlop_api.image import DiskFormat
 from orlop_api.quantity import rounded
@@ -118,6 +118,14 @@ class FileDisk:
         """Delete it, what is left of a making that was broken off, and what is noted of it."""
         await self.in_thread(remove, self.path)
         await self.in_thread(durable.remove, self._note)
+
+    async def delete_all(self, uid: str) -> None:
+        """The same of every file of this uid."""
+        await self.in_thread(remove_all, self.path.parent, uid)
+
+    async def discard(self, uid: str) -> None:
+        """Delete it, and what is left of any making of this uid: where nodes share a place nobody sweeps it."""
+        await self.in_thread(remove_all, self.path.parent, uid, self.path)
 
     async def note(self, text: bytes) -> None:
         """Keep a note beside it."""

@@ -16,7 +16,7 @@ import structlog
 from orlop_agent import durable
 from orlop_agent.domain.spec import Disk, IscsiUnit
 from orlop_agent.failure import StepError
-from orlop_agent.volume.driver import Origin, Tell, VolumeData, unheard
+from orlop_agent.volume.driver import NO_RESTORE, Origin, Tell, VolumeData, unheard
 from orlop_agent.volume.filedisk import FileDisk
 from orlop_agent.volume.local import file_name
 from orlop_agent.volume.target import TargetDriver, Unit
@@ -76,6 +76,11 @@ class IscsiVolumes:
             await self._targets.withdraw(_where(data).target)
             await file.grow(size)
         await self._publish(data)
+
+    async def discard(self, data: VolumeData) -> None:
+        """Nothing here was made by a restore."""
+        _where(data)
+        raise StepError("NotSupported", NO_RESTORE, permanent=True)
 
     async def delete(self, data: VolumeData) -> None:
         """A target of others stays: nothing was made there."""

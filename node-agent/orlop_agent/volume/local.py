@@ -15,15 +15,15 @@ from orlop_api.volume_class import LocalParameters
 _UID = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z-]{0,63}")
 
 
-def file_name(uid: str, suffix: str) -> str:
+def file_name(uid: str, suffix: str, generation: int | None = None) -> str:
     """The name of a Volume's file; StepError for what is no uid."""
     if not _UID.fullmatch(uid):
         raise StepError("BadVolume", f"{uid!r} is no uid", permanent=True)
-    return f"{uid}.{suffix}"
+    return f"{uid}.{suffix}" if generation is None else f"{uid}.{generation}.{suffix}"
 
 
 class LocalVolumes:
-    """Files below `directory`, named by their Volume's uid."""
+    """Files below `directory`, named by their Volume's uid and generation."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -50,7 +50,10 @@ class LocalVolumes:
         await self._file(data).grow(size)
 
     async def delete(self, data: VolumeData) -> None:
-        await self._file(data).delete()
+        await self._file(data).delete_all(data.uid)
+
+    async def discard(self, data: VolumeData) -> None:
+        await self._file(data).discard(data.uid)
 
     async def note(self, data: VolumeData, text: bytes) -> None:
         await self._file(data).note(text)
@@ -60,5 +63,5 @@ class LocalVolumes:
 
     def _file(self, data: VolumeData) -> FileDisk:
         kept = data.location.local or LocalParameters()
-        path = self._directory / file_name(data.uid, kept.format.value)
+        path = self._directory / file_name(data.uid, kept.format.value, data.location.generation)
         return FileDisk(path, kept.format, kept.preallocation)

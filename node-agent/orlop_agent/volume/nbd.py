@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from orlop_agent.domain.spec import Disk, NbdExport
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
-from orlop_agent.volume.driver import Origin, Tell, VolumeData, unheard
+from orlop_agent.volume.driver import NO_RESTORE, Origin, Tell, VolumeData, unheard
 
 
 class NbdVolumes:
@@ -63,6 +63,11 @@ class NbdVolumes:
             raise StepError(
                 "NotSupported", "an export's size is its server's: grow it there first", permanent=False
             )
+
+    async def discard(self, data: VolumeData) -> None:
+        """Nothing here was made by a restore."""
+        self.disk(data)
+        raise StepError("NotSupported", NO_RESTORE, permanent=True)
 
     async def delete(self, data: VolumeData) -> None:
         """The export stays: nothing was made here."""

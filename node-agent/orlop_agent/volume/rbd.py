@@ -22,7 +22,7 @@ import structlog
 from orlop_agent.domain.spec import Disk, RbdImage
 from orlop_agent.failure import StepError
 from orlop_agent.volume import librbd, qemu_img
-from orlop_agent.volume.driver import Origin, Tell, VolumeData, unheard
+from orlop_agent.volume.driver import NO_RESTORE, Origin, Tell, VolumeData, unheard
 from orlop_agent.volume.local import file_name
 from orlop_api.ceph import RbdLocation
 
@@ -113,6 +113,11 @@ class RbdVolumes:
     async def noted(self, data: VolumeData) -> bytes | None:
         text = await self._call("noted", data)
         return None if text is None else str(text).encode()
+
+    async def discard(self, data: VolumeData) -> None:
+        """Nothing here was made by a restore."""
+        self.disk(data)
+        raise StepError("NotSupported", NO_RESTORE, permanent=True)
 
     async def _drop(self, data: VolumeData, snapshot: str) -> None:
         """Where this fails it goes with the next copy that this node makes, or with the image."""

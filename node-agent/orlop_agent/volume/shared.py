@@ -49,7 +49,10 @@ class SharedVolumes:
         await (await self._enter(data)).grow(size)
 
     async def delete(self, data: VolumeData) -> None:
-        await (await self._enter(data)).delete()
+        await (await self._enter(data)).delete_all(data.uid)
+
+    async def discard(self, data: VolumeData) -> None:
+        await (await self._enter(data)).discard(data.uid)
 
     async def note(self, data: VolumeData, text: bytes) -> None:
         await (await self._enter(data)).note(text)
@@ -67,7 +70,7 @@ class SharedVolumes:
     def _file(self, data: VolumeData) -> FileDisk:
         kept = _kept(data)
         pool, cache = self._pools.place(kept.pool, kept.pool_id)
-        path = pool / _VOLUMES / file_name(data.uid, kept.format.value)
+        path = pool / _VOLUMES / file_name(data.uid, kept.format.value, data.location.generation)
         return FileDisk(path, kept.format, kept.preallocation, cache, partial(self._pools.ask, kept.pool))
 
 

@@ -31,7 +31,13 @@ def is_unsettled(volume: Volume) -> bool:
 
 def record(volume: Volume, now: datetime) -> Body | None:
     """The status fields that say that the data exists; None where they are there."""
-    return None if created(volume) else conditions(volume, [CREATED], now)
+    return None if created(volume) else conditions(volume, [CREATED], now) | as_found(volume)
+
+
+def as_found(volume: Volume) -> Body:
+    """And that what spec.restore says when the data is new asks for nothing."""
+    wanted = volume.spec.restore
+    return {} if wanted is None else {"restored": wanted.wire()}
 
 
 def conditions(volume: Volume, wanted: list[Condition], now: datetime) -> Body:

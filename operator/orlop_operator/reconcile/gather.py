@@ -32,17 +32,19 @@ from orlop_operator.kinds import (
     OwnedPort,
 )
 from orlop_operator.placements import Placements
+from orlop_operator.reconcile.copies import copied_by
 from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
-from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts, named
+from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
 from orlop_operator.reconcile.location import anywhere, carrier, holders, maker, pinned
 from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
+from orlop_operator.reconcile.restore import is_unfinished
 from orlop_operator.reconcile.rights import of_image, of_volume
 from orlop_operator.reconcile.snapshot import SnapshotFacts
 from orlop_operator.reconcile.storage import storage_order
-from orlop_operator.reconcile.volume import VolumeFacts
+from orlop_operator.reconcile.volume_status import VolumeFacts
 from orlop_operator.references import made_port
 from orlop_operator.reviews import Reviews
 from orlop_operator.store import Key, Store
@@ -206,7 +208,7 @@ def volume_facts(context: Context, key: Key, *, gone: Collection[str]) -> Volume
     volume = store.get(VOLUME, key.namespace, key.name)
     if volume is None:
         return None
-    uid = volume.metadata.uid
+    uid, wanted, host = volume.metadata.uid, volume.spec.restore, _carrier(store, volume)
     orders = (store.assignment_of(held.instance_uid) for held in holders(volume))
     said = [order.status for order in orders if order is not None and order.status is not None]
     sizes = [known.size_bytes for status in said for known in status.volume_sizes if known.volume_uid == uid]
@@ -217,8 +219,10 @@ def volume_facts(context: Context, key: Key, *, gone: Collection[str]) -> Volume
         created=any(uid in status.created_volumes for status in said),
         size=min(sizes, default=None),
         gone=gone,
-        copied_by=_copied_by(store, volume),
-        hypervisor=_carrier(store, volume),
+        copied_by=copied_by(store, volume) if volume.metadata.deleting or is_unfinished(volume) else "",
+        hypervisor=host,
+        others=_others(store, volume, host),
+        snapshot=store.get(VOLUME_SNAPSHOT, key.namespace, wanted.snapshot_ref.name) if wanted else None,
         origin_uid=next((thing.metadata.uid for thing in _origin(store, volume) if thing is not None), None),
     )
 
@@ -237,6 +241,15 @@ def _carrier(store: Store, volume: Volume) -> Hypervisor | None:
     return store.get(HYPERVISOR, "", node)
 
 
+def _others(store: Store, volume: Volume, host: Hypervisor | None) -> tuple[Hypervisor, ...]:
+    """Nodes that had orders for data that several reach before this one took over."""
+    where, uid = pinned(volume), volume.metadata.uid
+    if where is None or not anywhere(where) or host is None:
+        return ()
+    name = host.metadata.name
+    return tuple(h for h in store.all(HYPERVISOR) if h.metadata.name != name and storage_order(h, uid))
+
+
 def snapshot_facts(context: Context, key: Key) -> SnapshotFacts | None:
     """All about a VolumeSnapshot."""
     store = context.store
@@ -244,28 +257,8 @@ def snapshot_facts(context: Context, key: Key) -> SnapshotFacts | None:
     if snapshot is None:
         return None
     volume = store.get(VOLUME, key.namespace, snapshot.spec.volume_ref.name)
-    reader = _copied_by(store, snapshot)
+    reader = copied_by(store, snapshot) if snapshot.metadata.deleting else ""
     return SnapshotFacts(snapshot, context.now(), volume, tuple(store.all(HYPERVISOR)), reader)
-
-
-def _copied_by(store: Store, thing: Volume | VolumeSnapshot) -> str:
-    """Who was told to begin a Volume as this one, or to keep it, and has not done so yet."""
-    uid = thing.metadata.uid
-    if not thing.metadata.deleting:
-        return ""
-    for assignment in store.all(ASSIGNMENT):
-        made = assignment.status.created_volumes if assignment.status is not None else []
-        for volume in assignment.spec.volumes:
-            if (
-                volume.origin is not None
-                and volume.origin.volume_uid == uid
-                and volume.volume_uid not in made
-            ):
-                return named("Instance", assignment.spec.instance.namespace, assignment.spec.instance.name)
-    taking = (
-        order for host in store.all(HYPERVISOR) for order in host.spec.storage if order.volume_uid == uid
-    )
-    return "a VolumeSnapshot" if next(taking, None) is not None else ""
 
 
 def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:

@@ -27,6 +27,7 @@ from orlop_operator.reconcile.location import (
     takes_several,
     who_has,
 )
+from orlop_operator.reconcile.restore import comes_first
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
     Secrets,
@@ -95,6 +96,8 @@ def _order(facts: SnapshotFacts) -> Plan:
         return _say(facts, false("Ready", "VolumeNotFound", f"{what} does not exist"))
     if not created(volume) or volume.status is None or volume.status.location is None:
         return _say(facts, false("Ready", "VolumeNotReady", f"{what} has no data yet"))
+    if volume.status.restoring is not None:
+        return _say(facts, false("Ready", "VolumeRestoring", f"{what} {comes_first(volume)}"))
     blocked = _blocked(volume.status.location, what)
     if blocked is not None:
         return _say(facts, blocked, stalled=True)

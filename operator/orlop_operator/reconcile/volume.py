@@ -5,22 +5,19 @@ Attaching and detaching are planned with the Instance; here is what a Volume doe
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
 
 from orlop_api.condition import Condition
-from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER
 from orlop_api.quantity import rounded, to_bytes
 from orlop_api.storage import Found, StorageAction, StorageOrder, StorageState
-from orlop_api.volume import ReclaimPolicy, Volume
+from orlop_api.volume import ReclaimPolicy
 from orlop_api.volume_class import LocalParameters, VolumeClass, VolumeLocation
 from orlop_operator.kinds import VOLUME
-from orlop_operator.reconcile.conditions import differs, false, kstatus, true
+from orlop_operator.reconcile import restore
+from orlop_operator.reconcile.conditions import false, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
-from orlop_operator.reconcile.existence import CREATED, conditions, created, is_unsettled
+from orlop_operator.reconcile.existence import CREATED, created, is_unsettled
 from orlop_operator.reconcile.instance.facts import named
 from orlop_operator.reconcile.location import (
     anywhere,
@@ -34,7 +31,6 @@ from orlop_operator.reconcile.location import (
 from orlop_operator.reconcile.rights import REPLACED, is_replaced, replaced
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
-    Secrets,
     giving,
     pool_changed,
     storage_order,
@@ -42,6 +38,7 @@ from orlop_operator.reconcile.storage import (
     why,
     without_order,
 )
+from orlop_operator.reconcile.volume_status import VolumeFacts, keep_truth, say
 
 RESIZING = "Resizing"
 """Condition that is there while the device is smaller than spec.size."""
@@ -50,49 +47,36 @@ BEGINS_EMPTY = "spec.source is for classes of driver local, shared and rbd: othe
 _TOO_MUCH = false("Ready", "NotSupported", BEGINS_EMPTY)
 
 
-@dataclass(frozen=True)
-class VolumeFacts:
-    """The Volume and what it depends on."""
-
-    volume: Volume
-    now: datetime
-    volume_class: VolumeClass | None = None
-    created: bool = False
-    """The Assignment of the Instance that uses it says that the data exists."""
-    size: int | None = None
-    """Bytes of the device, as the same Assignment says."""
-    gone: Collection[str] = ()
-    """Uids of Instances that it is attached to and that do not exist, by an uncached read."""
-    copied_by: str = ""
-    """Who is to read it before it goes: `Instance demo/web`; empty where nobody is."""
-    hypervisor: Hypervisor | None = None
-    """The node that keeps the data."""
-    origin_uid: str | None = None
-    """Uid of what has the name of what it begins as."""
-    secrets: Secrets = field(default_factory=dict)
-
-
 def plan_volume(facts: VolumeFacts) -> Plan:
     """What this Volume wants now."""
     volume = facts.volume
     left = [held.wire() for held in holders(volume) if held.instance_uid not in facts.gone]
     if len(left) < len(holders(volume)):
         return Plan((Patch(VOLUME, volume, {"status": {"attachments": left}}, "status"),))
+    hosts = [host for host in (facts.hypervisor, *facts.others) if host is not None]
+    late = [] if volume.metadata.deleting else restore.strays(volume, hosts)
+    if late and volume.status is not None:
+        gone: Body = {"leftovers": [*volume.status.leftovers, *late]}
+        return Plan((Patch(VOLUME, volume, {"status": gone}, "status"),))
+    if facts.others:
+        return Plan(tuple(without_order(host, volume.metadata.uid) for host in facts.others))
     if volume.metadata.deleting:
         return _end(facts)
+    if created(volume) and restore.is_unfinished(volume):
+        return _restored(facts)
     if facts.created or created(volume):
         return _kept(facts)
     if is_unsettled(volume):
         return _settle(facts)
     if facts.volume_class is None:
         name = named("VolumeClass", "", volume.spec.class_name)
-        return _say(facts, false("Ready", "VolumeClassNotFound", f"{name} does not exist"))
+        return say(facts, false("Ready", "VolumeClassNotFound", f"{name} does not exist"))
     if maker(volume, facts.volume_class) is not None:
-        return _make(facts, facts.volume_class) if volume.spec.source is None else _say(facts, _TOO_MUCH)
+        return _make(facts, facts.volume_class) if volume.spec.source is None else say(facts, _TOO_MUCH)
     if is_replaced(volume, facts.origin_uid):
-        return _with_taken_back(facts, _say(facts, false("Ready", REPLACED, replaced(volume))))
+        return _with_taken_back(facts, say(facts, false("Ready", REPLACED, replaced(volume))))
     seen: Body = {"originUID": facts.origin_uid} if facts.origin_uid is not None else {}
-    return _with_taken_back(facts, _say(facts, _WAITING, seen))
+    return _with_taken_back(facts, say(facts, _WAITING, seen))
 
 
 def _settle(facts: VolumeFacts) -> Plan:
@@ -103,11 +87,11 @@ def _settle(facts: VolumeFacts) -> Plan:
     if host is None:
         where = status.node_name or "that reaches its pool"
         message = f"whether its data was made is not known, and Hypervisor {where} does not exist"
-        return _say(facts, false("Ready", "NodeNotFound", message))
+        return say(facts, false("Ready", "NodeNotFound", message))
     name = host.metadata.name
     if status.location.local is not None and pool_changed(host, status.pool_id):
         message = f"whether its data was made is not known: {name} has another data pool now"
-        return _say(facts, false("Ready", "PoolChanged", message))
+        return say(facts, false("Ready", "PoolChanged", message))
     order = StorageOrder(
         uid=volume.metadata.uid,
         action=StorageAction.FIND,
@@ -120,9 +104,9 @@ def _settle(facts: VolumeFacts) -> Plan:
     report = storage_report(host, order)
     if report is None or report.state is not StorageState.DONE or report.found is None:
         message = f"waits for {name} to say whether its data was made{why(report)}"
-        return _say(facts, false("Ready", "Settling", message))
+        return say(facts, false("Ready", "Settling", message))
     if report.found is Found.PRESENT:
-        return _say(facts, CREATED, {"capacityBytes": report.size_bytes})
+        return say(facts, CREATED, {"capacityBytes": report.size_bytes})
     forgotten: Body = {"nodeName": None, "poolID": None, "location": None, "image": None}
     return Plan((Patch(VOLUME, volume, {"status": forgotten}, "status"),))
 
@@ -132,7 +116,7 @@ def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
     volume, host, uid = facts.volume, facts.hypervisor, facts.volume.metadata.uid
     if host is None:
         message = f"Hypervisor {maker(volume, volume_class)}, which makes the data, does not exist"
-        return _say(facts, false("Ready", "NodeNotFound", message))
+        return say(facts, false("Ready", "NodeNotFound", message))
     where = locate(volume, volume_class, host)
     if where is None:
         raise AssertionError
@@ -146,13 +130,13 @@ def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
         return ask
     report = storage_report(host, order)
     if report is not None and report.state is StorageState.DONE:
-        return _say(facts, CREATED, {"capacityBytes": report.size_bytes})
-    return _say(
+        return say(facts, CREATED, {"capacityBytes": report.size_bytes})
+    return say(
         facts, false("Ready", "Making", f"waits for {host.metadata.name} to make the data{why(report)}")
     )
 
 
-def _kept(facts: VolumeFacts) -> Plan:
+def _kept(facts: VolumeFacts, restoring: Condition | None = None) -> Plan:
     """The data exists; its size follows spec.size."""
     volume = facts.volume
     known = volume.status.capacity_bytes if volume.status else None
@@ -160,12 +144,28 @@ def _kept(facts: VolumeFacts) -> Plan:
     capacity: Body = {"capacityBytes": size} if size is not None else {}
     free = volume.status is not None and not volume.status.attachments
     if size is not None and size >= to_bytes(volume.spec.size):
-        return _with_taken_back(facts, _say(facts, CREATED, capacity))
+        return _with_taken_back(facts, say(facts, CREATED, capacity, restoring))
     if not free:
         # Whoever has it makes it grow, running or not.
         told = None if size is None else true(RESIZING, *_growth(facts, size))
-        return _with_taken_back(facts, _say(facts, CREATED, capacity, told))
+        return _with_taken_back(facts, say(facts, CREATED, capacity, told, restoring))
     return _expand(facts, size)
+
+
+def _restored(facts: VolumeFacts) -> Plan:
+    """The data exists, and something of a restore is due, which may come before all else."""
+    asked = restore.RestoreFacts(
+        facts.volume, facts.now, facts.hypervisor, facts.snapshot, read_by=facts.copied_by
+    )
+    found = restore.step(asked)
+    if isinstance(found, Plan) and found.effects:
+        return found
+    if isinstance(found, Plan):
+        return Plan(say(facts, CREATED).effects, found.again_after)
+    if found is None:
+        return replace(_kept(facts), again_after=FULL_AGAIN)
+    kept = _kept(facts, found) if holders(facts.volume) else say(facts, CREATED, None, found)
+    return replace(kept, again_after=FULL_AGAIN)
 
 
 def _growth(facts: VolumeFacts, size: int) -> tuple[str, str]:
@@ -182,7 +182,7 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
     grows = f"{rounded(size) if size is not None else 'the data'} grow to {volume.spec.size}"
     if host is None or status is None or status.location is None:
         waits = true(RESIZING, "WaitsForInstance", f"{grows} with the next Instance")
-        return _say(facts, CREATED, None, waits)
+        return say(facts, CREATED, None, waits)
     order = StorageOrder(
         uid=volume.metadata.uid,
         action=StorageAction.EXPAND,
@@ -196,10 +196,10 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
     if report is not None and report.state is StorageState.DONE and (report.size_bytes or 0) >= (size or 0):
         done: Body = {"capacityBytes": report.size_bytes}
         if report.size_bytes is not None and report.size_bytes >= to_bytes(volume.spec.size):
-            return _say(facts, CREATED, done)
+            return say(facts, CREATED, done)
     reason = report.reason if report is not None and report.reason else "Growing"
     message = f"{grows} on {host.metadata.name}{why(report)}"
-    return _say(facts, CREATED, None, true(RESIZING, reason, message))
+    return say(facts, CREATED, None, true(RESIZING, reason, message))
 
 
 def _with_taken_back(facts: VolumeFacts, plan: Plan) -> Plan:
@@ -220,7 +220,7 @@ def _end(facts: VolumeFacts) -> Plan:
         if len(status.attachments) > 1:
             lets_go = "do not list it any more, or are gone"
         message = f"being deleted; waits until {who_has(volume)} {lets_go}"
-        return _say(facts, _keep_truth(volume, "InUse", message))
+        return say(facts, keep_truth(volume, "InUse", message))
     if status is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN:
         return Plan((DropFinalizer(VOLUME, volume),))
     where = status.location or VolumeLocation(local=LocalParameters())
@@ -230,7 +230,7 @@ def _end(facts: VolumeFacts) -> Plan:
         return Plan((DropFinalizer(VOLUME, volume),))
     if facts.copied_by:
         message = f"being deleted; waits until {facts.copied_by} has copied it"
-        return replace(_say(facts, _keep_truth(volume, "InUse", message)), again_after=FULL_AGAIN)
+        return replace(say(facts, keep_truth(volume, "InUse", message)), again_after=FULL_AGAIN)
     return _destroy(facts, where, status.node_name)
 
 
@@ -240,14 +240,14 @@ def _destroy(facts: VolumeFacts, where: VolumeLocation, node: str | None) -> Pla
     if host is None and anywhere(where):
         has = f"has shared pool {where.shared.pool}" if where.shared is not None else "is there"
         message = f"being deleted; no hypervisor that is ready {has} now"
-        return replace(_say(facts, _keep_truth(volume, "PoolNotFound", message)), again_after=FULL_AGAIN)
+        return replace(say(facts, keep_truth(volume, "PoolNotFound", message)), again_after=FULL_AGAIN)
     if host is None:
         keeper = node or maker(volume, None)
         message = f"being deleted; Hypervisor {keeper}, which has the data, does not exist"
-        return _say(facts, _keep_truth(volume, "NodeNotFound", message))
+        return say(facts, keep_truth(volume, "NodeNotFound", message))
     if where.local is not None and pool_changed(host, volume.status.pool_id if volume.status else None):
         message = f"being deleted; {host.metadata.name} has another data pool now than the one with its data"
-        return _say(facts, _keep_truth(volume, "PoolChanged", message))
+        return say(facts, keep_truth(volume, "PoolChanged", message))
     order = StorageOrder(uid=uid, action=StorageAction.DELETE, location=where)
     ask = giving(host, order, facts.secrets)
     if ask is not None:
@@ -256,23 +256,4 @@ def _destroy(facts: VolumeFacts, where: VolumeLocation, node: str | None) -> Pla
     if report is not None and report.state is StorageState.DONE:
         return Plan((DropFinalizer(VOLUME, volume),))
     message = f"being deleted; waits for {host.metadata.name} to delete the data{why(report)}"
-    return _say(facts, _keep_truth(volume, "Deleting", message))
-
-
-def _keep_truth(volume: Volume, reason: str, message: str) -> Condition:
-    """Ready says whether the data exists, also at the end: whoever looks must not take it for gone."""
-    return (true if created(volume) else false)("Ready", reason, message)
-
-
-def _say(
-    facts: VolumeFacts, ready: Condition, fields: Body | None = None, resizing: Condition | None = None
-) -> Plan:
-    volume = facts.volume
-    wanted = kstatus(ready)
-    if resizing is not None:
-        wanted += [resizing, true("Reconciling", resizing.reason, resizing.message)]
-    change = conditions(volume, wanted, facts.now) | (fields or {})
-    old: dict[str, Any] = volume.status.wire() if volume.status else {}
-    if not differs(old, old | change):
-        return Plan()
-    return Plan((Patch(VOLUME, volume, {"status": change}, "status"),))
+    return say(facts, keep_truth(volume, "Deleting", message))

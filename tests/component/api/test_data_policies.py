@@ -48,3 +48,19 @@ def test_data_is_copied_only_by_who_may_use_it(
     namespace, named = where.split("/")
     grant(admin, namespace, name, Right("use", plural.removesuffix(".orlop.dev"), named))
     done(erin.create(manifest))
+
+
+def test_a_volume_is_put_back_only_to_what_one_may_use(admin: Rest, home: str) -> None:
+    name = f"erin-{secrets.token_hex(3)}"
+    erin = admin.acting(User(name))
+    manifest = right("Volume", f"p-{secrets.token_hex(3)}", home)
+    done(admin.create(manifest))
+    grant(admin, home, name, Right("patch", "volumes"))
+    back = {"spec": {"restore": {"snapshotRef": {"name": "monday"}, "requestedAt": "1"}}}
+    assert denial(erin.patch(manifest, back)) == f"you may not use volumesnapshots.orlop.dev {home}/monday"
+    grant(admin, home, name, Right("use", "volumesnapshots", "monday"))
+    done(erin.patch(manifest, back))
+    back["spec"]["restore"]["snapshotRef"]["name"] = "tuesday"
+    assert denial(erin.patch(manifest, back)) == f"you may not use volumesnapshots.orlop.dev {home}/tuesday"
+    done(erin.patch(manifest, {"spec": {"size": "11Gi"}}))
+    done(erin.patch(manifest, {"spec": {"restore": None}}))

@@ -28,9 +28,10 @@ def boots(namespace: str, name: str, **spec: object) -> Body:
     return wishes.instance(namespace, name, boot={"volumeRef": {"name": "system"}}, **spec)
 
 
-def attached(thing: Body | None) -> Body:
-    found: Body = (thing or {}).get("status", {}).get("attachment", {})
-    return found
+def attached(thing: Body) -> Body:
+    """The one attachment."""
+    [found] = thing["status"]["attachments"]
+    return dict(found)
 
 
 async def refused_after_a_stop(it: Tenant, agents: Agents, name: str, *volumes: Body) -> tuple[str, str]:

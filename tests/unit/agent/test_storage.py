@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from orlop_agent.api import backoff
 from orlop_agent.api.errors import NotFoundError
 from orlop_agent.credentials import Credentials
+from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
 from orlop_agent.paths import Layout
 from orlop_agent.simulate import SimulatedHypervisor
@@ -19,6 +21,7 @@ from orlop_agent.storage import StorageWork
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.local import LocalVolumes
+from orlop_api.assignment import AssignedOrigin
 from orlop_api.storage import Found, StorageAction, StorageOrder, StorageState
 from orlop_api.volume_class import Driver, LocalParameters, VolumeLocation
 
@@ -38,11 +41,21 @@ class NoSecrets:
         raise NotFoundError(f"{namespace}/{name}")
 
 
-def work_in(pool: Path, in_use: Callable[[], set[str]]) -> StorageWork:
+InUse = set[tuple[str, int | None]]
+
+
+@asynccontextmanager
+async def nothing(origin: AssignedOrigin) -> AsyncIterator[Disk]:
+    """Nothing is copied here."""
+    raise AssertionError(origin)
+    yield
+
+
+def work_in(pool: Path, in_use: Callable[[], InUse]) -> StorageWork:
     drivers = Drivers({Driver.LOCAL: LocalVolumes(pool)})
     hypervisor = SimulatedHypervisor()
     credentials = Credentials(NoSecrets(), hypervisor)
-    return StorageWork(drivers, Snapshots(Layout(pool), drivers, hypervisor), in_use, credentials)
+    return StorageWork(drivers, Snapshots(Layout(pool), drivers, hypervisor), nothing, in_use, credentials)
 
 
 async def settled(work: StorageWork, state: StorageState) -> None:
@@ -67,7 +80,7 @@ async def test_data_is_deleted_and_that_is_told(pool: Path):
 
 
 async def test_data_that_an_instance_has_waits_and_goes_on_when_it_is_woken(pool: Path):
-    in_use = {"v-1"}
+    in_use: InUse = {("v-1", None)}
     work = work_in(pool, lambda: in_use)
     work.follow([ORDER])
     await settled(work, StorageState.PENDING)
@@ -121,7 +134,7 @@ async def test_an_order_that_is_taken_back_ends(pool: Path, monkeypatch: pytest.
 
 async def test_data_is_found_or_not_and_nothing_else_is_done(pool: Path):
     drivers = Drivers({Driver.LOCAL: LocalVolumes(pool)})
-    in_use = {"v-2"}
+    in_use: InUse = {("v-2", None)}
     work = work_in(pool, lambda: in_use)
     order = StorageOrder(uid="v-2", action=StorageAction.FIND, location=ORDER.location, generation=3)
     work.follow([order])

@@ -25,6 +25,7 @@ from orlop_operator.reconcile.location import (
     pinned,
     takes_several,
 )
+from orlop_operator.reconcile.restore import comes_first
 from orlop_operator.scheduling import Pin, PoolNeed
 
 TYPE = "VolumesReady"
@@ -140,6 +141,9 @@ def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
     if len(others) >= MOST_ATTACHMENTS:
         message = f"{what} is attached to {len(others)} Instances, and no more may have it at once"
         return Blocker("VolumeInUse", message)
+    first = comes_first(volume) if held_by(instance, volume) is None else ""
+    if first:
+        return Blocker("VolumeRestoring", f"{what} {first}: its condition Restoring says more")
     return None
 
 

@@ -1,0 +1,31 @@
+"""Who is still to copy what a Volume or a VolumeSnapshot holds: until then it stays. From the store."""
+
+from __future__ import annotations
+
+from orlop_api.snapshot import VolumeSnapshot
+from orlop_api.volume import Volume
+from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, VOLUME
+from orlop_operator.reconcile.instance.facts import named
+from orlop_operator.store import Store
+
+
+def copied_by(store: Store, thing: Volume | VolumeSnapshot) -> str:
+    """Who was told to begin a Volume as this one, to keep it, or to put one back to it, and has not done so yet."""
+    uid = thing.metadata.uid
+    for assignment in store.all(ASSIGNMENT):
+        made = assignment.status.created_volumes if assignment.status is not None else []
+        for volume in assignment.spec.volumes:
+            if (
+                volume.origin is not None
+                and volume.origin.volume_uid == uid
+                and volume.volume_uid not in made
+            ):
+                return named("Instance", assignment.spec.instance.namespace, assignment.spec.instance.name)
+    for other in store.all(VOLUME) if isinstance(thing, VolumeSnapshot) else ():
+        begun = other.status.restoring if other.status is not None else None
+        if begun is not None and begun.snapshot_uid == uid:
+            return named("Volume", other.metadata.namespace, other.metadata.name)
+    taking = (
+        order for host in store.all(HYPERVISOR) for order in host.spec.storage if order.volume_uid == uid
+    )
+    return "a VolumeSnapshot" if next(taking, None) is not None else ""
