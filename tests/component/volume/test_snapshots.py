@@ -1,69 +1,19 @@
 """Snapshots of real disks: as they are, out of a machine that has them, and over again after a kill."""
 
 import asyncio
-import shutil
-from pathlib import Path
 
 import pytest
 
 from orlop_agent.failure import StepError
-from orlop_agent.hypervisor import Domain, DomainDisk, Export, Mark, Power
 from orlop_agent.paths import Layout
 from orlop_agent.simulate import SimulatedHypervisor
-from orlop_agent.snapshots import Snapshots
-from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import VolumeData
-from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.snapshot import Consistency, Quiesce
-from orlop_api.storage import StorageAction, StorageOrder
-from orlop_api.volume_class import Driver, LocalParameters, VolumeLocation
 from support.disks import MIB, held, holds, write
-from support.smallpool import small_pool
+from support.offering import BOTH, GUEST, HERE, KEPT, ORDER, VOLUME, left, offering, snapshots
 
 pytestmark = pytest.mark.component
-HERE = VolumeLocation(local=LocalParameters())
-VOLUME = VolumeData("7e7e7e7e-0000-4000-8000-00000000000a", HERE)
-KEPT = VolumeData("7e7e7e7e-0000-4000-8000-00000000000b", HERE)
-GUEST = "7e7e7e7e-0000-4000-8000-00000000000c"
-ORDER = StorageOrder(
-    uid=KEPT.uid,
-    action=StorageAction.SNAPSHOT,
-    location=HERE,
-    volume_uid=VOLUME.uid,
-    quiesce=Quiesce.AUTO,
-)
-
-
-class Offering(SimulatedHypervisor):
-    """A guest whose disk is offered as QEMU does it: what it held at the moment, by NBD on a socket."""
-
-    server: asyncio.subprocess.Process | None = None
-    disk: Path
-    socket: Path
-    begun = 0
-
-    async def begin_export(self, instance_uid: str, export: Export) -> bool:
-        await super().begin_export(instance_uid, export)
-        await self.end_export(instance_uid)
-        self.begun += 1
-        self.socket = export.socket
-        shutil.copyfile(self.disk, export.scratch)
-        self.server = await asyncio.create_subprocess_exec(
-            *("qemu-nbd", "-f", "qcow2", "-r", "-t", "-x", export.name, "-k", export.socket, export.scratch)
-        )
-        async with asyncio.timeout(10):
-            while not export.socket.exists():
-                await asyncio.sleep(0.01)
-        return export.quiesce
-
-    async def end_export(self, instance_uid: str) -> None:
-        server, self.server = self.server, None  # whoever is cancelled here ends it no second time
-        if server is not None:
-            server.kill()  # qemu-nbd forgets a SIGTERM that comes before its main loop
-            await server.wait()
-            self.socket.unlink(missing_ok=True)
-        await super().end_export(instance_uid)
 
 
 @pytest.fixture
@@ -83,22 +33,7 @@ async def pool(layout):
 
 @pytest.fixture
 def guest(pool, layout):
-    running = Offering()
-    mark = Mark(GUEST, GUEST, 1, "s", "demo", "web")
-    running.domains[GUEST] = Domain(mark, Power.RUNNING, (DomainDisk("vdb", VOLUME.uid),))
-    running.disk = layout.volumes / f"{VOLUME.uid}.qcow2"
-    return running
-
-
-def snapshots(layout, pool, hypervisor):
-    return Snapshots(layout, Drivers({Driver.LOCAL: pool}), hypervisor)
-
-
-BOTH = [f"{VOLUME.uid}.qcow2", f"{KEPT.uid}.note", f"{KEPT.uid}.qcow2"]
-
-
-def left(layout):
-    return sorted(path.name for path in (*layout.volumes.iterdir(), *layout.exports.iterdir()))
+    return offering(layout)
 
 
 async def test_a_volume_that_nobody_has_is_copied_as_it_is(layout, pool):
@@ -247,65 +182,3 @@ async def test_a_guest_that_is_halted_for_want_of_room_comes_before_its_snapshot
     await taking.take(ORDER)
     await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
     assert left(layout) == BOTH
-
-
-async def test_a_snapshot_that_has_no_room_is_not_begun(tmp_path):
-    with small_pool(tmp_path / "pool", "6m") as small:
-        layout = Layout(small)
-        layout.prepare()
-        full = LocalVolumes(layout.volumes)
-        await full.create(VOLUME, 4 * MIB)
-        await write(full.disk(VOLUME), 0x5A, 0, 4 * MIB)
-        taking = snapshots(layout, full, SimulatedHypervisor())
-        with pytest.raises(StepError) as error:
-            await taking.take(ORDER)
-        assert (error.value.reason, error.value.permanent) == ("DiskFull", False)
-        assert error.value.message.startswith("a copy needs 4.3Mi; where the data is kept 1.")
-        assert left(layout) == BOTH[:2], "how it was to be taken, and nothing half"
-
-
-async def test_a_guest_is_left_alone_where_nothing_could_be_kept_aside(tmp_path):
-    """It would be halted by the first block that it overwrites."""
-    with small_pool(tmp_path / "pool", "6m") as small:
-        layout = Layout(small)
-        layout.prepare()
-        full = LocalVolumes(layout.volumes)
-        await full.create(VOLUME, 4 * MIB)
-        running = Offering()
-        mark = Mark(GUEST, GUEST, 1, "s", "demo", "web")
-        running.domains[GUEST] = Domain(mark, Power.RUNNING, (DomainDisk("vdb", VOLUME.uid),))
-        (small / "ballast").write_bytes(bytes(5 * MIB + 600 * 1024))
-        with pytest.raises(StepError) as error:
-            await snapshots(layout, full, running).take(ORDER)
-        assert (error.value.reason, error.value.permanent, running.begun) == ("DiskFull", False, 0)
-        assert error.value.message.endswith("stay for what machines write")
-
-
-async def test_a_copy_that_meets_a_full_disk_leaves_nothing_and_goes_on_later(tmp_path, monkeypatch):
-    """Somebody else took the room that was there when it began."""
-    with small_pool(tmp_path / "pool", "12m") as small:
-        layout = Layout(small)
-        layout.prepare()
-        full = LocalVolumes(layout.volumes)
-        await full.create(VOLUME, 4 * MIB)
-        await write(full.disk(VOLUME), 0x5A, 0, 4 * MIB)
-        ballast, measure = small / "ballast", qemu_img.measure
-
-        async def taken_meanwhile(origin):
-            needed = await measure(origin)
-            ballast.write_bytes(bytes(6 * MIB))
-            return needed - 6 * MIB
-
-        monkeypatch.setattr(qemu_img, "measure", taken_meanwhile)
-        taking = snapshots(layout, full, SimulatedHypervisor())
-        with pytest.raises(StepError) as error:
-            await taking.take(ORDER)
-        assert (error.value.reason, error.value.message) == (
-            "DiskFull",
-            "there is no room left for the disk that is being written",
-        )
-        assert left(layout) == BOTH[:2], "how it was to be taken, and nothing half"
-        monkeypatch.undo()
-        ballast.unlink()
-        await taking.take(ORDER)
-        await holds(full.disk(KEPT), 0x5A, 0, 4 * MIB)
