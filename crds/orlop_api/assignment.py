@@ -43,11 +43,6 @@ MOST_VOLUMES = 17
 """Volumes of one machine: those that an Instance may list, and one to boot from."""
 
 
-def chap_key(volume_uid: str) -> str:
-    """Key of the node's Secret that holds the CHAP secret of a Volume's account."""
-    return f"chap-{volume_uid}"
-
-
 class Desired(StrEnum):
     """What the node shall do with the Instance."""
 
@@ -142,8 +137,8 @@ class AssignedSecret(ApiModel):
     """The node's own namespace."""
     name: DnsSubdomain
     """The Secret."""
-    keys: Annotated[list[SecretKey], Field(min_length=1, max_length=32, json_schema_extra=LIST_SET)]
-    """The keys that it may have: user-data, image-… for the image's source, chap-… and ceph-… for Volumes."""
+    keys: Annotated[list[SecretKey], Field(min_length=1, max_length=64, json_schema_extra=LIST_SET)]
+    """The keys that it may have: user-data, image-… for the image's source, chap-…, ceph-… and luks-… for Volumes."""
 
 
 class AssignmentSpec(ApiModel):

@@ -1,4 +1,4 @@
-"""What order and answer say of a Volume at a guest: its limits, its size, and that the domain has it."""
+"""What order and answer say of a Volume at a guest: its secrets, its limits, its size, and that the domain has it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ class Access(StrEnum):
 
     READ_WRITE = "ReadWrite"
     READ_ONLY = "ReadOnly"
+
+
+def chap_key(volume_uid: str) -> str:
+    """Key of the node's Secret that holds the CHAP secret of a Volume's account."""
+    return f"chap-{volume_uid}"
+
+
+def luks_key(volume_uid: str) -> str:
+    """Key of the node's Secret that holds the passphrase of a Volume's data, or of a snapshot's."""
+    return f"luks-{volume_uid}"
 
 
 class AssignedLimits(ApiModel):

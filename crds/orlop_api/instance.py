@@ -23,7 +23,7 @@ from orlop_api.resource import (
     MacAddress,
     Message,
     Metadata,
-    SecretKey,
+    SecretKeyRef,
     list_map,
     rule,
     rules,
@@ -116,15 +116,6 @@ _MOUNT_STAYS = rule(
     "volumeRef and access of an entry are fixed while it is listed: add an entry with another name, or remove"
     " this one first",
 )
-
-
-class SecretKeyRef(ApiModel):
-    """One key of a Secret."""
-
-    name: DnsSubdomain
-    """Name of the Secret."""
-    key: SecretKey
-    """Key within the Secret."""
 
 
 class UserData(ApiModel):

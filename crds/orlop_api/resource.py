@@ -124,6 +124,15 @@ class LocalRef(ApiModel):
     """Name of the object."""
 
 
+class SecretKeyRef(ApiModel):
+    """One key of a Secret."""
+
+    name: DnsSubdomain
+    """Name of the Secret."""
+    key: SecretKey
+    """Key within the Secret."""
+
+
 class ObjectRef(ApiModel):
     """An object of this or, with the right to `use` it, another namespace."""
 

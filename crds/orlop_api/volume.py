@@ -22,6 +22,7 @@ from orlop_api.resource import (
     Metadata,
     ObjectRef,
     ObjectUid,
+    SecretKeyRef,
     list_map,
     rule,
     rules,
@@ -69,6 +70,22 @@ class Restore(ApiModel):
     """Any new value puts the Volume back once more, to the same VolumeSnapshot too."""
 
 
+_ENCRYPTION_STAYS = rule(
+    "has(self.encryption) == has(oldSelf.encryption)"
+    " && (!has(self.encryption) || self.encryption == oldSelf.encryption)",
+    "encryption is immutable: create another Volume, with this one as its source",
+)
+
+
+class VolumeEncryption(ApiModel):
+    """LUKS, by the hypervisor: the guest sees a plain disk, and what is kept of it anywhere is encrypted."""
+
+    secret_ref: SecretKeyRef
+    """The passphrase: a Secret of the same namespace, which whoever creates the Volume may get. 1 to 512 bytes of UTF-8
+    text, taken as they are. Without it nobody can read the data any more, Orlop neither: keep the Secret, unchanged,
+    for as long as the Volume or anything that was made of it."""
+
+
 class VolumeSpec(ApiModel):
     """The device that is wanted."""
 
@@ -95,6 +112,9 @@ class VolumeSpec(ApiModel):
     """The VolumeClass."""
     source: Annotated[VolumeSource, Field(json_schema_extra=rules(_ONE_SOURCE))] | None = None
     """What it begins as; without it, empty. It must be as large as that, at least."""
+    encryption: VolumeEncryption | None = None
+    """How the data is encrypted; not at all when absent. For classes of driver local and shared. A Volume that begins
+    as an encrypted one, or its snapshot, needs the same passphrase."""
     qos: Annotated[QualityOfService, Field(json_schema_extra=LIMITS)] | None = None
     """Limits on what a guest may do with the disk; a change holds at once."""
     restore: Restore | None = None
@@ -198,7 +218,7 @@ class Volume(ApiModel):
     api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
     kind: Literal["Volume"] = "Volume"
     metadata: Metadata = Metadata()
-    spec: Annotated[VolumeSpec, Field(json_schema_extra=rules(_SOURCE_STAYS))]
+    spec: Annotated[VolumeSpec, Field(json_schema_extra=rules(_SOURCE_STAYS, _ENCRYPTION_STAYS))]
     """The device that is wanted."""
     status: VolumeStatus | None = None
     """Where the data is and who uses it."""

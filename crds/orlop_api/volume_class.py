@@ -221,6 +221,12 @@ class IscsiLocation(ApiModel):
     """Who makes the target, where Orlop does."""
 
 
+class Encryption(StrEnum):
+    """How data is encrypted where it is kept."""
+
+    LUKS = "LUKS"
+
+
 class VolumeLocation(ApiModel):
     """Where the data of one Volume is: its class's parameters, resolved once. Exactly one driver's are set."""
 
@@ -236,6 +242,8 @@ class VolumeLocation(ApiModel):
     """An image in a pool of a Ceph cluster."""
     generation: Annotated[int, Field(ge=1, json_schema_extra={"format": "int64"})] | None = None
     """Which restore made the data; absent where none did. Each has a file of its own, so none replaces another's."""
+    encryption: Encryption | None = None
+    """LUKS: what is kept there is encrypted, as the Volume's spec has it. Absent: it is not."""
 
     @property
     def driver(self) -> Driver:

@@ -115,7 +115,7 @@ async def assembled(
         facts = await _facts(settings, me, kind, hypervisor, version)
         capacity = node.capacity(config.node, layout.data)
 
-        makings = Makings(volumes, Origins(images, snapshots).open)
+        makings = Makings(volumes, Origins(images, snapshots).open, credentials.of_volume)
 
         def learn(instance_uid: str, assignment: Assignment | None) -> None:
             agents[0].learn(instance_uid, assignment)

@@ -6,13 +6,19 @@ import base64
 import binascii
 from typing import Protocol
 
+import structlog
+
 from orlop_agent.api.errors import ApiError, NotFoundError
+from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
-from orlop_agent.hypervisor import Hypervisor
-from orlop_agent.volume import iscsi, rbd
-from orlop_api.assignment import AssignedSecret, chap_key
+from orlop_agent.hypervisor import Hypervisor, HypervisorError
+from orlop_agent.volume import iscsi, luks, rbd
+from orlop_api.assignment import AssignedSecret, AssignedVolume
+from orlop_api.attachment import chap_key, luks_key
 from orlop_api.ceph import CEPH_KEY, ceph_key
 from orlop_api.volume_class import VolumeLocation
+
+_log = structlog.get_logger()
 
 
 class Secrets(Protocol):
@@ -65,6 +71,34 @@ class Credentials:
                 raise StepError("CredentialsDamaged", message) from error
             await self._hypervisor.keep_secret("ceph", rbd.secret_name(image.credentials), raw)
             self._ceph[image.credentials] = key.decode()
+
+    async def passphrase(
+        self, uid: str, location: VolumeLocation, secret: AssignedSecret | None, what: str
+    ) -> bytes | None:
+        """Of encrypted data; None for other. StepError: KeyMissing, KeyInvalid."""
+        if location.encryption is None:
+            return None
+        said = f"the passphrase of {what}"
+        return luks.checked(await self.text(secret, luks_key(uid), "KeyMissing", said), said)
+
+    async def of_volume(self, volume: AssignedVolume, secret: AssignedSecret | None) -> bytes | None:
+        """The same for a Volume in an order."""
+        return await self.passphrase(volume.volume_uid, volume.location, secret, f"disk {volume.name}")
+
+    async def hand(self, disk: Disk, passphrase: bytes | None) -> None:
+        """Have the hypervisor open an encrypted disk with it."""
+        if disk.luks is not None and passphrase is not None:
+            await self._hypervisor.keep_secret("volume", disk.luks.secret, passphrase)
+
+    async def forget(self, *disks: Disk) -> None:
+        """QEMU has them open. What cannot be forgotten ends with libvirt's own process, and harms no guest."""
+        for disk in disks:
+            if disk.luks is None:
+                continue
+            try:
+                await self._hypervisor.forget_secret(disk.luks.secret)
+            except HypervisorError as error:
+                _log.warning("secret.kept", secret=disk.luks.secret, error=str(error))
 
     def ceph(self, credentials: str) -> str:
         """The key of a Ceph user, once it was needed. StepError: CredentialsMissing."""

@@ -117,7 +117,7 @@ class Executor:
                 await on.hypervisor.destroy(self._uid)
                 return replace(memory, mine=None, orphan=None)
             case steps.MakeDisk(volume_uid=uid):
-                await on.preparation.begin(self._uid, observed.volume(uid), _order(observed).spec.secret)
+                await on.preparation.begin(self._uid, observed.volume(uid), observed.secret)
                 return memory
             case steps.EndMaking(volume_uid=uid):
                 await on.makings.drop(uid, self._uid)
@@ -134,7 +134,7 @@ class Executor:
                 size = await on.hypervisor.fit_disk(self._uid, target, volume.size_bytes)
                 return outcome.sized(memory, uid, size)
             case steps.GrowData(volume_uid=uid):
-                size = await on.preparation.grow(observed.volume(uid), _order(observed).spec.secret)
+                size = await on.preparation.grow(observed.volume(uid), observed.secret)
                 return outcome.sized(memory, uid, size)
             case steps.DetachDisk(volume_uid=uid):
                 await on.hypervisor.detach_disk(self._uid, uid)
@@ -224,6 +224,7 @@ class Executor:
 
     async def _create(self, observed: Observed) -> Memory:
         await self._on.hypervisor.create_paused(domain_xml(self._domain(observed)))
+        await self._on.preparation.forget_keys(*self._prepared.disks)
         return replace(observed.memory, created=True, prepared=None)
 
     async def _resume(self, observed: Observed) -> Memory:
@@ -233,10 +234,10 @@ class Executor:
         return outcome.not_asked(await self._note_running(observed))
 
     async def _attach(self, observed: Observed, volume_uid: str) -> None:
-        volume = observed.volume(volume_uid)
-        made = await self._on.preparation.volume(self._uid, volume, _order(observed).spec.secret)
+        made = await self._on.preparation.volume(self._uid, observed.volume(volume_uid), observed.secret)
         has = observed.domain.disks if observed.domain is not None else ()
         await self._on.hypervisor.attach_disk(self._uid, added_disk(made, self._on.disk_cache, has))
+        await self._on.preparation.forget_keys(made)
 
     async def _note_running(self, observed: Observed) -> Memory:
         if observed.domain is None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-SecretUsage = Literal["iscsi", "ceph"]
+SecretUsage = Literal["iscsi", "ceph", "volume"]
 """What a secret opens, in libvirt's words (formatsecret.html)."""
 
 
@@ -93,6 +93,8 @@ class Export:
     """Keeps what the guest overwrites meanwhile; gone with the offer."""
     quiesce: bool
     """Whether the guest's agent is asked to freeze its file systems for the moment."""
+    scratch_secret: str | None = None
+    """Where the scratch file is there already, as a qcow2 with LUKS: by what the hypervisor knows its passphrase."""
 
 
 class EndReason(StrEnum):
@@ -160,6 +162,9 @@ class Hypervisor(Protocol):
 
     async def keep_secret(self, usage: SecretUsage, name: str, secret: bytes) -> None:
         """Have a secret at hand, under this name, for disks that name it; not beyond the hypervisor's own life."""
+
+    async def forget_secret(self, name: str) -> None:
+        """Have it no more; what was opened with it stays open."""
 
     async def attach_disk(self, instance_uid: str, xml: str) -> None:
         """Plug a disk in; afterwards the domain has it, whether its guest looks at it or not."""

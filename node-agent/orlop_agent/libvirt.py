@@ -24,7 +24,7 @@ from orlop_agent.domain.build import NAME_PREFIX
 from orlop_agent.domain.disk import alias_of
 from orlop_agent.domain.limits import parameters
 from orlop_agent.domain.live import read_domain
-from orlop_agent.domain.secret import secret_xml
+from orlop_agent.domain.secret import secret_uuid, secret_xml
 from orlop_agent.hypervisor import (
     ConnectionLostError,
     Domain,
@@ -115,6 +115,16 @@ class LibvirtHypervisor:
             made.setValue(secret)
 
         await self._call(keep)
+
+    async def forget_secret(self, name: str) -> None:
+        def forget(connection: Any) -> None:
+            try:
+                connection.secretLookupByUUIDString(secret_uuid(name)).undefine()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_SECRET:
+                    raise
+
+        await self._call(forget)
 
     async def attach_disk(self, instance_uid: str, xml: str) -> None:
         await self._on_domain(

@@ -14,6 +14,7 @@ import libvirt
 import structlog
 
 from orlop_agent.domain.element import element
+from orlop_agent.domain.secret import encryption
 from orlop_agent.hypervisor import DomainDisk, Export, HypervisorError
 
 _AGENT_SECONDS = 5
@@ -31,7 +32,9 @@ def begin(domain: Any, disks: tuple[DomainDisk, ...], export: Export) -> bool:
     _abort(domain)
     frozen = export.quiesce and _freeze(domain)
     try:
-        domain.backupBegin(_description(disks, exported, export), None)
+        # An encrypted scratch file is made by the agent: QEMU would halt its guest while it derives keys.
+        there = 0 if export.scratch_secret is None else libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL
+        domain.backupBegin(_description(disks, exported, export), None, there)
     finally:
         if frozen:
             _thaw(domain)
@@ -82,10 +85,11 @@ def _description(disks: tuple[DomainDisk, ...], exported: DomainDisk, export: Ex
     listed = [
         element("disk", name=disk.target, backup="no") for disk in disks if disk.target != exported.target
     ]
+    sealed = encryption(export.scratch_secret) if export.scratch_secret is not None else None
     offered = element(
         "disk",
         element("driver", type="qcow2"),
-        element("scratch", file=str(export.scratch)),
+        element("scratch", sealed, file=str(export.scratch)),
         name=exported.target,
         backup="yes",
         type="file",

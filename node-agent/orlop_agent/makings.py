@@ -7,7 +7,7 @@ more. Nothing is remembered over a restart: what an order still lists is begun a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -16,10 +16,15 @@ import structlog
 from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import HypervisorError
+from orlop_agent.volume.driver import Tell
 from orlop_agent.volume.drivers import Drivers
-from orlop_api.assignment import AssignedOrigin, AssignedVolume
+from orlop_api.assignment import AssignedOrigin, AssignedSecret, AssignedVolume
 
-Opener = Callable[[AssignedOrigin], AbstractAsyncContextManager[Disk]]
+Opener = Callable[[AssignedOrigin, bytes | None], AbstractAsyncContextManager[Disk]]
+"""Opens what a Volume begins as, with the Volume's passphrase if that is encrypted."""
+
+Passphrase = Callable[[AssignedVolume, AssignedSecret | None], Awaitable[bytes | None]]
+"""Reads a Volume's passphrase, if it has one; StepError."""
 
 AT_ONCE = 0.5
 """Seconds in which most data is made, and nobody has to be told that it is not there yet."""
@@ -30,6 +35,7 @@ _log = structlog.get_logger()
 @dataclass
 class _Making:
     volume: AssignedVolume
+    secret: AssignedSecret | None
     waiting: set[str]
     """Uids of the Instances that it is for."""
     task: asyncio.Task[None] | None = None
@@ -40,7 +46,8 @@ class _Making:
 class Makings:
     """Makings under way, by the uid of their Volume."""
 
-    def __init__(self, drivers: Drivers, origin: Opener) -> None:
+    def __init__(self, drivers: Drivers, origin: Opener, passphrase: Passphrase) -> None:
+        self._passphrase = passphrase
         self._drivers = drivers
         self._origin = origin
         self._makings: dict[str, _Making] = {}
@@ -51,14 +58,19 @@ class Makings:
         """Call `over` with the uid of an Instance when a making ends that it waits for."""
         self._listeners.append(over)
 
-    async def begin(self, volume: AssignedVolume, instance_uid: str) -> None:
-        """Have the data made for the Instance too; only what is made at once is there afterwards."""
-        await asyncio.wait([self._begun(volume, instance_uid)], timeout=AT_ONCE)
+    async def begin(self, volume: AssignedVolume, instance_uid: str, secret: AssignedSecret | None) -> None:
+        """Have the data made for the Instance too; only what is made at once is there afterwards.
 
-    def _begun(self, volume: AssignedVolume, instance_uid: str) -> asyncio.Task[None]:
+        `secret` is the Instance's: a passphrase may be in it.
+        """
+        await asyncio.wait([self._begun(volume, instance_uid, secret)], timeout=AT_ONCE)
+
+    def _begun(
+        self, volume: AssignedVolume, instance_uid: str, secret: AssignedSecret | None
+    ) -> asyncio.Task[None]:
         making = self._makings.get(volume.volume_uid)
         if making is None:
-            making = _Making(volume, set())
+            making = _Making(volume, secret, set())
             self._makings[volume.volume_uid] = making
             making.task = asyncio.create_task(self._run(making), name=f"making of {volume.volume_uid}")
         making.waiting.add(instance_uid)
@@ -66,9 +78,9 @@ class Makings:
             raise AssertionError
         return making.task
 
-    async def made(self, volume: AssignedVolume, instance_uid: str) -> Disk:
+    async def made(self, volume: AssignedVolume, instance_uid: str, secret: AssignedSecret | None) -> Disk:
         """The disk, once the data is there. StepError. Who gives up waiting does not end the making: `drop` does."""
-        task = self._begun(volume, instance_uid)
+        task = self._begun(volume, instance_uid, secret)
         await asyncio.wait([task])
         error = self._failed.get(instance_uid, {}).pop(volume.volume_uid, None)
         if error is not None:
@@ -109,15 +121,21 @@ class Makings:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _make(self, making: _Making, tell: Tell) -> None:
+        passphrase = await self._passphrase(making.volume, making.secret)
+        await self._drivers.ensure(
+            making.volume, lambda origin: self._origin(origin, passphrase), passphrase, tell
+        )
+
     async def _run(self, making: _Making) -> None:
-        volume, uid = making.volume, making.volume.volume_uid
+        uid = making.volume.volume_uid
 
         def tell(percent: float) -> None:
             making.told = f"{percent:.0f} % of what it begins as are copied"
 
         error: StepError | None = None
         try:
-            await self._drivers.ensure(volume, self._origin, tell)
+            await self._make(making, tell)
         except StepError as failed:
             error = failed
         except HypervisorError as failed:

@@ -10,7 +10,7 @@ from orlop_agent.hypervisor import Domain, EndReason, Power
 from orlop_agent.journal import Record
 from orlop_agent.node import VirtualizationType
 from orlop_agent.protocol import DomainMark, Entry, Me, MyStart
-from orlop_api.assignment import AssignedVolume, Assignment
+from orlop_api.assignment import AssignedSecret, AssignedVolume, Assignment
 from orlop_api.condition import Condition
 
 
@@ -135,6 +135,11 @@ class Observed:
         ran = self.record is not None and self.record.ran == mark.start_id
         held = self.domain.power is Power.PAUSED and not ran
         return DomainMark(mark.assignment_uid, mark.epoch, mark.start_id, held)
+
+    @property
+    def secret(self) -> AssignedSecret | None:
+        """Where the order says that secrets are, if it has any."""
+        return self.assignment.spec.secret if self.assignment is not None else None
 
     def volume(self, uid: str) -> AssignedVolume:
         """What the order says of a Volume that it lists."""

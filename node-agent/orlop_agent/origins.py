@@ -34,8 +34,8 @@ class Origins:
         self._snapshots = snapshots
 
     @asynccontextmanager
-    async def open(self, origin: AssignedOrigin) -> AsyncIterator[Disk]:
-        """The disk, for as long as it is read. StepError."""
+    async def open(self, origin: AssignedOrigin, passphrase: bytes | None = None) -> AsyncIterator[Disk]:
+        """The disk, for as long as it is read. StepError: KeyWrong where it is encrypted with another passphrase."""
         if origin.image is not None:
             try:
                 files = await self._images.ensure(origin.image, _unheard)
@@ -47,7 +47,7 @@ class Origins:
             return
         if origin.volume_uid is None or origin.location is None:
             raise StepError("BadOrder", "the order names neither an image nor data to copy", permanent=True)
-        kept = VolumeData(origin.volume_uid, origin.location)
+        kept = VolumeData(origin.volume_uid, origin.location, passphrase)
         async with self._snapshots.reading(kept, quiesce=True) as (disk, _):
             yield disk
 

@@ -217,7 +217,8 @@ class Preparation:
         """One Volume's disk, its data made at its first use, what opens it at hand. StepError."""
         uid = volume.volume_uid
         await self.unlock(volume, secret)
-        disk = await self._makings.made(volume, instance_uid)
+        disk = await self._makings.made(volume, instance_uid, secret)
+        await self._credentials.hand(disk, await self._credentials.of_volume(volume, secret))
         readonly = volume.access is Access.READ_ONLY
         if volume.multi_attach is MultiAttach.ENABLED:
             if disk.format != "raw":
@@ -237,7 +238,7 @@ class Preparation:
     async def begin(self, instance_uid: str, volume: AssignedVolume, secret: AssignedSecret | None) -> None:
         """Have a Volume's data made, beside everything else. StepError."""
         await self.unlock(volume, secret)
-        await self._makings.begin(volume, instance_uid)
+        await self._makings.begin(volume, instance_uid, secret)
 
     async def unlock(self, volume: AssignedVolume, secret: AssignedSecret | None) -> None:
         """Have at hand what opens a Volume, and what it begins as. StepError."""
@@ -248,7 +249,12 @@ class Preparation:
     async def grow(self, volume: AssignedVolume, secret: AssignedSecret | None) -> int:
         """Make a Volume that no guest has as large as the order says; returns its size. StepError."""
         await self._credentials.have(volume.volume_uid, volume.location, secret)
-        return await self._volumes.grow(VolumeData.of(volume), volume.size_bytes)
+        data = VolumeData.of(volume, await self._credentials.of_volume(volume, secret))
+        return await self._volumes.grow(data, volume.size_bytes)
+
+    async def forget_keys(self, *disks: Disk) -> None:
+        """Of encrypted disks, now that QEMU has them."""
+        await self._credentials.forget(*disks)
 
     async def _seed(self, assignment: Assignment) -> Disk:
         spec = assignment.spec

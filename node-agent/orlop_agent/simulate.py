@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 from orlop_agent.domain.disk import read_disk
 from orlop_agent.domain.live import read_domain
+from orlop_agent.domain.secret import secret_uuid
 from orlop_agent.hypervisor import (
     Domain,
     DomainEvent,
@@ -62,6 +63,7 @@ class SimulatedHypervisor:
             raise DomainExistsError(f"domain {mark.instance_uid} exists")
         if self.taps is not None and (missing := _taps(xml) - self.taps):
             raise HypervisorError(f"no device {', '.join(sorted(missing))}")
+        self._open(ET.fromstring(xml))  # noqa: S314 - ours
         self.domains[mark.instance_uid] = made
         self.xml[mark.instance_uid] = xml
         self._leave("create_paused")
@@ -96,9 +98,14 @@ class SimulatedHypervisor:
     async def keep_secret(self, usage: SecretUsage, name: str, secret: bytes) -> None:  # noqa: ARG002 - one of a kind is enough
         self.secrets[name] = secret
 
+    async def forget_secret(self, name: str) -> None:
+        self.secrets.pop(name, None)
+
     async def attach_disk(self, instance_uid: str, xml: str) -> None:
         self._enter("attach_disk", instance_uid)
-        domain, made = self.domains.get(instance_uid), read_disk(ET.fromstring(xml))  # noqa: S314 - ours
+        described = ET.fromstring(xml)  # noqa: S314 - ours
+        domain, made = self.domains.get(instance_uid), read_disk(described)
+        self._open(described)
         if domain is not None:
             if any(made.target == disk.target or made.volume_uid == disk.volume_uid for disk in domain.disks):
                 raise HypervisorError(f"target {made.target} already exists")
@@ -178,6 +185,13 @@ class SimulatedHypervisor:
     def _tell(self, event: DomainEvent) -> None:
         for listener in self._listeners:
             listener(event)
+
+    def _open(self, described: ET.Element) -> None:
+        """Encrypted disks, with the passphrases that are at hand."""
+        known = set(map(secret_uuid, self.secrets))
+        for secret in described.iter("encryption"):
+            if any(named.get("uuid") not in known for named in secret.iterfind("secret")):
+                raise HypervisorError("no secret with matching uuid")
 
     def _enter(self, call: str, instance_uid: str) -> None:
         self.calls.append((call, instance_uid))

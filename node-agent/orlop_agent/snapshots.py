@@ -17,9 +17,11 @@ from orlop_agent.domain.spec import Disk, NbdSocket
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import DomainEvent, Export, Hypervisor, HypervisorError, Moved
 from orlop_agent.paths import Layout
+from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.filedisk import room
+from orlop_agent.volume.luks import QUICK, passing
 from orlop_api.condition import timestamp
 from orlop_api.quantity import rounded
 from orlop_api.snapshot import Consistency, Quiesce
@@ -68,15 +70,18 @@ class Snapshots:
         for leftover in (*self._layout.volumes.glob(f".*{_SCRATCH}"), *self._layout.exports.iterdir()):
             leftover.unlink(missing_ok=True)
 
-    async def take(self, order: StorageOrder) -> Taken:
-        """Keep what the Volume holds now, unless that was done. StepError; another try begins anew."""
+    async def take(self, order: StorageOrder, passphrase: bytes | None = None) -> Taken:
+        """Keep what the Volume holds now, unless that was done. StepError; another try begins anew.
+
+        What is kept of encrypted data is encrypted with the same passphrase.
+        """
         if order.volume_uid is None:
             raise StepError("BadOrder", "the order names no volume", permanent=True)
         driver = self._drivers.of(order.location)
-        kept = VolumeData(order.uid, order.location)
+        kept = VolumeData(order.uid, order.location, passphrase)
         if await driver.exists(kept):
             return _read(await driver.noted(kept))
-        origin = VolumeData(order.volume_uid, order.location)
+        origin = VolumeData(order.volume_uid, order.location, passphrase)
         quiesce = order.quiesce is not Quiesce.NEVER
         async with self.reading(origin, quiesce=quiesce) as (disk, consistency):
             size = await driver.size(origin)
@@ -91,6 +96,8 @@ class Snapshots:
         driver = self._drivers.of(origin.location)
         if not await driver.exists(origin):
             raise StepError("DiskLost", "the data that is to be copied is not where it was", permanent=True)
+        # Out of a guest it could be read without: whoever cannot open what is kept gets no copy of it.
+        await qemu_img.unlock(driver.disk(origin))
         try:
             await self.tidy()
             holder, shareable = await self._holder(origin.uid)
@@ -103,7 +110,7 @@ class Snapshots:
                     consistency = Consistency.CRASH if found.in_use else Consistency.DETACHED
                     yield replace(found.disk, readonly=True), consistency
                 return
-            async with self._offered(holder, origin.uid, quiesce=quiesce) as offered:
+            async with self._offered(holder, origin, quiesce=quiesce) as offered:
                 yield offered
         except HypervisorError as error:
             raise StepError("NotReadable", f"the guest's disk cannot be read now: {error}") from error
@@ -118,15 +125,15 @@ class Snapshots:
 
     @asynccontextmanager
     async def _offered(
-        self, instance_uid: str, volume_uid: str, *, quiesce: bool
+        self, instance_uid: str, origin: VolumeData, *, quiesce: bool
     ) -> AsyncIterator[tuple[Disk, Consistency]]:
         """The disk as it is at this moment, for as long as it is read."""
         socket = self._layout.exports / secrets.token_hex(8)
         export = Export(
-            volume_uid=volume_uid,
+            volume_uid=origin.uid,
             name=_EXPORT,
             socket=socket,
-            scratch=self._layout.volumes / f".{volume_uid}{_SCRATCH}",
+            scratch=self._layout.volumes / f".{origin.uid}{_SCRATCH}",
             quiesce=quiesce,
         )
         free, spare = await asyncio.to_thread(room, self._layout.volumes)
@@ -134,7 +141,7 @@ class Snapshots:
             # The guest would be halted by its next write.
             message = f"the node's data pool has {rounded(free)} free; {rounded(spare)} stay for what machines write"
             raise StepError("DiskFull", message)
-        async with self._reading[instance_uid]:
+        async with self._reading[instance_uid], self._sealed(export, origin) as export:
             begun = asyncio.ensure_future(self._hypervisor.begin_export(instance_uid, export))
             try:
                 frozen = await asyncio.shield(begun)
@@ -148,6 +155,25 @@ class Snapshots:
                 await asyncio.wait([begun])
                 await self._hypervisor.end_export(instance_uid)
                 await asyncio.to_thread(export.scratch.unlink, missing_ok=True)
+
+    @asynccontextmanager
+    async def _sealed(self, export: Export, origin: VolumeData) -> AsyncIterator[Export]:
+        """The scratch file of an encrypted disk, encrypted too: with a passphrase that is forgotten afterwards."""
+        if origin.luks is None:
+            yield export
+            return
+        luks = passing()
+        if luks.passphrase is None:
+            raise AssertionError
+        await asyncio.to_thread(export.scratch.unlink, missing_ok=True)
+        try:
+            size = await self._drivers.of(origin.location).size(origin)
+            await qemu_img.create(export.scratch, size, sealed=luks, milliseconds=QUICK)
+            await self._hypervisor.keep_secret("volume", luks.secret, luks.passphrase)
+            yield replace(export, scratch_secret=luks.secret)
+        finally:
+            await asyncio.to_thread(export.scratch.unlink, missing_ok=True)
+            await self._hypervisor.forget_secret(luks.secret)
 
     @asynccontextmanager
     async def _giving_way(self, instance_uid: str) -> AsyncIterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import structlog
 
@@ -12,10 +13,11 @@ from orlop_agent.api import backoff
 from orlop_agent.credentials import Credentials
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import HypervisorError
+from orlop_agent.makings import Opener
 from orlop_agent.snapshots import Snapshots
 from orlop_agent.standing import Standing
 from orlop_agent.volume.driver import VolumeData
-from orlop_agent.volume.drivers import Drivers, Opened
+from orlop_agent.volume.drivers import Drivers
 from orlop_api.storage import Found, StorageAction, StorageOrder, StorageReport, StorageState
 
 _LONGEST = 60.0
@@ -31,7 +33,7 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
         self,
         volumes: Drivers,
         snapshots: Snapshots,
-        opened: Opened,
+        opened: Opener,
         in_use: Callable[[], set[tuple[str, int | None]]],
         credentials: Credentials,
     ) -> None:
@@ -112,12 +114,17 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
                 size = await self._volumes.create(data, order.size_bytes or 0)
                 return done.model_copy(update={"size_bytes": size})
             case StorageAction.EXPAND:
+                data = replace(data, passphrase=await self._passphrase(order))
                 size = await self._volumes.grow(data, order.size_bytes or 0)
                 return done.model_copy(update={"size_bytes": size})
             case StorageAction.RESTORE:
                 if order.origin is None:
                     raise StepError("BadOrder", "the order does not say what it begins as", permanent=True)
-                size = await self._volumes.restore(data, order.origin, self._opened, order.size_bytes or 0)
+                passphrase = await self._passphrase(order)
+                data = replace(data, passphrase=passphrase)
+                size = await self._volumes.restore(
+                    data, order.origin, lambda begins: self._opened(begins, passphrase), order.size_bytes or 0
+                )
                 return done.model_copy(update={"size_bytes": size})
             case StorageAction.DISCARD:
                 await self._volumes.discard(data)
@@ -127,8 +134,11 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
                 found = Found.ABSENT if there is None else Found.PRESENT
                 return done.model_copy(update={"size_bytes": there, "found": found})
             case StorageAction.SNAPSHOT:
-                taken = await self._snapshots.take(order)
+                taken = await self._snapshots.take(order, await self._passphrase(order))
                 return done.model_copy(update=taken.model_dump())
+
+    async def _passphrase(self, order: StorageOrder) -> bytes | None:
+        return await self._credentials.passphrase(order.uid, order.location, order.secret, "the volume")
 
 
 def _report(order: StorageOrder, state: StorageState, reason: str = "", message: str = "") -> StorageReport:

@@ -15,8 +15,8 @@ from orlop_operator.cluster import Cluster
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, HYPERVISOR, INSTANCE, NETWORK, PORT, VOLUME, Kind, M
 from orlop_operator.reconcile.effects import Delete, Effect, Patch, Plan, Remove
 from orlop_operator.reconcile.imports import IMPORT, PREPULL, secret_name
-from orlop_operator.reconcile.instance.end import secret_path
 from orlop_operator.reconcile.location import holders
+from orlop_operator.reconcile.node_secret import secret_path
 from orlop_operator.store import Key, Store
 
 COPY_LASTS = timedelta(minutes=10)

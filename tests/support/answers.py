@@ -32,3 +32,15 @@ def imported(order: Body, scripted: dict[str, Body]) -> Body:
     }
     head = {"imageUID": order["imageUID"], "generation": order.get("generation", 0), "retry": "Useful"}
     return head | {"reason": "", "message": ""} | scripted.get(order["source"]["http"]["url"], good)
+
+
+def locked(order: Body) -> Body:
+    """The condition that says that a Volume of the order cannot be opened."""
+    return {
+        "type": "VolumesReady",
+        "status": "False",
+        "reason": "KeyWrong",
+        "message": "the passphrase does not open it",
+        "observedGeneration": order["metadata"]["generation"],
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from orlop_agent.domain.spec import Disk, IscsiUnit, RbdImage
-from orlop_agent.volume.qemu_img import CHAP, operand
+from orlop_agent.volume.luks import objects
+from orlop_agent.volume.qemu_img import CHAP, layer, opened
 from support.ceph import KEY
 from support.targets import PASSWORD
 
@@ -27,11 +28,11 @@ async def qemu_io(disk: Disk, *commands: str, discard: bool = False) -> str:
             "qemu-io",
             "-d",
             "unmap" if discard else "ignore",
-            *_secret(disk),
+            *_secrets(disk),
             "-f",
-            disk.format,
+            layer(disk),
             *script,
-            operand(disk.source),
+            opened(disk),
         ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -42,8 +43,11 @@ async def qemu_io(disk: Disk, *commands: str, discard: bool = False) -> str:
     return said
 
 
-def _secret(disk: Disk) -> tuple[str, ...]:
+def _secrets(disk: Disk) -> tuple[str, ...]:
     """What opens it, as libvirt would hand it over."""
+    if disk.luks is not None:
+        [(name, given)] = objects(disk.luks).items()
+        return ("--object", f"secret,id={name},format=base64,data={given}")
     match disk.source:
         case IscsiUnit(account=str()):
             return ("--object", f"secret,id={CHAP},data={PASSWORD}")
@@ -68,14 +72,14 @@ async def held(disk: Disk) -> AsyncIterator[Callable[..., Awaitable[None]]]:
 
     RefusedError where QEMU does not let it.
     """
-    file = operand(disk.source).replace(",", ",,")
-    drive = f"if=none,id=held,format={disk.format},readonly={'on' if disk.readonly else 'off'},file={file}"
+    file = opened(disk).replace(",", ",,")
+    drive = f"if=none,id=held,format={layer(disk)},readonly={'on' if disk.readonly else 'off'},file={file}"
     if disk.cache is not None:
         drive = f"cache={disk.cache},{drive}"
     device = f"virtio-blk-pci,drive=held,share-rw={'on' if disk.shareable else 'off'}"
     process = await asyncio.create_subprocess_exec(
         *("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-accel", "tcg", "-qmp", "stdio"),
-        *_secret(disk),
+        *_secrets(disk),
         *("-drive", drive, "-device", device),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

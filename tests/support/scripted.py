@@ -16,7 +16,7 @@ from uuid import uuid4
 import aiohttp
 
 from orlop_agent.api.sockets import Sockets
-from support.answers import imported, stored
+from support.answers import imported, locked, stored
 from support.apiserver import ApiServer
 from support.rest import User
 
@@ -145,6 +145,7 @@ class ScriptedAgent:
         self.volumes: set[str] = set()  # uids of those whose files exist
         self.mute: set[str] = set()  # names of Instances of whose Volumes it does not say that they have data
         self.clinging: set[str] = set()  # uids of Volumes that guests hold on to, and that do not grow
+        self.locked: set[str] = set()  # names of Instances with a Volume whose passphrase it has wrong
         self.address = f"192.0.2.{1 + sum(node.encode()) % 250}"
         self.beating = True
 
@@ -239,6 +240,7 @@ class ScriptedAgent:
     async def _run(self, order: Body, uid: str) -> None:
         sizes = {v["volumeUID"]: v["sizeBytes"] for v in order["spec"].get("volumes", [])}
         self.volumes |= sizes.keys()
+        is_locked = order["spec"]["instance"]["name"] in self.locked
         await self._answer(
             order,
             "Running",
@@ -252,6 +254,7 @@ class ScriptedAgent:
             domainUUID=uid,
             virtualizationType="qemu",
             observedGeneration=order["metadata"]["generation"],
+            conditions=[locked(order)] if is_locked else [],
         )
 
     async def _answer(self, order: Body, state: str, **fields: Any) -> Body:

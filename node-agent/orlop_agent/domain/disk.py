@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from xml.etree import ElementTree as ET
 
-from orlop_agent.domain import limits
+from orlop_agent.domain import limits, secret
 from orlop_agent.domain.element import Node, element
 from orlop_agent.domain.spec import Disk, DiskFile, IscsiUnit, NbdExport, NbdSocket, RbdImage
 from orlop_agent.hypervisor import DomainDisk
@@ -26,7 +26,7 @@ def disk(index: int, made_of: Disk, cache: str, *, boot: int | None) -> Node:
             cache=made_of.cache or cache,
             # A full pool halts the guest instead of handing it errors that would break its file system.
             error_policy=None if made_of.readonly else "enospace",
-            discard=None if made_of.readonly else "unmap",
+            discard=None if made_of.readonly else "ignore" if made_of.reserved else "unmap",
         ),
         _source(made_of),
         _backing(made_of),
@@ -72,14 +72,14 @@ def alias_of(volume_uid: str) -> str:
 def _source(made_of: Disk) -> Node:
     match made_of.source:
         case DiskFile(path):
-            return element("source", file=str(path))
+            return element("source", _encryption(made_of), file=str(path))
         case NbdExport(host, port, export):
             return element("source", element("host", name=host, port=str(port)), protocol="nbd", name=export)
-        case IscsiUnit(host, port, target, lun, account, secret):
+        case IscsiUnit(host, port, target, lun, account, chap):
             return element(
                 "source",
                 element("host", name=host, port=str(port)),
-                element("auth", element("secret", type="iscsi", usage=secret), username=account)
+                element("auth", element("secret", type="iscsi", usage=chap), username=account)
                 if account is not None
                 else None,
                 protocol="iscsi",
@@ -98,6 +98,11 @@ def _source(made_of: Disk) -> Node:
         case NbdSocket(socket, export):
             where = element("host", transport="unix", socket=str(socket))
             return element("source", where, protocol="nbd", name=export)
+
+
+def _encryption(made_of: Disk) -> Node | None:
+    """By the secret's uuid: that is all that a domain's description ever says of it."""
+    return None if made_of.luks is None else secret.encryption(made_of.luks.secret)
 
 
 def _backing(made_of: Disk) -> Node:

@@ -76,6 +76,16 @@ DiskSource = DiskFile | NbdExport | IscsiUnit | RbdImage | NbdSocket
 
 
 @dataclass(frozen=True, slots=True)
+class Luks:
+    """That a disk is encrypted: inside of a qcow2, or around the bytes of a raw disk. QEMU does it."""
+
+    secret: str
+    """By what libvirt knows the passphrase."""
+    passphrase: bytes | None = field(default=None, repr=False)
+    """For programs of this node; None where nothing is to be opened."""
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """One disk, virtio unless it is a disc.
 
@@ -96,6 +106,10 @@ class Disk:
     """QEMU's cache mode, where it is another than that of the node's data pool."""
     shareable: bool = False
     """Whether other domains may have it too, and write to it."""
+    luks: Luks | None = None
+    """None where it is not encrypted."""
+    reserved: bool = False
+    """Its room was reserved, and stays so: what a guest discards is not given back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from orlop_agent.domain.spec import Disk
+from orlop_agent.domain.spec import Disk, Luks
+from orlop_agent.volume.luks import secret_name
 from orlop_api.assignment import AssignedVolume
 from orlop_api.volume_class import VolumeLocation
 
@@ -22,11 +23,18 @@ class VolumeData:
     uid: str
     """The Volume's uid (or a snapshot's): all that a driver makes names of."""
     location: VolumeLocation
+    passphrase: bytes | None = field(default=None, repr=False, compare=False)
+    """Of encrypted data, for whoever makes, copies or grows it; None where it is only looked at."""
 
     @classmethod
-    def of(cls, volume: AssignedVolume) -> VolumeData:
+    def of(cls, volume: AssignedVolume, passphrase: bytes | None = None) -> VolumeData:
         """The data of a Volume in an order."""
-        return cls(volume.volume_uid, volume.location)
+        return cls(volume.volume_uid, volume.location, passphrase)
+
+    @property
+    def luks(self) -> Luks | None:
+        """How it is encrypted; None where it is not."""
+        return Luks(secret_name(self.uid), self.passphrase) if self.location.encryption else None
 
 
 Tell = Callable[[float], None]
@@ -50,7 +58,8 @@ class Origin:
 class VolumeDriver(Protocol):
     """Keeps the data of Volumes. Every call may be repeated, and ended at any moment; all raise StepError.
 
-    Data is there as a whole or not at all, and what it holds is changed by guests only.
+    Data is there as a whole or not at all, and what it holds is changed by guests only. Zeros are noise where
+    encrypted bytes are kept without a record of which were ever written: in raw disks, and where room is reserved.
     """
 
     def disk(self, data: VolumeData) -> Disk:

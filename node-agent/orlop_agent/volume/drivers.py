@@ -10,12 +10,17 @@ import structlog
 
 from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
+from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import Tell, VolumeData, VolumeDriver, unheard
 from orlop_api.assignment import AssignedOrigin, AssignedVolume
 from orlop_api.volume_class import Driver, VolumeLocation
 
 Opened = Callable[[AssignedOrigin], AbstractAsyncContextManager[Disk]]
 """Opens what data begins as, for a copy."""
+
+ENCRYPTS = frozenset({Driver.LOCAL, Driver.SHARED})
+"""What Orlop makes itself as a file: elsewhere it would write over what somebody else put there."""
+
 _log = structlog.get_logger()
 
 
@@ -27,19 +32,30 @@ class Drivers:
         self._there: set[str] = set()
 
     def of(self, location: VolumeLocation) -> VolumeDriver:
-        """Who keeps what is there."""
+        """Who keeps what is there. StepError where that one cannot keep it encrypted."""
+        if location.encryption is not None and location.driver not in ENCRYPTS:
+            message = "volumes of classes of driver local and shared can be encrypted, and no others"
+            raise StepError("NotSupported", message, permanent=True)
         return self._drivers[location.driver]
 
     def disk(self, volume: AssignedVolume) -> Disk:
         """What QEMU opens; nothing is looked at."""
         return self.of(volume.location).disk(VolumeData.of(volume))
 
-    async def ensure(self, volume: AssignedVolume, origin: Opened, tell: Tell = unheard) -> Disk:
+    async def ensure(
+        self,
+        volume: AssignedVolume,
+        origin: Opened,
+        passphrase: bytes | None = None,
+        tell: Tell = unheard,
+    ) -> Disk:
         """The disk of a Volume, its data made at its first use: empty, or as what it begins as.
 
-        Raises StepError: DiskLost where the data was there once and is not now; it is never made anew.
+        Raises StepError: DiskLost where the data was there once and is not now; it is never made anew. KeyWrong where
+        the passphrase does not open it.
         """
-        data, driver = VolumeData.of(volume), self.of(volume.location)
+        data, driver = VolumeData.of(volume, passphrase), self.of(volume.location)
+        to_unlock = data.luks is not None and await driver.exists(data)
         if volume.created == "Created" and not await driver.exists(data):
             raise StepError(
                 "DiskLost",
@@ -51,6 +67,8 @@ class Drivers:
         elif not await driver.exists(data):
             async with origin(volume.origin) as disk:
                 await driver.copy_from(data, disk, volume.size_bytes, tell)
+        if to_unlock:
+            await qemu_img.unlock(driver.disk(data))
         self._there.add(data.uid)
         return driver.disk(data)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orlop_agent import durable
-from orlop_agent.domain.spec import Disk, DiskFile
+from orlop_agent.domain.spec import Disk, DiskFile, Luks
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import Tell, unheard
@@ -36,11 +36,16 @@ class FileDisk:
     """How QEMU shall cache it, where that is another way than in the node's data pool."""
     in_thread: InThread = asyncio.to_thread
     """Where calls are made that the file system may keep waiting."""
+    luks: Luks | None = None
+    """None where it is not encrypted."""
 
     @property
     def disk(self) -> Disk:
         """What QEMU opens."""
-        return Disk(DiskFile(self.path), self.format.value, cache=self.cache)
+        reserved = self.preallocation in _RESERVES
+        return Disk(
+            DiskFile(self.path), self.format.value, cache=self.cache, luks=self.luks, reserved=reserved
+        )
 
     async def exists(self) -> bool:
         """Whether it is there; what is no regular file is never opened."""
@@ -57,7 +62,8 @@ class FileDisk:
 
         async def make(aside: Path) -> None:
             preallocation = self.preallocation.value.lower()
-            await qemu_img.create(aside, size, form=self.format.value, preallocation=preallocation)
+            form = self.format.value
+            await qemu_img.create(aside, size, form=form, preallocation=preallocation, sealed=self.luks)
 
         if not await self.exists():
             await make_once(self.path, make, self.in_thread)
@@ -66,6 +72,7 @@ class FileDisk:
         """Make it as a copy that stands alone, unless it is there."""
 
         async def make(aside: Path) -> None:
+            made = Disk(DiskFile(aside), self.format.value, luks=self.luks)
             had = await qemu_img.virtual_size(origin)
             if had > size:
                 raise StepError(
@@ -76,17 +83,21 @@ class FileDisk:
             if not await self._share(origin, aside):
                 await self._room_for(origin)
                 preallocation = self.preallocation.value.lower()
-                form = self.format.value
-                await qemu_img.convert(origin, aside, form, had, preallocation=preallocation, tell=tell)
+                await qemu_img.convert(origin, made, had, preallocation=preallocation, tell=tell)
             if had < size:
-                await qemu_img.resize(Disk(DiskFile(aside), self.format.value), size)
+                await qemu_img.resize(made, size)
 
         if not await self.exists():
             await make_once(self.path, make, self.in_thread)
 
     async def _share(self, origin: Disk, aside: Path) -> bool:
-        """Copy without copying, where that gives what the class promises."""
+        """Copy without copying, where that gives what the class promises.
+
+        What is shared is encrypted as the origin is: with the same passphrase, as whoever opened the origin made sure.
+        """
         if origin.base is not None or origin.format != self.format.value or self.preallocation in _RESERVES:
+            return False
+        if (origin.luks is None) is not (self.luks is None):
             return False
         match origin.source:
             case DiskFile(path):

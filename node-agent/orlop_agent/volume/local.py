@@ -64,4 +64,4 @@ class LocalVolumes:
     def _file(self, data: VolumeData) -> FileDisk:
         kept = data.location.local or LocalParameters()
         path = self._directory / file_name(data.uid, kept.format.value, data.location.generation)
-        return FileDisk(path, kept.format, kept.preallocation)
+        return FileDisk(path, kept.format, kept.preallocation, luks=data.luks)

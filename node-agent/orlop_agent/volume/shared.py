@@ -71,7 +71,8 @@ class SharedVolumes:
         kept = _kept(data)
         pool, cache = self._pools.place(kept.pool, kept.pool_id)
         path = pool / _VOLUMES / file_name(data.uid, kept.format.value, data.location.generation)
-        return FileDisk(path, kept.format, kept.preallocation, cache, partial(self._pools.ask, kept.pool))
+        ask = partial(self._pools.ask, kept.pool)
+        return FileDisk(path, kept.format, kept.preallocation, cache, ask, data.luks)
 
 
 def _make(directory: Path) -> None:

@@ -25,7 +25,7 @@ from orlop_operator.reconcile.effects import (
     Remove,
     Report,
 )
-from orlop_operator.reconcile.instance.end import secrets_path
+from orlop_operator.reconcile.node_secret import secrets_path
 from orlop_operator.reconcile.storage import over
 
 LAPSE = 40.0

@@ -11,8 +11,8 @@ from orlop_api.image import Image, KernelFile
 from orlop_api.source import OrderedFile
 from orlop_operator.kinds import HYPERVISOR
 from orlop_operator.reconcile.effects import Ask, CopySecret, Effect, Patch, Question, Remove
-from orlop_operator.reconcile.instance.end import secret_path
 from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.reconcile.node_secret import Secrets, secret_path
 from orlop_operator.reconcile.rights import may_log_in
 from orlop_operator.reconcile.source import credentials, located, located_file
 
@@ -23,7 +23,7 @@ IMPORT, PREPULL = "import", "prepull"
 class Logins:
     """What this look has found out about what sources ask for."""
 
-    secrets: Mapping[tuple[str, str], Blocker | None] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=dict)
     """Namespace and name of what was put where a node reads it, and why it could not be."""
     answers: Mapping[Question, bool] = field(default_factory=dict)
     """What the authorizer said lately."""

@@ -13,6 +13,7 @@ from orlop_api.hypervisor import Hypervisor
 from orlop_api.volume import Attachment, Volume
 from orlop_api.volume_class import (
     Driver,
+    Encryption,
     IscsiLocation,
     LocalParameters,
     MultiAttach,
@@ -64,9 +65,17 @@ def needed_pool(volume: Volume, volume_class: VolumeClass) -> PoolNeed | None:
 
 def locate(volume: Volume, volume_class: VolumeClass, host: Hypervisor | None) -> VolumeLocation | None:
     """Where an Instance on this node finds the data; None where the node does not have the pool."""
-    where, spec = pinned(volume), volume_class.spec
+    where = pinned(volume)
     if where is not None:
         return where if reaches(host, where) else None
+    resolved = _resolved(volume, volume_class, host)
+    if resolved is None or volume.spec.encryption is None:
+        return resolved
+    return resolved.model_copy(update={"encryption": Encryption.LUKS})
+
+
+def _resolved(volume: Volume, volume_class: VolumeClass, host: Hypervisor | None) -> VolumeLocation | None:
+    spec = volume_class.spec
     if spec.shared is not None:
         pool_id = pools(host).get(spec.shared.pool)
         if pool_id is None:

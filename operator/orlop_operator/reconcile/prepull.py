@@ -13,8 +13,8 @@ from orlop_api.peer import ImagePeer
 from orlop_operator.kinds import HYPERVISOR
 from orlop_operator.reconcile.effects import Ask, CopySecret, Effect, Patch, Remove
 from orlop_operator.reconcile.imports import PREPULL, Logins, login, secret_of
-from orlop_operator.reconcile.instance.end import secret_path
 from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.reconcile.node_secret import secret_path
 from orlop_operator.reconcile.rights import may_log_in
 
 LONGEST = 64

@@ -10,7 +10,7 @@ deletes nothing that counts (docs/adr/0016-restore-in-place.md).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from orlop_api.assignment import AssignedOrigin
@@ -24,9 +24,11 @@ from orlop_api.volume_class import VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.conditions import true
 from orlop_operator.reconcile.effects import Body, Patch, Plan
+from orlop_operator.reconcile.encryption import asking, keyed
 from orlop_operator.reconcile.existence import created
-from orlop_operator.reconcile.instance.facts import named
+from orlop_operator.reconcile.instance.facts import Blocker, named
 from orlop_operator.reconcile.location import who_has
+from orlop_operator.reconcile.node_secret import Secrets
 from orlop_operator.reconcile.storage import FULL_AGAIN, giving, pool_changed, storage_report, why
 
 TYPE = "Restoring"
@@ -45,6 +47,8 @@ class RestoreFacts:
     """What spec.restore names."""
     read_by: str = ""
     """Who is to copy what the Volume holds now; empty where nobody is."""
+    secrets: Secrets = field(default_factory=dict)
+    """What was put where a node reads it in this look, and why it could not be."""
 
 
 def is_due(volume: Volume) -> bool:
@@ -157,7 +161,7 @@ def _carry_out(facts: RestoreFacts, claim: Restoring, where: VolumeLocation) -> 
     name = host.metadata.name
     if where.local is not None and pool_changed(host, status.pool_id):
         return true(TYPE, "PoolChanged", f"{name} has another data pool now than the one with its data")
-    order = StorageOrder(
+    wanted = StorageOrder(
         uid=volume.metadata.uid,
         action=StorageAction.RESTORE,
         location=_at(where, claim.generation),
@@ -165,7 +169,10 @@ def _carry_out(facts: RestoreFacts, claim: Restoring, where: VolumeLocation) -> 
         size_bytes=claim.size_bytes,
         origin=AssignedOrigin(volume_uid=claim.snapshot_uid, location=claim.location),
     )
-    ask = giving(host, order, {})
+    order = keyed(host, wanted, volume)
+    ask = asking(host, order, volume, facts.secrets)
+    if isinstance(ask, Blocker):
+        return true(TYPE, ask.reason, f"{name} cannot put it back to VolumeSnapshot {what}: {ask.message}")
     if ask is not None:
         return ask
     report = storage_report(host, order)

@@ -16,8 +16,9 @@ from orlop_api.volume_class import VolumeLocation
 from orlop_operator.kinds import VOLUME_SNAPSHOT
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Plan, Report
+from orlop_operator.reconcile.encryption import KEY_AGAIN, asking, in_trouble, keyed
 from orlop_operator.reconcile.existence import created
-from orlop_operator.reconcile.instance.facts import named
+from orlop_operator.reconcile.instance.facts import Blocker, named
 from orlop_operator.reconcile.location import (
     anywhere,
     carrier,
@@ -27,16 +28,16 @@ from orlop_operator.reconcile.location import (
     takes_several,
     who_has,
 )
+from orlop_operator.reconcile.node_secret import Secrets
 from orlop_operator.reconcile.restore import comes_first
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
-    Secrets,
     giving,
     pool_changed,
     storage_order,
     storage_report,
+    taken_back,
     why,
-    without_order,
 )
 
 
@@ -51,6 +52,7 @@ class SnapshotFacts:
     copied_by: str = ""
     """Who is to read it before it goes: `Instance demo/web`; empty where nobody is."""
     secrets: Secrets = field(default_factory=dict)
+    """What was put where a node reads it in this look, and why it could not be."""
 
 
 def plan_snapshot(facts: SnapshotFacts) -> Plan:
@@ -61,15 +63,15 @@ def plan_snapshot(facts: SnapshotFacts) -> Plan:
     host = _ordered(facts)
     if kept(snapshot) or _stalled(snapshot):
         # It says what the node said, so the order has served.
-        return Plan((without_order(host, snapshot.metadata.uid),)) if host is not None else Plan()
+        return Plan(taken_back(host, snapshot.metadata.uid)) if host is not None else Plan()
     if host is None:
         return _order(facts)
     order = storage_order(host, snapshot.metadata.uid)
     report = storage_report(host, order) if order is not None else None
     if order is None or report is None or report.state is StorageState.PENDING:
         if _misplaced(facts, host):
-            return Plan((without_order(host, snapshot.metadata.uid),))
-        return _say(facts, _taking(host, report))
+            return Plan(taken_back(host, snapshot.metadata.uid))
+        return _wait(facts, host, order, report)
     if report.state is StorageState.DONE:
         return _say(facts, true("Ready", "Taken", "it is kept"), _pins(facts, host, order, report))
     return _say(facts, false("Ready", report.reason or "SnapshotFailed", report.message), stalled=True)
@@ -118,7 +120,25 @@ def _order(facts: SnapshotFacts) -> Plan:
         volume_uid=volume.metadata.uid,
         quiesce=snapshot.spec.quiesce,
     )
-    return giving(host, order, facts.secrets) or Plan()
+    return _ask(facts, host, keyed(host, order, volume), volume) or Plan()
+
+
+def _ask(facts: SnapshotFacts, host: Hypervisor, order: StorageOrder, volume: Volume) -> Plan | None:
+    """Give the order, what it needs before it; None where it is given."""
+    ask = asking(host, order, volume, facts.secrets)
+    if isinstance(ask, Blocker):
+        return Plan(_say(facts, false("Ready", ask.reason, ask.message)).effects, KEY_AGAIN)
+    return ask
+
+
+def _wait(
+    facts: SnapshotFacts, host: Hypervisor, order: StorageOrder | None, report: StorageReport | None
+) -> Plan:
+    """Say how far the node is; where it cannot open the Volume, give it the present passphrase."""
+    if order is None or facts.volume is None or not in_trouble(report):
+        return _say(facts, _taking(host, report))
+    ask = _ask(facts, host, order, facts.volume)
+    return ask or Plan(_say(facts, _taking(host, report)).effects, KEY_AGAIN)
 
 
 def _misplaced(facts: SnapshotFacts, host: Hypervisor) -> bool:

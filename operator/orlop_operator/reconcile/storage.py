@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from orlop_api.assignment import AssignedSecret
 from orlop_api.ceph import CEPH_KEY, ceph_key
@@ -10,11 +10,9 @@ from orlop_api.claim import CLAIM_NAMESPACE as SYSTEM_NAMESPACE
 from orlop_api.hypervisor import Hypervisor, node_namespace
 from orlop_api.storage import STORAGE_ORDERS, StorageOrder, StorageReport, StorageState
 from orlop_operator.kinds import HYPERVISOR
-from orlop_operator.reconcile.effects import Copied, CopySecret, Patch, Plan
-from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.reconcile.effects import Copied, CopySecret, Effect, Patch, Plan, Remove
+from orlop_operator.reconcile.node_secret import Secrets, secret_path
 
-Secrets = Mapping[tuple[str, str], Blocker | None]
-"""Namespace and name of what was put where a node reads it in this look, and why it could not be."""
 _KEYLESS = frozenset({"CredentialsMissing", "CredentialsDamaged", "CredentialsRefused"})
 FULL_AGAIN = 10.0
 """Seconds after which a node that has too many orders is looked at again."""
@@ -50,21 +48,19 @@ def giving(host: Hypervisor, order: StorageOrder, secrets: Secrets) -> Plan | No
     What opens the data is put there before, and again when the node says that it cannot use it. A node that has too
     many orders already is looked at again.
     """
-    copy = _key(host, order)
+    copy, older = _key(host, order), storage_order(host, order.uid)
     asked = order.model_copy(update={"secret": _secret(copy)}) if copy is not None else order
-    given = storage_order(host, order.uid) == asked
     if copy is not None and (copy.namespace, copy.name) not in secrets:
         report = storage_report(host, order)
-        if not given or (report is not None and report.reason in _KEYLESS):
+        if older != asked or (report is not None and report.reason in _KEYLESS):
             return Plan((copy,))
-    if given:
+    if older == asked:
         return None
     others = [known for known in host.spec.storage if known.uid != order.uid]
-    return (
-        Plan(again_after=FULL_AGAIN)
-        if len(others) >= STORAGE_ORDERS
-        else Plan((_storage(host, [*others, asked]),))
-    )
+    if len(others) >= STORAGE_ORDERS:
+        return Plan(again_after=FULL_AGAIN)
+    unread = _unread([older]) if older is not None and asked.secret is None else ()
+    return Plan((_storage(host, [*others, asked]), *unread))
 
 
 def why(report: StorageReport | None) -> str:
@@ -72,9 +68,15 @@ def why(report: StorageReport | None) -> str:
     return f": {report.message}" if report is not None and report.message else ""
 
 
-def without_order(host: Hypervisor, uid: str) -> Patch[Hypervisor]:
-    """Take it back."""
-    return _storage(host, [known for known in host.spec.storage if known.uid != uid])
+def taken_back(host: Hypervisor, uid: str) -> tuple[Effect, ...]:
+    """Ask for it no more, and let the node read no more of what it needed for it."""
+    kept = [known for known in host.spec.storage if known.uid != uid]
+    return (_storage(host, kept), *_unread(known for known in host.spec.storage if known.uid == uid))
+
+
+def _unread(orders: Iterable[StorageOrder]) -> tuple[Remove, ...]:
+    secrets = [order.secret for order in orders if order.secret is not None]
+    return tuple(Remove(secret_path(secret.namespace, secret.name)) for secret in secrets)
 
 
 def _storage(host: Hypervisor, orders: list[StorageOrder]) -> Patch[Hypervisor]:

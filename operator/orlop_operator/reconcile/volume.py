@@ -17,8 +17,10 @@ from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile import restore
 from orlop_operator.reconcile.conditions import false, true
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
+from orlop_operator.reconcile.encryption import KEY_AGAIN, asking, in_trouble, keyed, refusal
 from orlop_operator.reconcile.existence import CREATED, created, is_unsettled
-from orlop_operator.reconcile.instance.facts import named
+from orlop_operator.reconcile.growth import expansion, growth
+from orlop_operator.reconcile.instance.facts import Blocker, named
 from orlop_operator.reconcile.location import (
     anywhere,
     holders,
@@ -35,8 +37,8 @@ from orlop_operator.reconcile.storage import (
     pool_changed,
     storage_order,
     storage_report,
+    taken_back,
     why,
-    without_order,
 )
 from orlop_operator.reconcile.volume_status import VolumeFacts, keep_truth, say
 
@@ -59,7 +61,7 @@ def plan_volume(facts: VolumeFacts) -> Plan:
         gone: Body = {"leftovers": [*volume.status.leftovers, *late]}
         return Plan((Patch(VOLUME, volume, {"status": gone}, "status"),))
     if facts.others:
-        return Plan(tuple(without_order(host, volume.metadata.uid) for host in facts.others))
+        return Plan(tuple(one for host in facts.others for one in taken_back(host, volume.metadata.uid)))
     if volume.metadata.deleting:
         return _end(facts)
     if created(volume) and restore.is_unfinished(volume):
@@ -71,6 +73,9 @@ def plan_volume(facts: VolumeFacts) -> Plan:
     if facts.volume_class is None:
         name = named("VolumeClass", "", volume.spec.class_name)
         return say(facts, false("Ready", "VolumeClassNotFound", f"{name} does not exist"))
+    refused = refusal(volume, facts.volume_class)
+    if refused is not None:
+        return say(facts, false("Ready", "NotSupported", refused))
     if maker(volume, facts.volume_class) is not None:
         return _make(facts, facts.volume_class) if volume.spec.source is None else say(facts, _TOO_MUCH)
     if is_replaced(volume, facts.origin_uid):
@@ -147,7 +152,7 @@ def _kept(facts: VolumeFacts, restoring: Condition | None = None) -> Plan:
         return _with_taken_back(facts, say(facts, CREATED, capacity, restoring))
     if not free:
         # Whoever has it makes it grow, running or not.
-        told = None if size is None else true(RESIZING, *_growth(facts, size))
+        told = None if size is None else true(RESIZING, *growth(volume, size))
         return _with_taken_back(facts, say(facts, CREATED, capacity, told, restoring))
     return _expand(facts, size)
 
@@ -155,7 +160,12 @@ def _kept(facts: VolumeFacts, restoring: Condition | None = None) -> Plan:
 def _restored(facts: VolumeFacts) -> Plan:
     """The data exists, and something of a restore is due, which may come before all else."""
     asked = restore.RestoreFacts(
-        facts.volume, facts.now, facts.hypervisor, facts.snapshot, read_by=facts.copied_by
+        facts.volume,
+        facts.now,
+        facts.hypervisor,
+        facts.snapshot,
+        read_by=facts.copied_by,
+        secrets=facts.secrets,
     )
     found = restore.step(asked)
     if isinstance(found, Plan) and found.effects:
@@ -168,14 +178,6 @@ def _restored(facts: VolumeFacts) -> Plan:
     return replace(kept, again_after=FULL_AGAIN)
 
 
-def _growth(facts: VolumeFacts, size: int) -> tuple[str, str]:
-    """Reason and message while a device that is attached is smaller than it shall be."""
-    volume = facts.volume
-    nodes = sorted({held.node_name for held in holders(volume)})
-    message = f"{rounded(size)} grow to {volume.spec.size} on {' and '.join(nodes)}, by {who_has(volume)}"
-    return "Growing", f"{message}; {'its' if len(holders(volume)) < 2 else 'their'} VolumesReady says more"
-
-
 def _expand(facts: VolumeFacts, size: int | None) -> Plan:
     """Have the node make the data of a Volume grow that nobody has."""
     volume, host, status = facts.volume, facts.hypervisor, facts.volume.status
@@ -183,13 +185,11 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
     if host is None or status is None or status.location is None:
         waits = true(RESIZING, "WaitsForInstance", f"{grows} with the next Instance")
         return say(facts, CREATED, None, waits)
-    order = StorageOrder(
-        uid=volume.metadata.uid,
-        action=StorageAction.EXPAND,
-        location=status.location,
-        size_bytes=to_bytes(volume.spec.size),
-    )
-    ask = giving(host, order, facts.secrets)
+    order = keyed(host, expansion(volume, status.location), volume)
+    ask = asking(host, order, volume, facts.secrets)
+    if isinstance(ask, Blocker):
+        told = say(facts, CREATED, None, true(RESIZING, ask.reason, f"{grows}: {ask.message}"))
+        return replace(told, again_after=KEY_AGAIN)
     if ask is not None:
         return ask
     report = storage_report(host, order)
@@ -199,7 +199,8 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
             return say(facts, CREATED, done)
     reason = report.reason if report is not None and report.reason else "Growing"
     message = f"{grows} on {host.metadata.name}{why(report)}"
-    return say(facts, CREATED, None, true(RESIZING, reason, message))
+    told = say(facts, CREATED, None, true(RESIZING, reason, message))
+    return Plan(told.effects, KEY_AGAIN) if in_trouble(report) else told
 
 
 def _with_taken_back(facts: VolumeFacts, plan: Plan) -> Plan:
@@ -207,7 +208,7 @@ def _with_taken_back(facts: VolumeFacts, plan: Plan) -> Plan:
     host, uid = facts.hypervisor, facts.volume.metadata.uid
     if host is None or storage_order(host, uid) is None:
         return plan
-    return Plan((*plan.effects, without_order(host, uid)), plan.again_after)
+    return Plan((*plan.effects, *taken_back(host, uid)), plan.again_after)
 
 
 def _end(facts: VolumeFacts) -> Plan:

@@ -16,7 +16,7 @@ from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.conditions import differs, false, kstatus, true
 from orlop_operator.reconcile.effects import Body, Patch, Plan
 from orlop_operator.reconcile.existence import CREATED, as_found, conditions, created
-from orlop_operator.reconcile.storage import Secrets
+from orlop_operator.reconcile.node_secret import Secrets
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def home(admin: Rest) -> str:
         ),
         ("Volume", {"spec.source": {"snapshotRef": {"name": "b"}}}, "volumesnapshots.orlop.dev {home}/b"),
         ("Volume", {"spec.source": {"volumeRef": {"name": "c"}}}, "volumes.orlop.dev {home}/c"),
+        ("Volume", {"spec.encryption": {"secretRef": {"name": "d", "key": "k"}}}, "secrets {home}/d"),
     ],
 )
 def test_data_is_copied_only_by_who_may_use_it(
@@ -43,10 +44,12 @@ def test_data_is_copied_only_by_who_may_use_it(
     erin = admin.acting(User(name))
     grant(admin, home, name, Right("create", f"{kind.lower()}s"))
     manifest = changed(right(kind, f"p-{secrets.token_hex(3)}", home), spec)
-    assert denial(erin.create(manifest)) == f"you may not use {used.format(home=home)}"
+    verb = "get" if used.startswith("secrets") else "use"
+    assert denial(erin.create(manifest)) == f"you may not {verb} {used.format(home=home)}"
     plural, where = used.format(home=home).split(" ")
     namespace, named = where.split("/")
-    grant(admin, namespace, name, Right("use", plural.removesuffix(".orlop.dev"), named))
+    group = "orlop.dev" if plural.endswith(".orlop.dev") else ""
+    grant(admin, namespace, name, Right(verb, plural.removesuffix(".orlop.dev"), named, group))
     done(erin.create(manifest))
 
 

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from orlop_agent.domain.spec import Disk
+from orlop_agent.paths import Layout
+from orlop_agent.volume import luks
 from orlop_agent.volume.driver import VolumeData, VolumeDriver
+from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.iscsi import IscsiVolumes
 from orlop_agent.volume.local import LocalVolumes
 from orlop_agent.volume.nbd import NbdVolumes
@@ -19,6 +23,8 @@ from orlop_agent.volume.tgt import Tgt
 from orlop_api.ceph import CephMonitor, RbdLocation
 from orlop_api.image import DiskFormat
 from orlop_api.volume_class import (
+    Driver,
+    Encryption,
     IscsiLocation,
     LocalParameters,
     NbdLocation,
@@ -28,11 +34,12 @@ from orlop_api.volume_class import (
     VolumeLocation,
 )
 from support.ceph import KEY, POOL, USER, Ceph
-from support.disks import MIB
+from support.disks import MIB, holds
 from support.exports import Exports
 from support.targets import ACCOUNT, Tgtd
 
 SIZE = 4 * MIB
+PASSPHRASE = 'in "quotes", with blanks, and ö\n'.encode()
 
 
 def mount(server, pool):
@@ -51,10 +58,18 @@ class Rig:
     location: VolumeLocation
     makes: bool = True
     """Whether it makes, copies, grows and deletes data, or takes what is there."""
+    passphrase: bytes | None = None
+    noisy: bool = False
+    """Whether what nobody wrote reads as noise."""
 
     def data(self, uid: str) -> VolumeData:
         """A Volume's data."""
-        return VolumeData(uid, self.location)
+        return VolumeData(uid, self.location, self.passphrase)
+
+    async def blank(self, disk: Disk, at: int, length: int) -> None:
+        """Nobody wrote there."""
+        if not self.noisy:
+            await holds(disk, 0, at, length)
 
 
 @dataclass
@@ -67,11 +82,13 @@ class IscsiRig(Rig):
         return VolumeData(uid, VolumeLocation(iscsi=named))
 
 
-def local(form, preallocation=Preallocation.OFF):
+def local(form, preallocation=Preallocation.OFF, passphrase=None):
     @asynccontextmanager
     async def ready(tmp_path) -> AsyncIterator[Rig]:
         kept = LocalParameters(format=form, preallocation=preallocation)
-        yield Rig(LocalVolumes(tmp_path), VolumeLocation(local=kept))
+        where = VolumeLocation(local=kept, encryption=Encryption.LUKS if passphrase else None)
+        noisy = passphrase is not None and form is DiskFormat.RAW
+        yield Rig(LocalVolumes(tmp_path), where, passphrase=passphrase, noisy=noisy)
 
     return ready
 
@@ -146,9 +163,17 @@ async def rbd(ceph) -> AsyncIterator[Rig]:
             ceph.run("rbd", "--pool", POOL, "rm", image)
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Each of the many times that a disk is opened here."""
+    monkeypatch.setattr(luks, "MILLISECONDS", luks.QUICK)
+
+
 RIGS = {
     "local-qcow2": local(DiskFormat.QCOW2),
     "local-raw": local(DiskFormat.RAW),
+    "local-qcow2-luks": local(DiskFormat.QCOW2, passphrase=PASSPHRASE),
+    "local-raw-luks": local(DiskFormat.RAW, passphrase=PASSPHRASE),
     "local-raw-falloc": local(DiskFormat.RAW, Preallocation.FALLOC),
     "shared-qcow2": shared(DiskFormat.QCOW2),
     "shared-raw": shared(DiskFormat.RAW),
@@ -210,3 +235,20 @@ def sharing(request, tmp_path_factory):
         pytest.skip(f"this machine's kernel mounts no {request.param} from a file: {done.stderr.strip()}")
     yield mounted
     subprocess.run(["umount", mounted], check=True)
+
+
+@pytest.fixture
+def layout(tmp_path):
+    made = Layout(tmp_path)
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def pool(layout):
+    return LocalVolumes(layout.volumes)
+
+
+@pytest.fixture
+def drivers(pool):
+    return Drivers({Driver.LOCAL: pool})

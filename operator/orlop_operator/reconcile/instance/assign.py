@@ -19,10 +19,11 @@ from orlop_api.assignment import (
     AssignmentSpec,
     Desired,
     InstanceIdentity,
-    chap_key,
 )
+from orlop_api.attachment import chap_key
 from orlop_api.ceph import CEPH_KEY, ceph_key
 from orlop_api.claim import CLAIM_NAMESPACE as SYSTEM_NAMESPACE
+from orlop_api.condition import Truth, find
 from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import node_namespace
 from orlop_api.instance import Instance
@@ -31,6 +32,7 @@ from orlop_api.resource import API_VERSION
 from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT
 from orlop_operator.reconcile.effects import Ask, Body, Copied, CopySecret, Create, Patch
+from orlop_operator.reconcile.encryption import KEY_TROUBLES, passphrase
 from orlop_operator.reconcile.instance import boot
 from orlop_operator.reconcile.instance.attachments import leaving, outdated
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
@@ -178,7 +180,7 @@ def secret_parts(facts: Facts) -> tuple[Copied, ...]:
     spec, meta = facts.instance.spec.user_data, facts.instance.metadata
     lost = facts.image is None or isinstance(may_log_in(facts.image, facts.answers), Blocker)
     login = credentials(facts.image) if facts.image is not None and not lost else ()
-    parts = [*map(_chap, facts.disks), *_ceph(facts.disks), *login]
+    parts = [*map(_chap, facts.disks), *_ceph(facts.disks), *map(_passphrase, facts.disks), *login]
     if spec is not None:
         secret = (meta.namespace, spec.secret_ref.name, spec.secret_ref.key) if spec.secret_ref else None
         parts.append(Copied(USER_DATA_KEY, spec.inline, secret))
@@ -211,6 +213,10 @@ def _ceph_secrets(disk: DiskFacts) -> Iterator[str]:
             yield image.credentials
 
 
+def _passphrase(disk: DiskFacts) -> Copied | None:
+    return passphrase(disk.volume, disk.volume.metadata.uid) if disk.volume is not None else None
+
+
 def node_secret(facts: Facts, node: str) -> CopySecret | None:
     """What must be where the node reads it before the node is bound."""
     namespace, name, parts = node_namespace(node), facts.instance.metadata.uid, secret_parts(facts)
@@ -222,10 +228,13 @@ def node_secret(facts: Facts, node: str) -> CopySecret | None:
 def added_secret(
     facts: Facts, assignment: Assignment
 ) -> Ask | CopySecret | Patch[Assignment] | Blocker | None:
-    """What a bound order does not say yet of its Secret: a Volume that comes may bring a key. Copied, then said."""
+    """What a bound order does not say yet of its Secret: a Volume that comes may bring a key. Copied, then said.
+
+    Copied again while the node cannot open a Volume with what it has: somebody may have put the right value there.
+    """
     order, parts = assignment.spec, secret_parts(facts)
-    keys = [part.key for part in parts]
-    if order.node_name is None or set(keys) <= set(order.secret.keys if order.secret is not None else ()):
+    keys, known = [part.key for part in parts], set(order.secret.keys if order.secret is not None else ())
+    if order.node_name is None or (set(keys) <= known and not unlocks_nothing(assignment)):
         return None
     namespace, name = node_namespace(order.node_name), facts.instance.metadata.uid
     right = may_log_in(facts.image, facts.answers) if facts.image is not None else None
@@ -235,7 +244,14 @@ def added_secret(
         return CopySecret(namespace, name, parts)
     said = AssignedSecret(namespace=namespace, name=name, keys=keys)
     change = Patch(ASSIGNMENT, assignment, {"spec": {"secret": said.wire()}})
-    return facts.secrets[namespace, name] or change
+    return facts.secrets[namespace, name] or (change if set(keys) - known else None)
+
+
+def unlocks_nothing(assignment: Assignment) -> bool:
+    """Whether the node says that it could not open a Volume with the passphrase that it has."""
+    said = protocol.answer(assignment)
+    found = find(said.conditions, "VolumesReady") if said is not None else None
+    return found is not None and found.status is Truth.FALSE and found.reason in KEY_TROUBLES
 
 
 def _ridealong(instance: Instance) -> dict[str, Any]:

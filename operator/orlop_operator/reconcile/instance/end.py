@@ -25,6 +25,7 @@ from orlop_operator.reconcile.instance.facts import Facts
 from orlop_operator.reconcile.instance.schedule import TYPE as SCHEDULED
 from orlop_operator.reconcile.instance.summarize import summarize
 from orlop_operator.reconcile.instance.volumes import detach
+from orlop_operator.reconcile.node_secret import secret_path
 
 PATIENCE = 5.0
 """Seconds that a deletion may take before its status says what it waits for."""
@@ -76,16 +77,6 @@ def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
     if secret is not None:
         effects.append(Remove(secret_path(secret.namespace, secret.name)))
     return tuple(effects)
-
-
-def secrets_path(namespace: str) -> str:
-    """Where all Secrets of a node are."""
-    return f"/api/v1/namespaces/{namespace}/secrets"
-
-
-def secret_path(namespace: str, name: str) -> str:
-    """Where one of them is."""
-    return f"{secrets_path(namespace)}/{name}"
 
 
 def _wait(facts: Facts, reason: str, message: str) -> Plan:

@@ -8,7 +8,7 @@ from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import AssignedOrigin
 from orlop_api.quantity import from_bytes, to_bytes
 from orlop_api.volume import Volume, VolumeImage, VolumeSource
-from orlop_api.volume_class import Driver
+from orlop_api.volume_class import Driver, VolumeLocation
 from orlop_operator.reconcile.effects import Ask
 from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, named
@@ -94,9 +94,9 @@ def _snapshot(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin |
     if status is None or status.location is None or not kept(snapshot):
         why = f": {status.message}" if status is not None and status.message else ""
         return Blocker("VolumeSnapshotNotReady", f"{what} is not ready{why}")
-    small = _too_small(volume, status.size_bytes or 0, what)
-    if small is not None:
-        return small
+    unfit = _plain(volume, status.location, what) or _too_small(volume, status.size_bytes or 0, what)
+    if unfit is not None:
+        return unfit
     assigned = AssignedOrigin(volume_uid=snapshot.metadata.uid, location=status.location)
     return _there(assigned, what, status.node_name, status.pool_id, status.image)
 
@@ -118,9 +118,9 @@ def _volume(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | B
     if takes_several(origin) and holders(origin):
         message = f"{what} may be written to by several guests: it is copied once {who_has(origin)} let it go"
         return Blocker("VolumeInUse", message)
-    small = _too_small(volume, to_bytes(origin.spec.size), what)
-    if small is not None:
-        return small
+    unfit = _plain(volume, status.location, what) or _too_small(volume, to_bytes(origin.spec.size), what)
+    if unfit is not None:
+        return unfit
     assigned = AssignedOrigin(volume_uid=origin.metadata.uid, location=status.location)
     # Where a guest has it, only that guest's node can read it.
     node = next((held.node_name for held in status.attachments), status.node_name)
@@ -136,6 +136,17 @@ def _there(
         Pin(what, node, pool_id) if node else None,
         PoolNeed(shared.pool, shared.pool_id) if shared is not None else None,
         image,
+    )
+
+
+def _plain(volume: Volume, where: VolumeLocation, what: str) -> Blocker | None:
+    if where.encryption is None or volume.spec.encryption is not None:
+        return None
+    mine = named("Volume", volume.metadata.namespace, volume.metadata.name)
+    return Blocker(
+        "NotEncrypted",
+        f"{what} is encrypted, and {mine}, which begins as it, is not: create one whose spec.encryption names a Secret "
+        "with the same passphrase",
     )
 
 

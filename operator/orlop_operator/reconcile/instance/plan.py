@@ -21,11 +21,12 @@ from orlop_operator.reconcile.instance import assign, attachments, boot, image, 
 from orlop_operator.reconcile.instance.assign import binding, changes, decide, node_secret, unbound
 from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
 from orlop_operator.reconcile.instance.authorize import authorize
-from orlop_operator.reconcile.instance.end import plan_end, secret_path
+from orlop_operator.reconcile.instance.end import plan_end
 from orlop_operator.reconcile.instance.facts import Blocker, Facts
 from orlop_operator.reconcile.instance.quota import TYPE as QUOTA
 from orlop_operator.reconcile.instance.quota import reserve
 from orlop_operator.reconcile.instance.summarize import STARTING_PATIENCE, starting_for, summarize
+from orlop_operator.reconcile.node_secret import secret_path
 from orlop_operator.reconcile.rights import FORBIDDEN, may_begin, may_log_in
 from orlop_operator.scheduling import Request
 
@@ -136,6 +137,8 @@ def _keep(
         *network.bind_ports(facts, nics, node, host, made=True),
         *network.bind_ports(facts, nics, node, host, made=False),
     )
+    if isinstance(brings, Blocker) or assign.unlocks_nothing(assignment):
+        return _told(facts, said, before=ports, again_after=SECRET_AGAIN)
     if starting_for(facts) < STARTING_PATIENCE:
         return _told(facts, said, before=ports, again_after=STARTING_PATIENCE)
     again = _asked_again(coming.blocker) if allowed else FORBIDDEN_AGAIN

@@ -13,6 +13,7 @@ from orlop_api.volume import MOST_ATTACHMENTS, Attachment, Volume
 from orlop_api.volume_class import Driver, MultiAttach, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.effects import Body, Patch
+from orlop_operator.reconcile.encryption import refusal
 from orlop_operator.reconcile.existence import created, is_unsettled
 from orlop_operator.reconcile.instance import origins
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
@@ -133,6 +134,9 @@ def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
         return Blocker(
             "VolumeClassNotFound", f"VolumeClass {volume.spec.class_name} of {what} does not exist"
         )
+    refused = refusal(volume, disk.volume_class)
+    if refused is not None:
+        return Blocker("NotSupported", f"{what}: {refused}")
     if maker(volume, disk.volume_class) is not None and not created(volume):
         return Blocker("VolumeNotReady", f"{what} is not made yet")
     others = others_than(instance, volume)

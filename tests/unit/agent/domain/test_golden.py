@@ -10,6 +10,7 @@ from lxml import etree
 from orlop_agent.domain.build import domain_xml
 from orlop_agent.domain.disk import added_disk
 from orlop_agent.domain.live import read_domain
+from orlop_agent.domain.secret import secret_xml
 from orlop_agent.domain.spec import (
     BaseImage,
     Disk,
@@ -17,6 +18,7 @@ from orlop_agent.domain.spec import (
     DomainSpec,
     IscsiUnit,
     KernelBoot,
+    Luks,
     NbdExport,
     Nic,
     RbdImage,
@@ -57,6 +59,7 @@ IMAGE_IN_POOL = Disk(
     RbdImage(MONITORS, "vms", "orlop-7e7e", "orlop", "orlop-ceph-san", key="never-said"), "raw", cache="none"
 )
 OPEN_IMAGE = Disk(RbdImage(MONITORS[:1], "vms", "orlop-7e7f"), "raw", cache="none")
+SEALED = Luks("orlop-luks-7e7e", b"a-canary")
 SEED = Disk(DiskFile(Path(OWN / "seed.iso")), "raw", readonly=True)
 
 
@@ -88,6 +91,14 @@ CASES = {
             ROOT,
             replace(DATA, limits=Limits(500, 50 << 20, 2000, 200 << 20, 30)),
             replace(DATA, limits=Limits(iops=100), serial="other", volume_uid="other"),
+            SEED,
+        )
+    ),
+    "encrypted": spec(
+        disks=(
+            ROOT,
+            replace(DATA, luks=SEALED),
+            replace(DATA, format="raw", serial="other", volume_uid="other", luks=SEALED, reserved=True),
             SEED,
         )
     ),
@@ -132,6 +143,15 @@ def test_mark_and_disks_are_read_back():
         DomainDisk("vdb", VOLUME),
         DomainDisk("vdc", readonly=True),
     )
+
+
+def test_a_passphrase_is_in_no_description():
+    assert "a-canary" not in domain_xml(CASES["encrypted"])
+    assert "a-canary" not in added_disk(replace(DATA, luks=SEALED), "none", ())
+    named = etree.fromstring(secret_xml("volume", SEALED.secret))
+    assert (named.get("ephemeral"), named.get("private")) == ("yes", "yes")
+    used = etree.fromstring(domain_xml(CASES["encrypted"])).findall(".//encryption/secret")
+    assert {secret.get("uuid") for secret in used} == {named.findtext("uuid")}
 
 
 def test_limits_are_read_back():

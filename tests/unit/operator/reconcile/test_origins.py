@@ -21,6 +21,8 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 READY = [{"type": "Ready", "status": "True", "reason": "Created"}]
 LOCAL = {"local": {"format": "qcow2"}}
 SHARED = {"shared": {"pool": "nfs", "poolID": "p"}}
+SEALED = LOCAL | {"encryption": "LUKS"}
+ENCRYPTION = {"secretRef": {"name": "keys", "key": "k"}}
 NBD = {"nbd": {"host": "h", "port": 1, "export": "e"}}
 
 
@@ -28,11 +30,14 @@ def named(name: str) -> dict:
     return {"name": name, "namespace": "demo", "uid": f"u-{name}"}
 
 
-def facts(source: dict, driver: str = "local", size: str = "2Gi", **origin: object) -> DiskFacts:
+def facts(
+    source: dict, driver: str = "local", size: str = "2Gi", encryption: dict | None = None, **origin: object
+) -> DiskFacts:
     parameters = {"shared": {"pool": "nfs"}, "nbd": {"host": "h"}}
     spec = {"driver": driver} | ({driver: parameters[driver]} if driver in parameters else {})
     metadata = named("new") | {"annotations": Requester("erin").annotations()}
-    volume = {"metadata": metadata, "spec": {"size": size, "className": "c", "source": source}}
+    wanted = {"size": size, "className": "c", "source": source, "encryption": encryption}
+    volume = {"metadata": metadata, "spec": wanted}
     return DiskFacts(
         VolumeMount.model_validate({"name": "d", "volumeRef": {"name": "new"}}),
         Volume.model_validate(volume),
@@ -88,6 +93,9 @@ FROM_VOLUME = {"volumeRef": {"name": "old"}}
         (facts(FROM_SNAPSHOT, snapshot=snapshot(SHARED)), None, "nfs"),
         (facts(FROM_VOLUME, origin=volume(LOCAL, nodeName="n1", poolID="p1")), "n1", None),
         (facts(FROM_VOLUME, driver="shared", origin=volume(SHARED)), None, "nfs"),
+        (facts(FROM_IMAGE, encryption=ENCRYPTION, image=image()), None, None),
+        (facts(FROM_VOLUME, encryption=ENCRYPTION, origin=volume(LOCAL, nodeName="n1")), "n1", None),
+        (facts(FROM_VOLUME, encryption=ENCRYPTION, origin=volume(SEALED, nodeName="n1")), "n1", None),
         (
             facts(
                 FROM_VOLUME,
@@ -115,6 +123,8 @@ def test_where_it_can_be_copied(disk: DiskFacts, node: str | None, pool: str | N
         (facts(FROM_VOLUME, origin=volume(LOCAL, conditions=[])), "VolumeNotReady"),
         (facts(FROM_VOLUME, origin=volume(NBD)), "NotSupported"),
         (facts(FROM_VOLUME, driver="nbd", origin=volume(LOCAL, nodeName="n1")), "NotSupported"),
+        (facts(FROM_VOLUME, origin=volume(SEALED, nodeName="n1")), "NotEncrypted"),
+        (facts(FROM_SNAPSHOT, snapshot=snapshot(SEALED, nodeName="n1")), "NotEncrypted"),
     ],
 )
 def test_what_it_waits_for(disk: DiskFacts, reason: str):
