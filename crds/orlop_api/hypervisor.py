@@ -30,10 +30,22 @@ from orlop_api.resource import (
 )
 from orlop_api.source import FileSource, OrderedFile, Reference
 from orlop_api.storage import StorageOrders, StorageReports
+from orlop_api.volume_class import VolumeLocation
 
 HYPERVISOR_LABEL = "orlop.dev/hypervisor"
 NODE_ACCOUNTS_NAMESPACE = "orlop-nodes"
 """Holds one service account and one Lease for each node, named as the node."""
+
+
+class PublishedOrigin(ApiModel):
+    """What a node makes an Image of: either volumeUID and location, or instanceUID."""
+
+    volume_uid: ObjectUid | None = None
+    """A Volume."""
+    location: VolumeLocation | None = None
+    """Where its data is."""
+    instance_uid: ObjectUid | None = None
+    """An Instance that is stopped: its root disk."""
 
 
 class ImportOrder(ApiModel):
@@ -45,6 +57,8 @@ class ImportOrder(ApiModel):
     """Raised to ask for another try after a failure."""
     source: FileSource
     """Where the disk is."""
+    origin: PublishedOrigin | None = None
+    """What the node makes it of, where the source is published and so nobody has it yet."""
     checksum: Checksum | None = None
     """What it must hash to."""
     format: ImageFormat | None = None

@@ -71,6 +71,7 @@ def _plain_http(web: str) -> str:
     return f"({web}.url.startsWith('http://') || has({web}.mirrors) && {web}.mirrors.exists(m, m.startsWith('http://')))"
 
 
+_PUBLISHED = "(has(self.source.volumeRef) || has(self.source.instanceRef))"
 _KERNEL_CHECKSUM = rule(f"!{_plain_http('self.http')} || has(self.checksum)", _CHECKSUM_FOR_HTTP)
 _DISK_CHECKSUM = rule(
     f"has(self.checksum) || !(has(self.source.http) && {_plain_http('self.source.http')}"
@@ -194,6 +195,8 @@ class ImageStatus(ApiModel):
 
     observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """The metadata.generation that this status is about."""
+    node_name: DnsSubdomain | None = None
+    """With source.volumeRef and source.instanceRef the node that made the file, and keeps it."""
     digest: Digest | None = None
     """sha256 of the bytes as served: this is the Image, whatever the server sends later. With spec.refresh it is what
     new Instances get."""
@@ -223,7 +226,8 @@ class ImageStatus(ApiModel):
     """What the Image was and is, with spec.refresh: the newest first, at most ten."""
     conditions: Conditions = []
     """Ready: imported, verified, and usable by Instances. Refreshed, with spec.refresh: the last look at the source
-    brought the whole file. Authorized, with Secrets: whoever made the Image may still get them."""
+    brought the whole file. Authorized, with Secrets: whoever made the Image may still get them. Kept, with
+    source.volumeRef and source.instanceRef: other nodes can have it from nodeName."""
 
 
 class Image(ApiModel):
@@ -245,6 +249,14 @@ class Image(ApiModel):
                     "an Image with a checksum never changes: leave out either refresh or checksum",
                 ),
                 _DISK_CHECKSUM,
+                rule(
+                    f"!{_PUBLISHED} || !has(self.checksum) && !has(self.refresh)",
+                    "what is published is made once, on a node: leave out checksum and refresh",
+                ),
+                rule(
+                    f"!{_PUBLISHED} || !has(self.format) || self.format == 'qcow2'",
+                    "what is published is qcow2: leave out format",
+                ),
             )
         ),
     ]

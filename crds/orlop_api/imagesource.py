@@ -134,9 +134,16 @@ class ImageSource(ApiModel):
     """An artifact or a container disk in a registry."""
     s3: Annotated[S3Source | None, Field(json_schema_extra=rules(S3_CREDENTIALS))] = None
     """An object in an S3 bucket."""
+    volume_ref: LocalRef | None = None
+    """What a Volume of this namespace holds, also while a guest writes to it: kept as qcow2 by the node that has it.
+    You must be allowed to `use` it."""
+    instance_ref: LocalRef | None = None
+    """The root disk of an Instance of this namespace, once that is stopped: kept as qcow2 by its node. You must be
+    allowed to `use` it."""
 
 
 ONE_SOURCE = rule(
-    "[has(self.http), has(self.oci), has(self.s3)].exists_one(given, given)",
-    "exactly one of http, oci and s3 must be set",
+    "[has(self.http), has(self.oci), has(self.s3), has(self.volumeRef), has(self.instanceRef)]"
+    ".exists_one(given, given)",
+    "exactly one of http, oci, s3, volumeRef and instanceRef must be set",
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from orlop_api.resource import LIST_ATOMIC, ApiModel, Checksum, HttpUrl
+from orlop_api.resource import LIST_ATOMIC, ApiModel, Checksum, DnsSubdomain, HttpUrl
 
 USERNAME_KEY, PASSWORD_KEY, TOKEN_KEY = "image-username", "image-password", "image-token"
 REGISTRIES_KEY, CA_KEY = "image-registries", "image-ca"
@@ -51,6 +51,13 @@ class BucketLocation(ApiModel):
     """The region that requests are signed for."""
 
 
+class PublishedLocation(ApiModel):
+    """A file that a node made of a Volume or a root disk: no server has it, only nodes do."""
+
+    node_name: DnsSubdomain
+    """The node that made it, and keeps it."""
+
+
 class FileSource(ApiModel):
     """Where the bytes of a file are: exactly one of these."""
 
@@ -60,6 +67,8 @@ class FileSource(ApiModel):
     """An artifact or a container disk in a registry."""
     s3: BucketLocation | None = None
     """An object in an S3 bucket."""
+    published: PublishedLocation | None = None
+    """A file that a node made and keeps."""
 
 
 class OrderedFile(ApiModel):

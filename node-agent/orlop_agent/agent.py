@@ -121,15 +121,16 @@ class Agent:
         }
 
     def images_in_use(self) -> set[str] | None:
-        """Digests that may not leave the cache: of Assignments, stopped ones too. None until they are listed."""
-        if not self._listed.is_set():
+        """Digests that may not leave the cache: of Assignments, stopped ones too. None until all is listed."""
+        wanted = self._inventory.images_in_use()
+        if wanted is None or not self._listed.is_set():
             return None
         ordered = (
             _digests(assignment.spec)
             for assignment in self._cache.of_node(self._me.node)
             if assignment.status is None or assignment.status.state not in FINAL
         )
-        return self._inventory.images_in_use().union(*ordered)
+        return wanted.union(*ordered)
 
     async def _work(self, instance_uid: str, worker: Worker) -> None:
         """One Instance's worker; a mistake of ours in one must not end the others."""

@@ -24,6 +24,7 @@ from orlop_agent.cache import Cache
 from orlop_agent.credentials import Credentials
 from orlop_agent.execute import Services
 from orlop_agent.hypervisor import Hypervisor, HypervisorError
+from orlop_agent.image.published import Publisher
 from orlop_agent.image.store import ImageStore
 from orlop_agent.inventory import Inventory
 from orlop_agent.journal import Journal
@@ -32,6 +33,7 @@ from orlop_agent.makings import Makings
 from orlop_agent.metrics import CacheMetrics, serve
 from orlop_agent.origins import Origins
 from orlop_agent.paths import Layout
+from orlop_agent.peer.keeper import Keepers
 from orlop_agent.peer.peering import Peering
 from orlop_agent.preparation import Preparation
 from orlop_agent.protocol import Me
@@ -85,16 +87,6 @@ async def assembled(
             config.images,
             metrics,
         )
-        images = ImageStore(
-            layout.images,
-            config.images,
-            in_use=lambda: agents[0].images_in_use() if agents else None,
-            disks=layout.disk_folders,
-            peers=peering,
-            metrics=metrics,
-            secrets=client.secret,
-            inside=client.inside,
-        )
         sweep(layout.volumes)
         pools = SharedPools(layout.shared)
         credentials = Credentials(client, hypervisor)
@@ -109,6 +101,19 @@ async def assembled(
             }
         )
         snapshots = Snapshots(layout, volumes, hypervisor)
+        publisher = Publisher(layout, snapshots, hypervisor)
+        images = ImageStore(
+            layout.images,
+            config.images,
+            in_use=lambda: agents[0].images_in_use() if agents else None,
+            disks=layout.disk_folders,
+            peers=peering,
+            metrics=metrics,
+            secrets=client.secret,
+            inside=client.inside,
+            maker=publisher,
+            keepers=Keepers(settings.node_name, client.hypervisor, peering, config.images),
+        )
         origins = Origins(images, snapshots)
         wiring = Wiring(networks, client)
         cache = Cache()
@@ -126,7 +131,7 @@ async def assembled(
             hypervisor=hypervisor,
             journal=Journal(layout.journal),
             ledger=Ledger(lambda: capacity),
-            preparation=Preparation(layout, images, wiring, volumes, credentials, makings),
+            preparation=Preparation(layout, images, wiring, volumes, credentials, makings, publisher),
             makings=makings,
             wiring=wiring,
             architecture=node.architecture(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -107,8 +107,13 @@ class Inventory:
         """Something may have changed."""
         self._dirty.set()
 
-    def images_in_use(self) -> set[str]:
-        """Digests that the node is asked to have, or is about to have, whatever its Instances use."""
+    def images_in_use(self) -> set[str] | None:
+        """Digests that the node is asked to have, or is about to have, whatever its Instances use.
+
+        None until it is known what it is asked: of a published image this node may have the only copy.
+        """
+        if self._seen is None:
+            return None
         reported = (
             digest
             for report in self._imports.reports()
@@ -174,7 +179,11 @@ class Inventory:
         facts = await asyncio.to_thread(self._facts)
         wanted = facts.model_copy(
             update={
-                **holdings(await asyncio.to_thread(self._images.cached), self._images.capacity()),
+                **holdings(
+                    await asyncio.to_thread(self._images.cached),
+                    self._images.capacity(),
+                    self._prepulls.digests(),
+                ),
                 "image_peer": self._peering.offer(),
                 "shared_pools": [
                     SharedPool(name=name, pool_id=pool_id) for name, pool_id in self._pools.found.items()
@@ -213,9 +222,9 @@ class Inventory:
             await asyncio.sleep(max(0.0, RENEW_SECONDS - (time.monotonic() - started)))
 
 
-def holdings(cached: Iterable[Cached], capacity: int) -> dict[str, Any]:
-    """What the status says of the image cache: the digests that were used last, and how full it is."""
-    files = sorted(cached, key=lambda file: file.used_at, reverse=True)
+def holdings(cached: Iterable[Cached], capacity: int, wanted: Collection[str]) -> dict[str, Any]:
+    """What the status says of the image cache: digests that are wanted here or were used last, and how full it is."""
+    files = sorted(cached, key=lambda file: (file.digest in wanted, file.used_at), reverse=True)
     used = sum(file.size for file in files)
     return {
         "images": sorted(file.digest for file in files[:_MAX_IMAGES]),

@@ -21,6 +21,7 @@ from orlop_agent.failure import StepError
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.pace import Pace
+from orlop_agent.image.published import Publishing
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.makings import Makings
 from orlop_agent.network.errors import NetworkError
@@ -122,6 +123,7 @@ class Preparation:
         volumes: Drivers,
         credentials: Credentials,
         makings: Makings,
+        publishing: Publishing,
     ) -> None:
         self._layout = layout
         self._images = images
@@ -129,11 +131,13 @@ class Preparation:
         self._volumes = volumes
         self._credentials = credentials
         self._makings = makings
+        self._publishing = publishing
 
     async def prepare(self, assignment: Assignment, attempt: Attempt) -> Prepared:
         """All parts. The first that fails is raised (StepError), and the others are stopped."""
         spec = assignment.spec
         uid = spec.instance.uid
+        await self._publishing.give_way(uid)
         await self._images.relieve()
         await asyncio.to_thread(self._layout.instance(uid).mkdir, mode=0o755, exist_ok=True)
         boot = asyncio.create_task(attempt.part("ImageReady", "Pulling", self._boot(uid, spec, attempt)))

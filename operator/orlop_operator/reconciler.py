@@ -39,6 +39,7 @@ from orlop_operator.reconcile.instance.plan import plan_instance
 from orlop_operator.reconcile.network import plan_network
 from orlop_operator.reconcile.port import plan_port
 from orlop_operator.reconcile.snapshot import plan_snapshot
+from orlop_operator.reconcile.source import published
 from orlop_operator.reconcile.volume import plan_volume
 from orlop_operator.recorder import Recorder
 from orlop_operator.refusals import Refusals
@@ -147,7 +148,8 @@ class Reconciler:
             identity = assignment.spec.instance
             self._queue.add(Key(INSTANCE.name, identity.namespace, identity.name))
         for image in self._store.all(IMAGE):
-            if image.status is None or image.status.digest is None or image.spec.pre_pull is not None:
+            settled = image.status is not None and image.status.digest is not None
+            if not settled or image.spec.pre_pull is not None or published(image):
                 self._queue.add(Key(IMAGE.name, image.metadata.namespace, image.metadata.name))
 
     async def _run(self, key: Key, plan: Callable[[Learned], Plan | None]) -> None:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orlop_api.image import Image
 from orlop_api.instance import Instance, disks_of
 from orlop_api.port import Port
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
-from orlop_operator.kinds import FLAVOR, IMAGE, NETWORK, PORT, VOLUME, VOLUME_CLASS, VOLUME_SNAPSHOT, Object
+from orlop_operator.kinds import (
+    FLAVOR,
+    IMAGE,
+    INSTANCE,
+    NETWORK,
+    PORT,
+    VOLUME,
+    VOLUME_CLASS,
+    VOLUME_SNAPSHOT,
+    Object,
+)
 
 Reference = tuple[str, str, str]
 """Kind, namespace, name."""
@@ -29,6 +40,12 @@ def references(thing: Object) -> Iterator[Reference]:
         yield from _of_volume(thing)
     elif isinstance(thing, VolumeSnapshot):
         yield VOLUME.name, thing.metadata.namespace, thing.spec.volume_ref.name
+    elif isinstance(thing, Image):
+        source, home = thing.spec.source, thing.metadata.namespace
+        if source.volume_ref is not None:
+            yield VOLUME.name, home, source.volume_ref.name
+        if source.instance_ref is not None:
+            yield INSTANCE.name, home, source.instance_ref.name
 
 
 def _of_volume(volume: Volume) -> Iterator[Reference]:

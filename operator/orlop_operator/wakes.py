@@ -13,6 +13,7 @@ from orlop_api.port import Port
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, IMAGE, VOLUME, Lease, Node, Object, OwnedPort
+from orlop_operator.reconcile.source import published
 from orlop_operator.references import references
 from orlop_operator.store import Change, Key, Store
 
@@ -113,9 +114,9 @@ def _labels(thing: Object) -> object:
 
 
 def _prepulled(store: Store) -> Iterator[Key]:
-    """Images that some nodes shall have early: another node may be one of those."""
+    """Images that some nodes shall have early, or one keeps: another node may be one of those."""
     for image in store.all(IMAGE):
-        if image.spec.pre_pull is not None:
+        if image.spec.pre_pull is not None or published(image):
             yield Key(IMAGE.name, image.metadata.namespace, image.metadata.name)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 Body = dict[str, Any]
+PUBLISHED = "published"
 
 
 def stored(order: Body, there: Collection[str]) -> Body:
@@ -22,7 +23,7 @@ def stored(order: Body, there: Collection[str]) -> Body:
 
 
 def imported(order: Body, scripted: dict[str, Body]) -> Body:
-    """What is said of an import: what the script has for its url, or that it is Ready."""
+    """What is said of an import: what the script has for its url, or of what is published, or that it is Ready."""
     good = {
         "state": "Ready",
         "digest": "sha256:" + "ab" * 32,
@@ -31,7 +32,11 @@ def imported(order: Body, scripted: dict[str, Body]) -> Body:
         "virtualSizeBytes": 1 << 20,
     }
     head = {"imageUID": order["imageUID"], "generation": order.get("generation", 0), "retry": "Useful"}
-    return head | {"reason": "", "message": ""} | scripted.get(order["source"]["http"]["url"], good)
+    return (
+        head
+        | {"reason": "", "message": ""}
+        | scripted.get(order["source"].get("http", {}).get("url", PUBLISHED), good)
+    )
 
 
 def locked(order: Body) -> Body:

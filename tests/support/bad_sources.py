@@ -5,7 +5,9 @@ from __future__ import annotations
 from support.bad import Bad
 from support.bad_sizes_and_images import CREDENTIALS, PLAIN_HTTP, URL
 
-ONE_SOURCE = "exactly one of http, oci and s3 must be set"
+ONE_SOURCE = "exactly one of http, oci, s3, volumeRef and instanceRef must be set"
+MADE = "what is published is made once, on a node: leave out checksum and refresh"
+QCOW2 = "what is published is qcow2: leave out format"
 BY_HTTPS = "credentials go over https only"
 REFERENCE = "must be registry/repository with :tag or @sha256:…"
 ENDPOINT = "must be https://host, or http://host with a checksum"
@@ -32,7 +34,28 @@ def _s3(field: str, value: str, says: str, at: str = "") -> Bad:
     return Bad(f"{field} {value!r}", "Image", source, at or f"spec.source.s3.{field}", says)
 
 
+def _published(case: str, says: str, **fields: object) -> Bad:
+    spec = {"source": {"volumeRef": {"name": "data"}}, **fields}
+    return Bad(f"published with {case}", "Image", {"spec": spec}, "spec", says)
+
+
 SOURCES = [
+    _published("a checksum", MADE, checksum=_CHECKSUM),
+    _published("refresh", MADE, refresh={"interval": "1h"}),
+    _published("raw", QCOW2, format="raw"),
+    Bad(
+        "a Volume and an Instance",
+        "Image",
+        {"spec": {"source": {"volumeRef": {"name": "a"}, "instanceRef": {"name": "b"}}}},
+        "spec.source",
+        ONE_SOURCE,
+    ),
+    Bad(
+        "a Volume without a name",
+        "Image",
+        {"spec": {"source": {"volumeRef": {}}}},
+        "spec.source.volumeRef.name",
+    ),
     Bad("no source", "Image", {"spec.source": {}}, "spec.source", ONE_SOURCE),
     Bad(
         "two sources", "Image", {"spec.source.oci": {"reference": "r.example/d:1"}}, "spec.source", ONE_SOURCE

@@ -53,6 +53,10 @@ class Client:
         except NotFoundError:
             return None
 
+    async def hypervisor(self, name: str) -> Hypervisor:
+        """Any node's, as etcd has it now; NotFoundError."""
+        return Hypervisor.model_validate(await self._call("GET", f"{_HYPERVISORS}/{name}"))
+
     async def answer(self, seen: Assignment, status: AssignmentStatus) -> Assignment:
         """Compare-and-swap of the status at the version that was seen; ConflictError when it is another."""
         body = {

@@ -30,14 +30,14 @@ def bases(folders: Iterable[Path]) -> set[str]:
         for path in folder.iterdir() if folder.is_dir() else ():
             named = any(path.match(pattern) for pattern in _OVERLAYS)
             if named and path.is_file() and not path.is_symlink():
-                digest = served_digest(_backing_name(path) or "")
+                digest = served_digest((backing_file(path) or "").rpartition("/")[2])
                 if digest is not None:
                     found.add(digest)
     return found
 
 
-def _backing_name(path: Path) -> str | None:
-    """The last part of the backing file's path; None where the file is no overlay."""
+def backing_file(path: Path) -> str | None:
+    """The backing file's path, by the header of an overlay; None where the file is none, or not there."""
     try:
         with path.open("rb") as file:
             head = file.read(20)
@@ -49,6 +49,6 @@ def _backing_name(path: Path) -> str | None:
             if offset + length > os.fstat(file.fileno()).st_size:
                 return None
             file.seek(offset)
-            return file.read(length).decode(errors="replace").rpartition("/")[2]
+            return file.read(length).decode(errors="replace")
     except FileNotFoundError:
         return None

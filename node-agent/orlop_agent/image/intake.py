@@ -17,12 +17,14 @@ from orlop_agent.image.inside import Inside, Read, nothing
 from orlop_agent.image.inspect import inspect_disk
 from orlop_agent.image.kept import kept_as
 from orlop_agent.image.origin import AS_SERVED, resolve
+from orlop_agent.image.published import Maker
 from orlop_agent.image.sink import digest_of
 from orlop_agent.image.transfer import Fetched, Part
 from orlop_agent.image.web import Web
 from orlop_agent.image.window import OpenFile
 from orlop_api.assignment import AssignedSecret
 from orlop_api.config import ImageConfig
+from orlop_api.hypervisor import PublishedOrigin
 from orlop_api.image import ImageFormat
 from orlop_api.quantity import to_bytes
 from orlop_api.source import IMAGE_KEYS, FileSource
@@ -57,10 +59,14 @@ async def no_secrets(_namespace: str, name: str) -> Mapping[str, str]:
 class Intake:
     """Takes files in as orlop-config allows."""
 
-    def __init__(self, config: ImageConfig, secrets: Secrets, inside: Read = nothing) -> None:
+    def __init__(
+        self, config: ImageConfig, secrets: Secrets, inside: Read = nothing, maker: Maker | None = None
+    ) -> None:
+        """`maker` makes what is published of this node's own disks."""
         self._config = config
         self._secrets = secrets
         self._inside = Inside(inside, config.refused_networks)
+        self._maker = maker
 
     async def disk(
         self,
@@ -79,6 +85,16 @@ class Intake:
             size = await self._convert(part, header)
             content = await asyncio.to_thread(digest_of, part.path)
         return Taken(fetched.digest, fetched.size, content, header.format, size, reference)
+
+    async def made(self, origin: PublishedOrigin, part: Part, progress: Progress) -> Taken:
+        """Make `part` what a disk of this node holds; looked at as a foreign one, for a guest has written it."""
+        if self._maker is None:
+            raise ImageError("UnknownSource", "this node publishes nothing", permanent=False)
+        await self._maker.make(origin, part, progress)
+        header = await self._look_at(part.path, ImageFormat.QCOW2, (ImageFormat.QCOW2,))
+        size = (await asyncio.to_thread(part.path.stat)).st_size
+        digest = await asyncio.to_thread(digest_of, part.path)
+        return Taken(digest, size, digest, ImageFormat.QCOW2, header.virtual_size, None)
 
     async def file(self, source: FileSource, checksums: Sequence[str], part: Part) -> Fetched:
         """Make `part` a kernel or an initial RAM disk, kept as served."""

@@ -18,10 +18,12 @@ from orlop_agent.image.errors import ImageError
 from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.header import CONVERTED, stored_as
+from orlop_agent.image.importing import Importing
 from orlop_agent.image.inside import Read, nothing
-from orlop_agent.image.intake import Intake, Secrets, Taken, no_secrets
+from orlop_agent.image.intake import Intake, Secrets, no_secrets
 from orlop_agent.image.kept import Wanted, examine_kept, no_check, no_recheck
 from orlop_agent.image.names import boot_name, disk_name
+from orlop_agent.image.published import Maker
 from orlop_agent.image.refusal import refused
 from orlop_agent.image.room import Room
 from orlop_agent.image.shelf import Folders, InUse, Shelf, no_folders, unknown
@@ -30,10 +32,9 @@ from orlop_agent.metrics import CacheMetrics
 from orlop_api.assigned_image import AssignedImage, BootFile
 from orlop_api.assignment import AssignedSecret
 from orlop_api.config import ImageConfig
-from orlop_api.hypervisor import ImportOrder, ImportReport, ImportState
+from orlop_api.hypervisor import ImportOrder, ImportReport
 from orlop_api.image import DiskFormat
 from orlop_api.peer import ImagePeer
-from orlop_api.source import OrderedFile
 
 _log = structlog.get_logger()
 
@@ -72,6 +73,13 @@ class Peers(Protocol):
         """Whether one of them gave the file that is called `name` in caches and hashes to `digest`."""
 
 
+class Keepers(Protocol):
+    """Nodes that published something."""
+
+    async def take(self, keeper: str, name: str, digest: str, part: Part, progress: Progress) -> None:
+        """Fetch what is called `name` in caches and hashes to `digest` from its keeper; ImageError."""
+
+
 class ImageStore:
     """The cache below `root`."""
 
@@ -85,15 +93,18 @@ class ImageStore:
         metrics: CacheMetrics | None = None,
         secrets: Secrets = no_secrets,
         inside: Read = nothing,
+        maker: Maker | None = None,
+        keepers: Keepers | None = None,
     ) -> None:
         self._root = root
-        self._intake = Intake(config, secrets, inside)
+        self._intake = Intake(config, secrets, inside, maker)
         self._peers = peers
+        self._keepers = keepers
         self._metrics = metrics or CacheMetrics()
         self._shelf = Shelf(root, config, in_use, disks, self._metrics)
         self._room = Room(self._shelf)
         self._downloads: dict[str, _Download] = {}
-        self._importing: list[set[str]] = []
+        self._importing = Importing(self._intake, self._room, self._shelf, self._metrics)
 
     def digests(self) -> list[str]:
         """What is in the cache, sorted."""
@@ -109,7 +120,7 @@ class ImageStore:
 
     def busy(self) -> set[str]:
         """Digests of what is being fetched, and of what imports that are under way have fetched already."""
-        return {download.digest for download in self._downloads.values()}.union(*self._importing)
+        return {download.digest for download in self._downloads.values()} | self._importing.held()
 
     async def tidy(self) -> int:
         """Keep the cache within its limits, and room for guests' disks; bytes that were freed."""
@@ -141,49 +152,18 @@ class ImageStore:
         return await asyncio.gather(kernel, initrd)
 
     async def run_import(self, order: ImportOrder, progress: Progress) -> ImportReport:
-        """Fetch and describe a new Image; a failure is part of the report."""
-        with self._metrics.importing() as outcome:
-            report = await self._import(order, progress)
-            outcome.append(report.state.value)
-        return report
-
-    async def _import(self, order: ImportOrder, progress: Progress) -> ImportReport:
-        report = ImportReport(image_uid=order.image_uid, generation=order.generation, state=ImportState.READY)
-        # Nothing of it is in use yet, and none of it shall go before all of it is there.
-        held: set[str] = set()
-        self._importing.append(held)
-        try:
-            disk = await self._import_disk(order, progress, held)
-            kernel = await self._import_plain(order.kernel, held)
-            initrd = await self._import_plain(order.initrd, held)
-        except ImageError as error:
-            return report.model_copy(
-                update={
-                    "state": ImportState.FAILED,
-                    "reason": error.reason,
-                    "message": error.message,
-                    "retry": "Useless" if error.permanent else "Useful",
-                }
-            )
-        finally:
-            self._importing = [other for other in self._importing if other is not held]
-        return report.model_copy(
-            update={
-                "digest": disk.digest,
-                "size_bytes": disk.size,
-                "reference": disk.reference,
-                "content_digest": disk.content_digest if disk.content_digest != disk.digest else None,
-                "format": disk.format,
-                "virtual_size_bytes": disk.virtual_size,
-                "kernel_digest": kernel,
-                "initrd_digest": initrd,
-            }
-        )
+        """Fetch or make, and describe, a new Image; a failure is part of the report."""
+        return await self._importing.run(order, progress)
 
     async def _disk(
         self, image: AssignedImage, progress: Progress, secret: AssignedSecret | None = None
     ) -> Path:
         async def take(part: Part, tell: Progress) -> int:
+            if image.source.published is not None and self._keepers is not None:
+                keeper = image.source.published.node_name
+                await self._keepers.take(keeper, name, content, part, tell)
+                await self._intake.look_at_stored(part.path, image.format)
+                return 0  # of a source
             known = [image.digest]
             taken = await self._intake.disk(image.source, known, image.format, part, tell, secret)
             # Other versions of qemu-img may convert to other bytes; unpacking gives the same ones everywhere.
@@ -272,27 +252,6 @@ class ImageStore:
             _log.warning("peer.refused", digest=wanted.digest, reason=error.reason, error=error.message)
             return False
         return True
-
-    async def _import_disk(self, order: ImportOrder, progress: Progress, held: set[str]) -> Taken:
-        with self._room.part() as (path, expect):
-            part, known = Part(path, expect), [*filter(None, [order.checksum])]
-            taken = await self._intake.disk(order.source, known, order.format, part, progress, order.secret)
-            self._metrics.source_received.inc(taken.size)
-            held.add(taken.digest)
-            name = disk_name(taken.digest, taken.content_digest)
-            await asyncio.to_thread(self._shelf.keep, path, name)
-        return taken
-
-    async def _import_plain(self, file: OrderedFile | None, held: set[str]) -> str | None:
-        if file is None:
-            return None
-        with self._room.part() as (path, expect):
-            known = [*filter(None, [file.checksum])]
-            fetched = await self._intake.file(file.source, known, Part(path, expect))
-            self._metrics.source_received.inc(fetched.size)
-            held.add(fetched.digest)
-            await asyncio.to_thread(self._shelf.keep, path, boot_name(fetched.digest))
-        return fetched.digest
 
 
 def _no_progress(_received: int, _expected: int | None) -> None:

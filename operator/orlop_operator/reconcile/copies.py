@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from orlop_api.image import Image
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
-from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, VOLUME
+from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, IMAGE, INSTANCE, VOLUME
 from orlop_operator.reconcile.instance.facts import named
+from orlop_operator.reconcile.publish import Holdings
 from orlop_operator.store import Store
 
 
@@ -28,4 +30,28 @@ def copied_by(store: Store, thing: Volume | VolumeSnapshot) -> str:
     taking = (
         order for host in store.all(HYPERVISOR) for order in host.spec.storage if order.volume_uid == uid
     )
-    return "a VolumeSnapshot" if next(taking, None) is not None else ""
+    return "a VolumeSnapshot" if next(taking, None) is not None else published_as(store, uid)
+
+
+def published_as(store: Store, uid: str) -> str:
+    """The Image that a node is making of this Volume, or of this Instance's root disk."""
+    for host in store.all(HYPERVISOR):
+        for order in host.spec.imports:
+            if order.origin is not None and uid in {order.origin.volume_uid, order.origin.instance_uid}:
+                key = store.by_uid(order.image_uid)
+                image = store.get(IMAGE, key.namespace, key.name) if key is not None else None
+                if image is not None and (image.status is None or image.status.digest is None):
+                    return named("Image", image.metadata.namespace, image.metadata.name)
+    return ""
+
+
+def holdings(store: Store, image: Image) -> Holdings:
+    """What it is published from."""
+    home, source = image.metadata.namespace, image.spec.source
+    if source.volume_ref is not None:
+        return Holdings(volume=store.get(VOLUME, home, source.volume_ref.name))
+    if source.instance_ref is not None:
+        instance = store.get(INSTANCE, home, source.instance_ref.name)
+        assignment = store.assignment_of(instance.metadata.uid) if instance is not None else None
+        return Holdings(instance=instance, assignment=assignment)
+    return Holdings()

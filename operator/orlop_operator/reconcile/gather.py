@@ -32,7 +32,7 @@ from orlop_operator.kinds import (
     OwnedPort,
 )
 from orlop_operator.placements import Placements
-from orlop_operator.reconcile.copies import copied_by
+from orlop_operator.reconcile.copies import copied_by, published_as
 from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
@@ -165,7 +165,8 @@ def _with_holdings(store: Store, facts: Facts) -> Facts:
     )
     bound = tuple(p for p in referred if p is not None and _binder(p) == uid)
     held = dict(store.claims_of_holder(uid))
-    return replace(facts, made_ports=made, bound_ports=bound, held=held)
+    copied_by = published_as(store, uid)
+    return replace(facts, made_ports=made, bound_ports=bound, held=held, copied_by=copied_by)
 
 
 def _binder(port: OwnedPort) -> str | None:

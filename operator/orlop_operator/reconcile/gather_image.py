@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_operator.kinds import HYPERVISOR, IMAGE, NODE
+from orlop_operator.reconcile.copies import holdings
 from orlop_operator.reconcile.gather import Context, Look, peers
 from orlop_operator.reconcile.hypervisor import wanted
 from orlop_operator.reconcile.image import ImageFacts
@@ -36,4 +37,5 @@ def image_facts(context: Context, key: Key, look: Look, failed_for: FailedFor) -
     orders = (order for host in hosts for order in host.spec.imports)
     owners = (context.store.by_uid(order.image_uid) for order in orders)
     held = sum(owner is not None and owner.namespace == key.namespace for owner in owners)
-    return ImageFacts(image, context.now(), hosts, nodes, failed_for(image, hosts), logins, held)
+    origin = holdings(context.store, image)
+    return ImageFacts(image, context.now(), hosts, nodes, failed_for(image, hosts), logins, held, origin)

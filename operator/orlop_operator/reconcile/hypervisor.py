@@ -60,8 +60,9 @@ def wanted(node: Node | None) -> bool:
 
 
 def is_leaving(facts: HypervisorFacts) -> bool:
-    """Whether its Node is no hypervisor any more, and no Instance is left there."""
-    return facts.hypervisor is not None and not wanted(facts.node) and facts.bound == 0
+    """Whether its Node is no hypervisor any more, and no Instance is left there, nor an Image that it keeps for all."""
+    gone = facts.hypervisor is not None and not wanted(facts.node) and facts.bound == 0
+    return gone and not _kept(facts)
 
 
 def plan_hypervisor(facts: HypervisorFacts) -> Plan:
@@ -113,9 +114,23 @@ def _alive(facts: HypervisorFacts) -> Condition:
         )
         return unknown("Ready", "NodeUnreachable", message)
     if not wanted(facts.node):
-        message = f"the Node lost its label; {facts.bound} Instances are still here, no new ones come"
+        kept = f", and {len(_kept(facts))} Images that were published here" if _kept(facts) else ""
+        message = f"the Node lost its label; {facts.bound} Instances{kept} are still here, no new ones come"
         return true("Ready", "Draining", message)
     return true("Ready", "AgentAlive", "its agent renews its Lease")
+
+
+def _kept(facts: HypervisorFacts) -> list[str]:
+    """Uids of Images that this node made of its disks: what it has of them may be all that there is."""
+    if facts.hypervisor is None:
+        return []
+    return [
+        order.image_uid
+        for order in facts.hypervisor.spec.pre_pulls
+        if order.image.source.published is not None
+        and order.image.source.published.node_name == facts.name
+        and order.image_uid in facts.images
+    ]
 
 
 def _prune(facts: HypervisorFacts, host: Hypervisor) -> Patch[Hypervisor] | None:

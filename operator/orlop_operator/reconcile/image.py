@@ -11,16 +11,25 @@ from orlop_api.condition import Condition, find, is_true
 from orlop_api.hypervisor import Hypervisor, ImportOrder, ImportReport, ImportState
 from orlop_api.image import Image, ImageStatus
 from orlop_operator.kinds import IMAGE
-from orlop_operator.reconcile import refresh
+from orlop_operator.reconcile import publish, refresh
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Ask, Body, CopySecret, Effect, Plan, Report
-from orlop_operator.reconcile.imports import Logins, imports, login, new_order, withdraw
+from orlop_operator.reconcile.imports import (
+    Logins,
+    answer_to,
+    imports,
+    login,
+    new_order,
+    ordered_from,
+    pins,
+    withdraw,
+)
 from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.reconcile.instance.image import assigned
-from orlop_operator.reconcile.prepull import Nodes, plan_prepull
-from orlop_operator.reconcile.rights import may_log_in
-from orlop_operator.reconcile.slots import chosen, slot, usable
-from orlop_operator.reconcile.source import credentials
+from orlop_operator.reconcile.prepull import Nodes, keeps, plan_prepull
+from orlop_operator.reconcile.rights import AUTHORIZED, authorized, may_log_in, may_publish
+from orlop_operator.reconcile.slots import LONGEST, chosen, slot, usable
+from orlop_operator.reconcile.source import published
 
 LOGIN_AGAIN = 30.0
 """Seconds until a Secret that was not there is looked for again: its users' Secrets are not watched."""
@@ -30,7 +39,6 @@ _PINS = frozenset(
     {"digest", "contentDigest", "kernelDigest", "initrdDigest", "format", "sizeBytes", "virtualSizeBytes"}
 )
 """Fields of the status that say what the Image is."""
-AUTHORIZED = "Authorized"
 NOBODY_AGAIN = 60.0
 """Seconds after which a node is looked for again that could look at the source."""
 
@@ -49,6 +57,8 @@ class ImageFacts:
     logins: Logins = field(default_factory=Logins)
     held: int = 0
     """Imports that nodes have of its namespace."""
+    origin: publish.Holdings = field(default_factory=publish.Holdings)
+    """What it is published from."""
 
 
 @dataclass(frozen=True)
@@ -68,27 +78,36 @@ def _plan(facts: ImageFacts) -> Plan:
     image = facts.image
     if image.metadata.deleting:
         return Plan()
-    ordered = _ordered(facts)
+    ordered = ordered_from(image, facts.hypervisors)
     if image.status is not None and image.status.digest is not None:
         return _pinned(facts, image.status, ordered)
     if image.status is not None and _stalled(image):
         # The Image says what the import said, so the order has served.
-        return Plan(withdraw(ordered[0], image)) if ordered else _restated(facts, image.status, {}, [])
+        return Plan(withdraw(ordered[0], image)) if ordered else _restated(facts, image.status, {})
     if not ordered:
         return _order(facts)
     host = ordered[0]
     order = next(o for o in host.spec.imports if o.image_uid == image.metadata.uid)
-    report = _report(host, order)
+    report = answer_to(host, order)
+    if report is not None and report.state is ImportState.READY:
+        return _done(facts, host, report)
+    if published(image) and not publish.still(image, facts.origin, facts.hypervisors, host, order):
+        return Plan(withdraw(host, image))
     if report is None or report.state is ImportState.PULLING:
         if not usable(host):
             return _elsewhere(facts, host)
-        return _told(facts, _importing(host, report), report)
-    if report.state is ImportState.READY:
-        return _told(facts, true("Ready", "Imported", "fetched, verified and pinned"), report)
+        return _told(facts, _importing(facts, host, report), report)
     if report.retry == "Useless":
         message = f"{report.message or report.reason}; not tried again: create another Image for another file"
         return _told(facts, false("Ready", report.reason or "ImportFailed", message), report, stalled=True)
     return _retry(facts, host, order, report)
+
+
+def _done(facts: ImageFacts, host: Hypervisor, report: ImportReport) -> Plan:
+    if published(facts.image):
+        ready = true("Ready", "Published", f"made of {publish.called(facts.image)}, and pinned")
+        return _told(facts, ready, report, keeper=host.metadata.name)
+    return _told(facts, true("Ready", "Imported", "fetched, verified and pinned"), report)
 
 
 def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -> Plan:
@@ -110,12 +129,15 @@ def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -
         again = None
         host = ordered[0]
         order = next(o for o in host.spec.imports if o.image_uid == image.metadata.uid)
-        report = _report(host, order)
+        report = answer_to(host, order)
         under_way = report is None or report.state is ImportState.PULLING
-        if refresh.told(image, order) or (under_way and not usable(host)):
+        if published(image):
+            # The order keeps the file until another one does.
+            effects += withdraw(host, image) if keeps(host, image) else ()
+        elif refresh.told(image, order) or (under_way and not usable(host)):
             effects += withdraw(host, image)
         elif report is not None and not under_way:
-            changed, condition = refresh.outcome(status, report, _pins(report), facts.now)
+            changed, condition = refresh.outcome(status, report, pins(report), facts.now)
             fields |= changed
     elif again is not None and again <= 0:
         found, again = slot(facts.hypervisors, image.metadata.namespace, facts.held), NOBODY_AGAIN
@@ -133,27 +155,22 @@ def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -
                     asked = new_order(image, found)
                     asked = asked.model_copy(update={"generation": refresh.generation(facts.now)})
                     effects.append(imports(found, [*found.spec.imports, asked]))
-    told = [condition] if condition is not None and image.spec.refresh is not None else []
-    said = _restated(facts, status, fields, [*told, *_authorized(image, right)])
+    own = (
+        condition if image.spec.refresh is not None else None,
+        authorized(image, right),
+        publish.kept(image, facts.hypervisors),
+    )
+    said = _restated(facts, status, fields, *own)
     if right is not None:
         again = min(LOGIN_AGAIN, again if again is not None else LOGIN_AGAIN)
     return ImagePlan((*effects, *said.effects), again, waits=waits)
 
 
-def _authorized(image: Image, right: Blocker | None) -> list[Condition]:
-    """Whether nodes may still be given what the source asks for; who has the Image keeps it."""
-    if not credentials(image):
-        return []
-    if right is not None:
-        message = f"{right.message}; nodes that have the Image keep it, and others get it from those"
-        return [false(AUTHORIZED, right.reason, message)]
-    return [true(AUTHORIZED, AUTHORIZED, "whoever made the Image may get what its source asks for")]
-
-
-def _restated(facts: ImageFacts, status: ImageStatus, fields: Body, more: list[Condition]) -> Plan:
+def _restated(facts: ImageFacts, status: ImageStatus, fields: Body, *own: Condition | None) -> Plan:
     """The status as it is but for these fields and conditions, about the spec as it is now."""
     image = facts.image
-    conditions = [c for c in status.conditions if c.type not in {refresh.TYPE, AUTHORIZED}] + more
+    conditions = [c for c in status.conditions if c.type not in {refresh.TYPE, AUTHORIZED, publish.TYPE}]
+    conditions += [condition for condition in own if condition is not None]
     generation, old = image.metadata.generation, status.wire()
     dropped = {"prePull", "progress"} | ({"refresh"} if image.spec.refresh is None else set())
     if "digest" in fields:
@@ -186,17 +203,6 @@ def _retry(facts: ImageFacts, host: Hypervisor, order: ImportOrder, report: Impo
     return Plan(told.effects, again_after=wait)
 
 
-def _ordered(facts: ImageFacts) -> list[Hypervisor]:
-    uid = facts.image.metadata.uid
-    return [h for h in facts.hypervisors if any(o.image_uid == uid for o in h.spec.imports)]
-
-
-def _report(host: Hypervisor, order: ImportOrder) -> ImportReport | None:
-    reports = host.status.imports if host.status else []
-    found = next((r for r in reports if r.image_uid == order.image_uid), None)
-    return found if found is not None and found.generation == order.generation else None
-
-
 def _stalled(image: Image) -> bool:
     return image.status is not None and is_true(image.status.conditions, "Stalled")
 
@@ -204,12 +210,36 @@ def _stalled(image: Image) -> bool:
 def _order(facts: ImageFacts) -> Plan:
     image = facts.image
     host = slot(facts.hypervisors, image.metadata.namespace, facts.held)
+    if published(image):
+        return _make(facts, host)
     if isinstance(host, Condition):
         return ImagePlan(_told(facts, host, None).effects, waits=True)
     waits = _waits(facts, host)
     if waits is not None:
         return waits
     return Plan((imports(host, [*host.spec.imports, new_order(image, host)]),))
+
+
+def _make(facts: ImageFacts, room: Hypervisor | Condition) -> Plan:
+    """Have the node make the file that has what it is made of."""
+    match may_publish(facts.image, facts.logins.answers):
+        case Ask() as first:
+            return Plan((first,))
+        case Blocker(reason=reason, message=message):
+            told = _told(facts, false("Ready", reason, message), None)
+            return Plan(told.effects, again_after=LOGIN_AGAIN, final=True)
+        case None:
+            pass
+    match publish.find(facts.image, facts.origin, facts.hypervisors):
+        case Blocker(reason=reason, message=message):
+            return _told(facts, false("Ready", reason, message), None, stalled=reason in publish.NEVER)
+        case publish.Found(host=host, origin=origin):
+            if len(host.spec.imports) >= LONGEST:
+                full = f"{host.metadata.name} has {LONGEST} imports already; it waits for one of them to end"
+                room = false("Ready", "ImportsFull", full)
+            if isinstance(room, Condition):
+                return ImagePlan(_told(facts, room, None).effects, waits=True)
+            return Plan((imports(host, [*host.spec.imports, new_order(facts.image, host, origin)]),))
 
 
 def _waits(facts: ImageFacts, host: Hypervisor) -> Plan | None:
@@ -232,13 +262,21 @@ def _elsewhere(facts: ImageFacts, host: Hypervisor) -> Plan:
     return Plan(withdraw(host, facts.image))
 
 
-def _importing(host: Hypervisor, report: ImportReport | None) -> Condition:
+def _importing(facts: ImageFacts, host: Hypervisor, report: ImportReport | None) -> Condition:
     progress = report.progress if report is not None else None
     told = f": {progress.told()}" if progress is not None else ""
-    return false("Ready", "Importing", f"{host.metadata.name} fetches it{told}")
+    does = f"makes it of {publish.called(facts.image)}" if published(facts.image) else "fetches it"
+    return false("Ready", "Importing", f"{host.metadata.name} {does}{told}")
 
 
-def _told(facts: ImageFacts, ready: Condition, report: ImportReport | None, *, stalled: bool = False) -> Plan:
+def _told(
+    facts: ImageFacts,
+    ready: Condition,
+    report: ImportReport | None,
+    *,
+    stalled: bool = False,
+    keeper: str | None = None,
+) -> Plan:
     image = facts.image
     generation, old = image.metadata.generation, image.status
     conditions = settled(
@@ -248,9 +286,9 @@ def _told(facts: ImageFacts, ready: Condition, report: ImportReport | None, *, s
     if ready.status != "True":
         status["message"] = ready.message
     if report is not None and report.state is ImportState.READY:
-        status |= _pins(report)
+        status |= pins(report) | ({"nodeName": keeper} if keeper is not None else {})
         if image.spec.refresh is not None:
-            changed, condition = refresh.outcome(ImageStatus(), report, _pins(report), facts.now)
+            changed, condition = refresh.outcome(ImageStatus(), report, pins(report), facts.now)
             status |= changed
             status["conditions"] += [c.wire() for c in settled((), (condition,), generation, facts.now)]
     elif report is not None and report.progress is not None and report.state is ImportState.PULLING:
@@ -258,17 +296,3 @@ def _told(facts: ImageFacts, ready: Condition, report: ImportReport | None, *, s
     if not differs(old.wire() if old else None, status):
         return Plan()
     return Plan((Report(IMAGE, image, status),))
-
-
-def _pins(report: ImportReport) -> Body:
-    pinned = {
-        "digest": report.digest,
-        "reference": report.reference,
-        "contentDigest": report.content_digest,
-        "kernelDigest": report.kernel_digest,
-        "initrdDigest": report.initrd_digest,
-        "format": report.format.value if report.format else None,
-        "sizeBytes": report.size_bytes,
-        "virtualSizeBytes": report.virtual_size_bytes,
-    }
-    return {name: value for name, value in pinned.items() if value is not None}

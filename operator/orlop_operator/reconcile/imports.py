@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from orlop_api.assignment import AssignedSecret
-from orlop_api.hypervisor import Hypervisor, ImportOrder, node_namespace
+from orlop_api.hypervisor import Hypervisor, ImportOrder, ImportReport, PublishedOrigin, node_namespace
 from orlop_api.image import Image, KernelFile
-from orlop_api.source import OrderedFile
+from orlop_api.source import FileSource, OrderedFile, PublishedLocation
 from orlop_operator.kinds import HYPERVISOR
-from orlop_operator.reconcile.effects import Ask, CopySecret, Effect, Patch, Question, Remove
+from orlop_operator.reconcile.effects import Ask, Body, CopySecret, Effect, Patch, Question, Remove
 from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.reconcile.node_secret import Secrets, secret_path
 from orlop_operator.reconcile.rights import may_log_in
@@ -57,12 +57,17 @@ def secret_of(image: Image, host: Hypervisor, what: str = IMPORT) -> AssignedSec
     return AssignedSecret(namespace=namespace, name=name, keys=keys) if keys else None
 
 
-def new_order(image: Image, host: Hypervisor) -> ImportOrder:
-    """For whatever the source has now, also where an earlier look pinned something."""
+def new_order(image: Image, host: Hypervisor, origin: PublishedOrigin | None = None) -> ImportOrder:
+    """For whatever the source has now, also where an earlier look pinned something; or to make it of `origin`."""
     spec, boot = image.spec, image.spec.kernel_boot
     return ImportOrder(
         image_uid=image.metadata.uid,
-        source=located(image, pinned=False),
+        source=(
+            FileSource(published=PublishedLocation(node_name=host.metadata.name))
+            if origin is not None
+            else located(image, pinned=False)
+        ),
+        origin=origin,
         secret=secret_of(image, host),
         checksum=spec.checksum,
         format=spec.format,
@@ -89,3 +94,30 @@ def imports(host: Hypervisor, orders: list[ImportOrder]) -> Patch[Hypervisor]:
 
 def _beside(file: KernelFile) -> OrderedFile:
     return OrderedFile(source=located_file(file), checksum=file.checksum)
+
+
+def ordered_from(image: Image, hosts: Collection[Hypervisor]) -> list[Hypervisor]:
+    """Nodes that have an order for it."""
+    return [host for host in hosts if any(o.image_uid == image.metadata.uid for o in host.spec.imports)]
+
+
+def answer_to(host: Hypervisor, order: ImportOrder) -> ImportReport | None:
+    """What the node says of this very order."""
+    reports = host.status.imports if host.status else []
+    found = next((r for r in reports if r.image_uid == order.image_uid), None)
+    return found if found is not None and found.generation == order.generation else None
+
+
+def pins(report: ImportReport) -> Body:
+    """Fields of the status that say what the Image is."""
+    pinned = {
+        "digest": report.digest,
+        "reference": report.reference,
+        "contentDigest": report.content_digest,
+        "kernelDigest": report.kernel_digest,
+        "initrdDigest": report.initrd_digest,
+        "format": report.format.value if report.format else None,
+        "sizeBytes": report.size_bytes,
+        "virtualSizeBytes": report.virtual_size_bytes,
+    }
+    return {name: value for name, value in pinned.items() if value is not None}

@@ -142,6 +142,23 @@ def _image(spec: RbdParameters) -> RbdLocation:
     return RbdLocation(credentials=secret, **spec.model_dump(exclude={"credentials_secret_ref"}))
 
 
+def reader(volume: Volume, hosts: Iterable[Hypervisor]) -> Hypervisor | None:
+    """The node that can read the data as it is: where a guest has it, or else where it is, or can be reached."""
+    status = volume.status
+    if status is None or status.location is None:
+        return None
+    held = next(iter(holders(volume)), None)
+    if held is None and anywhere(status.location):
+        return carrier(volume, hosts)
+    node = held.node_name if held is not None else status.node_name
+    return next((host for host in hosts if host.metadata.name == node), None)
+
+
+def alive(host: Hypervisor) -> bool:
+    """Whether orders to it are carried out now."""
+    return _alive(host) and not host.metadata.deleting
+
+
 def _filled(template: str, volume: Volume) -> str:
     meta = volume.metadata
     return template.format(namespace=meta.namespace, name=meta.name, uid=meta.uid)

@@ -48,15 +48,18 @@ class Progress:
 
 def plan_prepull(image: Image, pinned: AssignedImage, nodes: Nodes) -> Progress:
     """Orders for nodes that are selected, none for others."""
-    uid, wish = image.metadata.uid, image.spec.pre_pull
-    selected = [host for host in nodes.hypervisors if wish is not None and _selected(host, image, nodes)]
+    uid, wish, keeper = image.metadata.uid, image.spec.pre_pull, _keeper(pinned)
+    wished = [host for host in nodes.hypervisors if wish is not None and _selected(host, image, nodes)]
+    # What was published is on its node for as long as the Image is: that comes before every wish.
+    selected = [host for host in nodes.hypervisors if host.metadata.name == keeper and host not in wished]
+    selected += wished
     chosen = {host.metadata.name for host in selected}
     withdrawn = [
         _patch(host, uid, None)
         for host in nodes.hypervisors
         if host.metadata.name not in chosen and _order(host, uid) is not None
     ]
-    if wish is None:
+    if not selected and wish is None:
         return Progress(tuple(withdrawn[:MOST_WRITES]), None)
     digest = pinned.digest
     there = [host for host in selected if _has(host, uid, digest)]
@@ -75,9 +78,25 @@ def plan_prepull(image: Image, pinned: AssignedImage, nodes: Nodes) -> Progress:
                 blocked = found
             case None:
                 ordered.append(_patch(host, uid, _new(image, pinned, host, nodes)))
-    message = blocked.message if blocked else _message(image, selected, there, missing, digest)
-    status = PrePullStatus(selected=len(selected), present=len(there), message=message)
-    return Progress(tuple([*withdrawn, *ordered][:MOST_WRITES]), status)
+    effects = tuple([*withdrawn, *ordered][:MOST_WRITES])
+    if wish is None:
+        return Progress(effects, None)
+    present = [host for host in there if host in wished]
+    message = blocked.message if blocked else _message(image, wished, present, missing, digest)
+    status = PrePullStatus(selected=len(wished), present=len(present), message=message)
+    return Progress(effects, status)
+
+
+def _keeper(pinned: AssignedImage) -> str | None:
+    """The node that published it."""
+    made = pinned.source.published
+    return made.node_name if made is not None else None
+
+
+def keeps(host: Hypervisor, image: Image) -> bool:
+    """Whether the node is told to keep it as it is pinned."""
+    digest = image.status.digest if image.status is not None else None
+    return digest is not None and _ordered(host, image.metadata.uid, digest)
 
 
 def _taken_back(hosts: Collection[Hypervisor], uid: str) -> list[Effect]:
@@ -113,7 +132,7 @@ def _message(
         return ""
     uid = image.metadata.uid
     for host in selected:
-        report = _report(host, uid, digest)
+        report = report_of(host, uid, digest)
         if report is not None and report.state is ImportState.FAILED:
             return f"{host.metadata.name}: {report.reason}: {report.message}; tried again"[:1024]
     full = [host.metadata.name for host in missing if not _has_room(host, uid)]
@@ -149,19 +168,20 @@ def _ordered(host: Hypervisor, uid: str, digest: str) -> bool:
     return order is not None and order.image.digest == digest
 
 
-def _report(host: Hypervisor, uid: str, digest: str) -> PrePullReport | None:
+def report_of(host: Hypervisor, uid: str, digest: str) -> PrePullReport | None:
+    """What the node says of it."""
     reports = host.status.pre_pulls if host.status else []
     return next((r for r in reports if r.image_uid == uid and r.digest == digest), None)
 
 
 def _has(host: Hypervisor, uid: str, digest: str) -> bool:
-    report = _report(host, uid, digest)
+    report = report_of(host, uid, digest)
     return _ordered(host, uid, digest) and report is not None and report.state is ImportState.READY
 
 
 def _fetches(host: Hypervisor, uid: str, digest: str) -> bool:
     """Counts only what moves: a node that is away or fails must not keep the others waiting."""
-    report = _report(host, uid, digest)
+    report = report_of(host, uid, digest)
     pulling = report is None or report.state is ImportState.PULLING
     return _ordered(host, uid, digest) and pulling and _usable(host)
 

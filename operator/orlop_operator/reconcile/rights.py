@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from orlop_api.condition import Condition
 from orlop_api.image import Image
 from orlop_api.requester import Requester, from_annotations
 from orlop_api.resource import GROUP
 from orlop_api.volume import Volume
-from orlop_operator.kinds import IMAGE, VOLUME, VOLUME_SNAPSHOT
+from orlop_operator.kinds import IMAGE, INSTANCE, VOLUME, VOLUME_SNAPSHOT
+from orlop_operator.reconcile.conditions import false, true
 from orlop_operator.reconcile.effects import Ask, Question
 from orlop_operator.reconcile.instance.facts import Blocker, named
-from orlop_operator.reconcile.source import credentials
+from orlop_operator.reconcile.source import credentials, published
 
+AUTHORIZED = "Authorized"
+"""Condition of an Image whose source asks for something."""
 FORBIDDEN, REPLACED = "Forbidden", "SourceReplaced"
 Answers = Mapping[Question, bool]
 """What the authorizer said lately."""
 
 
 def of_image(image: Image) -> tuple[Question, ...]:
-    """One for each Secret that a node needs to fetch it, none twice."""
+    """One for each Secret that a node needs to fetch it, none twice; or for what it is published from."""
     requester = from_annotations(image.metadata.annotations)
+    if published(image):
+        return (_origin(image, requester),) if requester is not None else ()
     secrets = dict.fromkeys(part.secret[:2] for part in credentials(image) if part.secret is not None)
     return tuple(Question(requester, "get", "", "secrets", *secret) for secret in secrets if requester)
 
@@ -54,6 +60,31 @@ def may_log_in(image: Image, answers: Answers) -> Ask | Blocker | None:
     if isinstance(found, Blocker):
         return Blocker(found.reason, f"{found.message}: no node is given that any more")
     return found
+
+
+def authorized(image: Image, right: Blocker | None) -> Condition | None:
+    """Whether nodes may still be given what the source asks for; who has the Image keeps it."""
+    if not credentials(image):
+        return None
+    if right is not None:
+        message = f"{right.message}; nodes that have the Image keep it, and others get it from those"
+        return false(AUTHORIZED, right.reason, message)
+    return true(AUTHORIZED, AUTHORIZED, "whoever made the Image may get what its source asks for")
+
+
+def may_publish(image: Image, answers: Answers) -> Ask | Blocker | None:
+    """Whether a node may make the Image of what it names; once it is made nobody asks again."""
+    return _asked(of_image(image), answers, named("Image", image.metadata.namespace, image.metadata.name))
+
+
+def _origin(image: Image, requester: Requester) -> Question:
+    """About the Volume or Instance that it is published from."""
+    source, home = image.spec.source, image.metadata.namespace
+    if source.volume_ref is not None:
+        return Question(requester, "use", GROUP, VOLUME.plural, home, source.volume_ref.name)
+    if source.instance_ref is not None:
+        return Question(requester, "use", GROUP, INSTANCE.plural, home, source.instance_ref.name)
+    raise AssertionError(image.metadata.name)
 
 
 def may_begin(volume: Volume, answers: Answers) -> Ask | Blocker | None:

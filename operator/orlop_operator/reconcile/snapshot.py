@@ -20,11 +20,12 @@ from orlop_operator.reconcile.encryption import KEY_AGAIN, asking, in_trouble, k
 from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance.facts import Blocker, named
 from orlop_operator.reconcile.location import (
+    alive,
     anywhere,
-    carrier,
     holders,
     kept_by_others,
     reaches,
+    reader,
     takes_several,
     who_has,
 )
@@ -109,8 +110,8 @@ def _order(facts: SnapshotFacts) -> Plan:
         return _say(
             facts, false("Ready", "InUse", message + ("has it" if len(holders(volume)) < 2 else "have it"))
         )
-    host = _host(facts, volume)
-    if host is None or not _usable(host):
+    host = reader(volume, facts.hypervisors)
+    if host is None or not alive(host):
         name = host.metadata.name if host is not None else "the node"
         return _say(facts, false("Ready", "NodeUnreachable", f"{name}, which has {what}, is not Ready"))
     order = StorageOrder(
@@ -148,7 +149,7 @@ def _misplaced(facts: SnapshotFacts, host: Hypervisor) -> bool:
         return False
     if status.attachments:
         return any(held.node_name != host.metadata.name for held in status.attachments)
-    return not _usable(host)
+    return not alive(host)
 
 
 def _blocked(where: VolumeLocation, what: str) -> Condition | None:
@@ -158,22 +159,6 @@ def _blocked(where: VolumeLocation, what: str) -> Condition | None:
     return false(
         "Ready", "NotSupported", f"{what} is kept by a server, and only that can take snapshots of it"
     )
-
-
-def _host(facts: SnapshotFacts, volume: Volume) -> Hypervisor | None:
-    """Where a guest has it; or else where the data is, or can be reached."""
-    for holder in holders(volume):
-        return next((h for h in facts.hypervisors if h.metadata.name == holder.node_name), None)
-    if volume.status is None or volume.status.location is None:
-        return None
-    if anywhere(volume.status.location):
-        return carrier(volume, facts.hypervisors)
-    node = volume.status.node_name
-    return next((h for h in facts.hypervisors if h.metadata.name == node), None)
-
-
-def _usable(host: Hypervisor) -> bool:
-    return host.status is not None and is_true(host.status.conditions, "Ready") and not host.metadata.deleting
 
 
 def _taking(host: Hypervisor, report: StorageReport | None) -> Condition:
@@ -242,7 +227,7 @@ def _keeper(facts: SnapshotFacts, node: str | None, location: VolumeLocation) ->
     """The node that keeps it; the first by name that is Ready and reaches it where several do."""
     if node is not None:
         return next((h for h in facts.hypervisors if h.metadata.name == node), None)
-    fit = (h for h in facts.hypervisors if _usable(h) and reaches(h, location))
+    fit = (h for h in facts.hypervisors if alive(h) and reaches(h, location))
     return min(fit, key=lambda h: h.metadata.name, default=None)
 
 

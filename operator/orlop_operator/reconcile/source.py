@@ -12,6 +12,7 @@ from orlop_api.source import (
     USERNAME_KEY,
     BucketLocation,
     FileSource,
+    PublishedLocation,
     RegistryLocation,
     WebLocation,
 )
@@ -23,9 +24,19 @@ _ACCESS_KEY = {USERNAME_KEY: "AWS_ACCESS_KEY_ID", PASSWORD_KEY: "AWS_SECRET_ACCE
 _SESSION = {TOKEN_KEY: "AWS_SESSION_TOKEN"}
 
 
+def published(image: Image) -> bool:
+    """Whether a node makes the file, and no server has it."""
+    source = image.spec.source
+    return source.volume_ref is not None or source.instance_ref is not None
+
+
 def located(image: Image, *, pinned: bool = True) -> FileSource:
     """The disk's source as a node is told; of a registry what was pinned, once it was, or what its tag means now."""
     source = image.spec.source
+    if published(image):
+        if image.status is None or image.status.node_name is None:
+            raise AssertionError(image.metadata.name)
+        return FileSource(published=PublishedLocation(node_name=image.status.node_name))
     meant = image.status.reference if image.status and pinned else None
     match _given(image):
         case OciSource(reference=reference):
@@ -44,6 +55,8 @@ def located_file(file: KernelFile) -> FileSource:
 
 def credentials(image: Image) -> tuple[Copied, ...]:
     """What the node needs from the user's Secrets to ask the source."""
+    if published(image):
+        return ()
     given = _given(image)
     parts: list[Copied] = []
     if given.credentials_secret_ref is not None:
@@ -62,7 +75,7 @@ def credentials(image: Image) -> tuple[Copied, ...]:
 
 
 def _given(image: Image) -> HttpSource | OciSource | S3Source:
-    """The one that is set: the API server takes no Image with none or several."""
+    """The one that is set: the API server takes no Image with none or several, and published ones end before this."""
     source = image.spec.source
     given = source.http or source.oci or source.s3
     if given is None:

@@ -91,15 +91,19 @@ async def test_what_an_assignment_names_is_in_use_until_it_is_gone(operator: Api
     story = Story(operator, node, image=node.image | {"kernel": kernel(node)})
     wanted = {node.image["digest"], kernel(node)["digest"]}
     async with node.agent() as agent:
-        assert agent.images_in_use() in (None, set())
         await story.bind()
         await story.until("Running")
-        assert agent.images_in_use() == wanted
+        assert agent.images_in_use() is None, "what it is ordered to keep is not known either"
+        hypervisor = {"apiVersion": "orlop.dev/v1alpha1", "kind": "Hypervisor", "spec": {}}
+        await operator.call("POST", f"{ORLOP}/hypervisors", {**hypervisor, "metadata": {"name": node.name}})
+        async with asyncio.timeout(10):
+            while agent.images_in_use() != wanted:
+                await asyncio.sleep(0.02)
         await story.change(desired="Stopped")
         await story.until("Stopped")
         assert agent.images_in_use() == wanted
     async with node.agent() as agent:
-        assert agent.images_in_use() is None, "before the Assignments are listed nobody may say"
+        assert agent.images_in_use() is None, "before all is listed nobody may say"
         async with asyncio.timeout(10):
             while agent.images_in_use() != wanted:
                 await asyncio.sleep(0.02)

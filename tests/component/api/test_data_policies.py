@@ -1,4 +1,4 @@
-"""Who may have data copied: what a Volume begins as, and what a VolumeSnapshot keeps."""
+"""Who may have data copied: what a Volume begins as, what a VolumeSnapshot keeps, and what is published."""
 
 import secrets
 from typing import Any
@@ -35,6 +35,8 @@ def home(admin: Rest) -> str:
         ("Volume", {"spec.source": {"snapshotRef": {"name": "b"}}}, "volumesnapshots.orlop.dev {home}/b"),
         ("Volume", {"spec.source": {"volumeRef": {"name": "c"}}}, "volumes.orlop.dev {home}/c"),
         ("Volume", {"spec.encryption": {"secretRef": {"name": "d", "key": "k"}}}, "secrets {home}/d"),
+        ("Image", {"spec": {"source": {"volumeRef": {"name": "d"}}}}, "volumes.orlop.dev {home}/d"),
+        ("Image", {"spec": {"source": {"instanceRef": {"name": "e"}}}}, "instances.orlop.dev {home}/e"),
     ],
 )
 def test_data_is_copied_only_by_who_may_use_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
@@ -27,6 +28,8 @@ from orlop_operator.reconcile.instance.summarize import summarize
 from orlop_operator.reconcile.instance.volumes import detach
 from orlop_operator.reconcile.node_secret import secret_path
 
+AGAIN = 5.0
+"""Seconds after which it is looked at again whether its root disk was copied: only the Image is told of that."""
 PATIENCE = 5.0
 """Seconds that a deletion may take before its status says what it waits for."""
 
@@ -36,6 +39,9 @@ def plan_end(facts: Facts) -> Plan:
     meta = facts.instance.metadata
     if FINALIZER not in meta.finalizers:
         return Plan(final=True)
+    if facts.copied_by:
+        message = f"being deleted; waits until {facts.copied_by} has its root disk, or is deleted"
+        return replace(_wait(facts, "InUse", message), again_after=AGAIN)
     step = decide(facts)
     match step:
         case protocol.ReadAssignment():

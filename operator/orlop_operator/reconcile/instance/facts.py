@@ -91,6 +91,8 @@ class Facts:
     """Volumes that are attached to the Instance."""
     bound_ports: tuple[OwnedPort, ...] = ()
     """Ports of users that are bound to the Instance."""
+    copied_by: str = ""
+    """Who reads its root disk before it goes: `Image demo/golden`; empty where nobody does."""
     place: Callable[[Request], Placement | Unplaceable] = lambda _: Unplaceable("no hypervisor")
     hypervisor: Callable[[str], Hypervisor | None] = lambda _: None
     peers: Callable[[str, str], tuple[ImagePeer, ...]] = lambda *_: ()
