@@ -28,7 +28,7 @@ from orlop_api.resource import (
     Reason,
     list_map,
 )
-from orlop_api.source import FileSource, OrderedFile, Reference
+from orlop_api.source import FileSource, OrderedFile, OrderedSignature, Reference
 from orlop_api.storage import StorageOrders, StorageReports
 from orlop_api.volume_class import VolumeLocation
 
@@ -61,6 +61,8 @@ class ImportOrder(ApiModel):
     """What the node makes it of, where the source is published and so nobody has it yet."""
     checksum: Checksum | None = None
     """What it must hash to."""
+    signature: OrderedSignature | None = None
+    """Who must have signed it."""
     format: ImageFormat | None = None
     """What its format must be."""
     secret: AssignedSecret | None = None

@@ -26,8 +26,12 @@ from orlop_api.resource import (
     rules,
     unchanged,
 )
+from orlop_api.signature import Signature
 from orlop_api.source import Reference
 
+_PROOF_FOR_HTTP = (
+    "a plain http url needs a checksum (sha256:… or sha512:…) or a signature; without one use https"
+)
 _CHECKSUM_FOR_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
 
 
@@ -74,9 +78,9 @@ def _plain_http(web: str) -> str:
 _PUBLISHED = "(has(self.source.volumeRef) || has(self.source.instanceRef))"
 _KERNEL_CHECKSUM = rule(f"!{_plain_http('self.http')} || has(self.checksum)", _CHECKSUM_FOR_HTTP)
 _DISK_CHECKSUM = rule(
-    f"has(self.checksum) || !(has(self.source.http) && {_plain_http('self.source.http')}"
+    f"has(self.checksum) || has(self.signature) || !(has(self.source.http) && {_plain_http('self.source.http')}"
     " || has(self.source.s3) && self.source.s3.endpoint.startsWith('http://'))",
-    _CHECKSUM_FOR_HTTP,
+    _PROOF_FOR_HTTP,
 )
 
 
@@ -124,7 +128,10 @@ class ImageSpec(ApiModel):
     source: Annotated[ImageSource, Field(json_schema_extra=rules(ONE_SOURCE))]
     """Where the disk comes from."""
     checksum: GivenChecksum | None = None
-    """What the file must hash to: sha256:… or sha512:…; verified before first use, needed for plain http."""
+    """What the file must hash to: sha256:… or sha512:…; verified before first use. For plain http it or a signature is
+    needed."""
+    signature: Signature | None = None
+    """Who must have signed the file; verified before first use. With refresh, each time the source is looked at."""
     format: ImageFormat | None = None
     """qcow2, raw or iso, each also compressed with gzip, xz or zstd; what inspection finds must agree. vmdk, vhd, vhdx
     and vdi where orlop-config names them. An iso becomes a CD-ROM beside an empty root disk."""
@@ -250,8 +257,8 @@ class Image(ApiModel):
                 ),
                 _DISK_CHECKSUM,
                 rule(
-                    f"!{_PUBLISHED} || !has(self.checksum) && !has(self.refresh)",
-                    "what is published is made once, on a node: leave out checksum and refresh",
+                    f"!{_PUBLISHED} || !has(self.checksum) && !has(self.signature) && !has(self.refresh)",
+                    "what is published is made once, on a node: leave out checksum, signature and refresh",
                 ),
                 rule(
                     f"!{_PUBLISHED} || !has(self.format) || self.format == 'qcow2'",

@@ -38,7 +38,7 @@ class WebFile(ApiModel):
     """A file on web servers."""
 
     url: Url
-    """Where the file is: https, or http with a checksum."""
+    """Where the file is: https, or http with a checksum or signature."""
     mirrors: Annotated[list[Url], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
     """Where the same file is too: tried in this order when url fails, going on where it broke off."""
 
@@ -91,7 +91,7 @@ class S3Source(ApiModel):
             )
         ),
     ]
-    """The server: https, or http with a checksum. The bucket is put in the path."""
+    """The server: https, or http with a checksum or signature. The bucket is put in the path."""
     bucket: Annotated[
         Bucket,
         Field(

@@ -71,6 +71,15 @@ class FileSource(ApiModel):
     """A file that a node made and keeps."""
 
 
+class OrderedSignature(ApiModel):
+    """A signature that a file must have."""
+
+    url: HttpUrl
+    """Where it is."""
+    public_key: Annotated[str, Field(min_length=56, max_length=4096)]
+    """Whose it must be: in PEM, or minisign's."""
+
+
 class OrderedFile(ApiModel):
     """A file beside the disk that a node shall fetch."""
 

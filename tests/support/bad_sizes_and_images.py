@@ -12,7 +12,8 @@ SIZE = "must be a quantity from 1Mi to 64Ti, for example 10Gi"
 URL = "must be http://host/… or https://host/…"
 CREDENTIALS = "must hold no credentials (user:password@)"
 CHECKSUM = "must be sha256: and 64 hex digits, or sha512: and 128, in lower case"
-PLAIN_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
+PLAIN_HTTP = "a plain http url needs a checksum (sha256:… or sha512:…) or a signature; without one use https"
+PLAIN_HTTP_BESIDE = "a plain http url needs a checksum (sha256:… or sha512:…); without one use https"
 HOST_NAME = "metadata.name must be a host name: at most 63 of a-z, 0-9 and -, without - at either end"
 
 RAW = (
@@ -258,14 +259,14 @@ SIZES_AND_IMAGES = [
         "Image",
         {"spec.kernelBoot": {"kernel": {"http": {"url": "http://a.example/vmlinuz"}}}},
         "spec.kernelBoot.kernel",
-        PLAIN_HTTP,
+        PLAIN_HTTP_BESIDE,
     ),
     Bad(
         "initrd over http, no checksum",
         "Image",
         {"spec.kernelBoot": {"kernel": {"http": _HTTP["http"]}, "initrd": {"http": {"url": "http://a.b/i"}}}},
         "spec.kernelBoot.initrd",
-        PLAIN_HTTP,
+        PLAIN_HTTP_BESIDE,
     ),
     Bad("initrd without kernel", "Image", {"spec.kernelBoot": {"initrd": _HTTP}}, "spec.kernelBoot.kernel"),
     Bad(

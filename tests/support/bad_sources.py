@@ -6,7 +6,8 @@ from support.bad import Bad
 from support.bad_sizes_and_images import CREDENTIALS, PLAIN_HTTP, URL
 
 ONE_SOURCE = "exactly one of http, oci, s3, volumeRef and instanceRef must be set"
-MADE = "what is published is made once, on a node: leave out checksum and refresh"
+MADE = "what is published is made once, on a node: leave out checksum, signature and refresh"
+PUBLIC = "must be a public key in PEM (ECDSA or RSA), or minisign's"
 QCOW2 = "what is published is qcow2: leave out format"
 BY_HTTPS = "credentials go over https only"
 REFERENCE = "must be registry/repository with :tag or @sha256:…"
@@ -39,7 +40,32 @@ def _published(case: str, says: str, **fields: object) -> Bad:
     return Bad(f"published with {case}", "Image", {"spec": spec}, "spec", says)
 
 
+def _signed(case: str, key: str) -> Bad:
+    signature = {"url": "https://a.example/b.sig", "publicKey": key}
+    return Bad(
+        f"signed by {case}", "Image", {"spec.signature": signature}, "spec.signature.publicKey", PUBLIC
+    )
+
+
 SOURCES = [
+    _signed("a certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + " " * 20),
+    _signed("a private key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n" + " " * 20),
+    _signed("two keys", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n" * 2),
+    _signed("a word", "x" * 60),
+    Bad(
+        "signed at ftp",
+        "Image",
+        {"spec.signature": {"url": "ftp://a.example/b.sig", "publicKey": "RW" + "a" * 54}},
+        "spec.signature.url",
+        URL,
+    ),
+    Bad(
+        "signed by nobody",
+        "Image",
+        {"spec.signature": {"url": "https://a.example/b"}},
+        "spec.signature.publicKey",
+    ),
+    _published("a signature", MADE, signature={"url": "https://a.example/b", "publicKey": "RW" + "a" * 54}),
     _published("a checksum", MADE, checksum=_CHECKSUM),
     _published("refresh", MADE, refresh={"interval": "1h"}),
     _published("raw", QCOW2, format="raw"),

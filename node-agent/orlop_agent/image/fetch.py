@@ -17,6 +17,7 @@ import aiohttp
 
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.origin import Origin
+from orlop_agent.image.signature import Proof
 from orlop_agent.image.sink import Packing
 from orlop_agent.image.transfer import Fetched, Part, Transfer
 from orlop_agent.image.web import Web, refused
@@ -37,6 +38,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 _CUT = frozenset({"Truncated", "Timeout", "Unreachable"})
 _GOES_ON = _CUT | {"TooSlow", "WrongRange", "NotFound", "ServerError"}
 """What is wrong with a place, not with the bytes that came from it: the next one may go on from there."""
+_OTHER_BYTES = frozenset({"ChecksumMismatch", "SignatureMismatch"})
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
@@ -47,6 +49,8 @@ class Wanted:
     checksums: tuple[str, ...]
     part: Part
     packing: str
+    proof: Proof | None = None
+    """Verifies the signature of the whole."""
 
 
 async def fetch(
@@ -58,7 +62,7 @@ async def fetch(
     """
     most = to_bytes(config.max_size)
     packing = Packing(wanted.packing, min(most, to_bytes(config.max_virtual_size)), config.max_expansion)
-    transfer = Transfer(wanted.part, wanted.checksums, packing)
+    transfer = Transfer(wanted.part, wanted.checksums, packing, wanted.proof)
     failures: list[ImageError] = []
     try:
         for origin in origins:
@@ -95,7 +99,7 @@ async def _from(
         except ImageError as error:
             pieced = transfer.resumed
             await transfer.restart()
-            if error.reason != "ChecksumMismatch" or not pieced:
+            if error.reason not in _OTHER_BYTES or not pieced:
                 raise
             # The pieces may be of two files: once more in one go before that is believed.
             transfer.in_one_go = True
@@ -106,7 +110,7 @@ async def _attempt(
 ) -> None:
     ask = await origin.ask()
     headers = transfer.continuation(origin.shown)
-    async with web.get(ask, checked=bool(transfer.checksums), headers=headers) as response:
+    async with web.get(ask, checked=transfer.checked, headers=headers) as response:
         match response.status:
             case 200:
                 await transfer.restart()

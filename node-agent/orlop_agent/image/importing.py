@@ -78,7 +78,7 @@ class Importing:
             else:
                 checksums = [order.checksum] if order.checksum else []
                 taken = await self._intake.disk(
-                    order.source, checksums, order.format, part, progress, order.secret
+                    order.source, checksums, order.format, part, progress, order.secret, order.signature
                 )
                 self._metrics.source_received.inc(taken.size)
             held.add(taken.digest)

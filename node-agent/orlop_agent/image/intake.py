@@ -18,6 +18,7 @@ from orlop_agent.image.inspect import inspect_disk
 from orlop_agent.image.kept import kept_as
 from orlop_agent.image.origin import AS_SERVED, resolve
 from orlop_agent.image.published import Maker
+from orlop_agent.image.signed import signed_by
 from orlop_agent.image.sink import digest_of
 from orlop_agent.image.transfer import Fetched, Part
 from orlop_agent.image.web import Web
@@ -27,7 +28,7 @@ from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import PublishedOrigin
 from orlop_api.image import ImageFormat
 from orlop_api.quantity import to_bytes
-from orlop_api.source import IMAGE_KEYS, FileSource
+from orlop_api.source import IMAGE_KEYS, FileSource, OrderedSignature
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,10 @@ class Intake:
         part: Part,
         progress: Progress,
         secret: AssignedSecret | None = None,
+        signature: OrderedSignature | None = None,
     ) -> Taken:
         """Make `part` the disk; ImageError when there is none to be had. Whatever is left then is rubbish."""
-        fetched, reference = await self._fetch(source, checksums, part, progress, secret)
+        fetched, reference = await self._fetch(source, checksums, part, progress, secret, signature)
         header = await self.look_at(part.path, declared)
         content, size = fetched.content_digest, header.virtual_size
         if header.format in CONVERTED:
@@ -127,12 +129,14 @@ class Intake:
         part: Part,
         progress: Progress,
         secret: AssignedSecret | None,
+        signature: OrderedSignature | None,
     ) -> tuple[Fetched, str | None]:
         credentials = await self._credentials(source, secret)
         web = Web(self._config, await asyncio.to_thread(credentials.trust), self._inside)
+        proof = await signed_by(web, signature, source, credentials) if signature is not None else None
         resolved = await resolve(source, web, credentials)
         known = {*checksums, *([resolved.digest] if resolved.digest else [])}
-        wanted = Wanted(tuple(sorted(known)), part, resolved.packing)
+        wanted = Wanted(tuple(sorted(known)), part, resolved.packing, proof)
         fetched = await fetch(web, resolved.origins, wanted, self._config, progress)
         return fetched, resolved.reference
 

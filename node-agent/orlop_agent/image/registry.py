@@ -7,21 +7,19 @@ pinned.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
 from yarl import URL
 
 from orlop_agent.image.credentials import Credentials
 from orlop_agent.image.errors import ImageError, short
+from orlop_agent.image.small import bounded, in_time
 from orlop_agent.image.web import Ask, Web, refused
 
 _REFERENCE = re.compile(
@@ -105,10 +103,10 @@ async def _manifest(
     ask = await _authorized(web, repository, url, credentials)
     accept = {"Accept": ", ".join((*_MANIFESTS, *_INDEXES))}
     what = f"the manifest of {ask.shown}"
-    async with _in_time(what), web.get(ask, checked=False, headers=accept) as response:
+    async with in_time(what, _EXCHANGE_SECONDS), web.get(ask, checked=False, headers=accept) as response:
         if response.status != 200:
             raise refused(response, ask)
-        body = await _bounded(response, what)
+        body = await bounded(response, what, _MOST, "ManifestTooLarge")
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     if _DIGEST.fullmatch(which) and digest != which:
         raise ImageError("ChecksumMismatch", f"{ask.shown} has a manifest of another digest", permanent=True)
@@ -201,10 +199,10 @@ async def _token(
         credentials.basic(),
     )
     what = f"the token of {repository.host}"
-    async with _in_time(what), web.get(ask, checked=False) as response:
+    async with in_time(what, _EXCHANGE_SECONDS), web.get(ask, checked=False) as response:
         if response.status != 200:
             raise refused(response, ask)
-        body = await _bounded(response, what)
+        body = await bounded(response, what, _MOST, "ManifestTooLarge")
     try:
         answer = json.loads(body)
         token = answer.get("token") or answer.get("access_token")
@@ -221,29 +219,6 @@ def _no_token(ask: Ask) -> ImageError:
 
 def _parameters(challenge: str) -> dict[str, str]:
     return dict(re.findall(r'([a-z]+)="([^"]*)"', challenge[:4096]))
-
-
-@asynccontextmanager
-async def _in_time(what: str) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(_EXCHANGE_SECONDS) as limit:
-            yield
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        message = f"{what} took over {_EXCHANGE_SECONDS:.0f} s"
-        raise ImageError("Timeout", message, permanent=False) from error
-
-
-async def _bounded(response: aiohttp.ClientResponse, what: str) -> bytes:
-    body = b""
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > _MOST:
-            raise ImageError(
-                "ManifestTooLarge", f"{what} is over the {_MOST} bytes that are allowed", permanent=True
-            )
-    return body
 
 
 def _bad(message: str) -> ImageError:

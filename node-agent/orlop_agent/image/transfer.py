@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orlop_agent.image.errors import ImageError
+from orlop_agent.image.signature import Proof
 from orlop_agent.image.sink import Packing, Sink, sink
 
 _SNIFF = 8
@@ -45,8 +46,13 @@ class Part:
 class Transfer:
     """Fed by one attempt after the other."""
 
-    def __init__(self, part: Part, checksums: Sequence[str], packing: Packing) -> None:
-        self.checksums = checksums
+    def __init__(
+        self, part: Part, checksums: Sequence[str], packing: Packing, proof: Proof | None = None
+    ) -> None:
+        self._checksums = checksums
+        self._proof = proof
+        self.checked = bool(checksums) or proof is not None
+        """Whether the whole is known by more than where it comes from."""
         self.received = 0
         self.expected: int | None = None
         """Bytes in all, when a server said."""
@@ -63,7 +69,8 @@ class Transfer:
         self._hashes = self._fresh()
 
     def _fresh(self) -> dict[str, Any]:
-        kinds = {"sha256", *(checksum.partition(":")[0] for checksum in self.checksums)}
+        kinds = {"sha256", *(checksum.partition(":")[0] for checksum in self._checksums)}
+        kinds |= {self._proof.kind} if self._proof is not None else set()
         return {kind: hashlib.new(kind) for kind in kinds}
 
     def continuation(self, place: str) -> dict[str, str]:
@@ -73,7 +80,7 @@ class Transfer:
         validator = self._validator if place == self._place else ""
         if validator:
             return {"Range": f"bytes={self.received}-", "If-Range": validator}
-        if self.checksums:
+        if self.checked:
             return {"Range": f"bytes={self.received}-"}
         return {}
 
@@ -114,7 +121,7 @@ class Transfer:
 
     async def finish(self) -> Fetched:
         """All is here: ImageError when it is not what was asked for, or no disk could be made of it."""
-        for checksum in self.checksums:
+        for checksum in self._checksums:
             kind, _, wanted = checksum.partition(":")
             if self._hashes[kind].hexdigest() != wanted:
                 raise ImageError(
@@ -122,6 +129,8 @@ class Transfer:
                     f"the file's {kind} is {self._hashes[kind].hexdigest()}, the Image wants {wanted}",
                     permanent=True,
                 )
+        if self._proof is not None:
+            self._proof.verify(self._hashes[self._proof.kind].digest())
         if self._sink is None:
             self._sink = sink(self._head, self.part.path, self._packing, self.look)
             await self._sink.write(self._head)

@@ -61,7 +61,7 @@ def vetted(url: str, *, checksum: bool, allowed_private_hosts: Collection[str], 
     if parts.scheme not in _PORTS:
         raise _forbidden(f"{shown} must start with https:// or http://")
     if parts.scheme == "http" and not checksum:
-        raise _forbidden(f"{shown} is plain http, which needs a checksum")
+        raise _forbidden(f"{shown} is plain http, which needs a checksum or a signature")
     if not parts.hostname or parts.username is not None or parts.password is not None:
         raise _forbidden("url must name a host and hold no credentials")
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from orlop_api.assignment import AssignedSecret
 from orlop_api.hypervisor import Hypervisor, ImportOrder, ImportReport, PublishedOrigin, node_namespace
 from orlop_api.image import Image, KernelFile
-from orlop_api.source import FileSource, OrderedFile, PublishedLocation
+from orlop_api.source import FileSource, OrderedFile, OrderedSignature, PublishedLocation
 from orlop_operator.kinds import HYPERVISOR
 from orlop_operator.reconcile.effects import Ask, Body, CopySecret, Effect, Patch, Question, Remove
 from orlop_operator.reconcile.instance.facts import Blocker
@@ -70,6 +70,7 @@ def new_order(image: Image, host: Hypervisor, origin: PublishedOrigin | None = N
         origin=origin,
         secret=secret_of(image, host),
         checksum=spec.checksum,
+        signature=OrderedSignature(**spec.signature.model_dump()) if spec.signature else None,
         format=spec.format,
         kernel=_beside(boot.kernel) if boot else None,
         initrd=_beside(boot.initrd) if boot and boot.initrd else None,
