@@ -77,10 +77,14 @@ def _plain_http(web: str) -> str:
 
 _PUBLISHED = "(has(self.source.volumeRef) || has(self.source.instanceRef))"
 _KERNEL_CHECKSUM = rule(f"!{_plain_http('self.http')} || has(self.checksum)", _CHECKSUM_FOR_HTTP)
-_DISK_CHECKSUM = rule(
-    f"has(self.checksum) || has(self.signature) || !(has(self.source.http) && {_plain_http('self.source.http')}"
-    " || has(self.source.s3) && self.source.s3.endpoint.startsWith('http://'))",
-    _PROOF_FOR_HTTP,
+_PLAIN = (
+    f"(has(self.source.http) && {_plain_http('self.source.http')}"
+    " || has(self.source.s3) && self.source.s3.endpoint.startsWith('http://'))"
+)
+_DISK_CHECKSUM = rule(f"has(self.checksum) || has(self.signature) || !{_PLAIN}", _PROOF_FOR_HTTP)
+_SIGNATURE_BY_HTTPS = rule(
+    f"has(self.checksum) || !has(self.signature) || self.signature.url.startsWith('https://') || !{_PLAIN}",
+    "with a plain http url signature.url must be https: whoever is between could give an older file",
 )
 
 
@@ -256,6 +260,7 @@ class Image(ApiModel):
                     "an Image with a checksum never changes: leave out either refresh or checksum",
                 ),
                 _DISK_CHECKSUM,
+                _SIGNATURE_BY_HTTPS,
                 rule(
                     f"!{_PUBLISHED} || !has(self.checksum) && !has(self.signature) && !has(self.refresh)",
                     "what is published is made once, on a node: leave out checksum, signature and refresh",

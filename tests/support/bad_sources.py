@@ -11,6 +11,10 @@ PUBLIC = "must be a public key in PEM (ECDSA or RSA), or minisign's"
 QCOW2 = "what is published is qcow2: leave out format"
 BY_HTTPS = "credentials go over https only"
 REFERENCE = "must be registry/repository with :tag or @sha256:…"
+_BY_HTTP = {"url": "http://a.example/b.sig", "publicKey": "RW" + "a" * 54}
+SIGNED_BY_HTTPS = (
+    "with a plain http url signature.url must be https: whoever is between could give an older file"
+)
 ENDPOINT = "must be https://host, or http://host with a checksum"
 BUCKET = "must be a bucket's name: lower-case letters, digits, . and -"
 KEY = "must be an object's name: no control characters, no / in front, and no . or .. between slashes"
@@ -58,6 +62,20 @@ SOURCES = [
         {"spec.signature": {"url": "ftp://a.example/b.sig", "publicKey": "RW" + "a" * 54}},
         "spec.signature.url",
         URL,
+    ),
+    Bad(
+        "file and signature by plain http",
+        "Image",
+        {"spec.source.http.url": "http://a.example/b", "spec.signature": _BY_HTTP},
+        "spec",
+        SIGNED_BY_HTTPS,
+    ),
+    Bad(
+        "a mirror and the signature by plain http",
+        "Image",
+        {_MIRRORS: ["http://a.example/b"], "spec.signature": _BY_HTTP},
+        "spec",
+        SIGNED_BY_HTTPS,
     ),
     Bad(
         "signed by nobody",

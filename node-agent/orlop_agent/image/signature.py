@@ -45,10 +45,11 @@ class Proof:
         try:
             self.check(digest)
         except InvalidSignature as error:
+            # Whoever publishes both uploads one after the other.
             raise ImageError(
                 "SignatureMismatch",
                 f"the signature at {self.shown} is not of this file and spec.signature.publicKey",
-                permanent=True,
+                permanent=False,
             ) from error
 
 
@@ -121,4 +122,4 @@ def _bad_key(what: str) -> ImageError:
 
 
 def _bad_signature(shown: str, what: str) -> ImageError:
-    return ImageError("BadSignature", f"the signature at {shown} cannot be used: {what}", permanent=True)
+    return ImageError("BadSignature", f"the signature at {shown} cannot be used: {what}", permanent=False)

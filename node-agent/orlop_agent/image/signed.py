@@ -17,7 +17,11 @@ _SECONDS = 60
 async def signed_by(
     web: Web, signature: OrderedSignature, source: FileSource, credentials: Credentials
 ) -> Proof:
-    """What the file has to be. ImageError. Plain http will do: what counts is the key."""
+    """What the file has to be. ImageError.
+
+    Plain http will do for a file that comes by https: for one that does not, the CRD wants https here, or whoever is
+    between could serve any older file with its signature.
+    """
     shown = short(signature.url.partition("?")[0].partition("#")[0])
     login = credentials.authorization() if _same_server(signature.url, source) else {}
     ask = Ask(signature.url, shown, login)
@@ -25,7 +29,7 @@ async def signed_by(
     async with in_time(what, _SECONDS), web.get(ask, checked=True) as response:
         if response.status != 200:
             raise refused(response, ask)
-        made = await bounded(response, what, MOST_BYTES, "SignatureTooLarge")
+        made = await bounded(response, what, MOST_BYTES, "SignatureTooLarge", permanent=False)
     return proof(signature.public_key, made, shown)
 
 

@@ -23,11 +23,13 @@ async def in_time(what: str, seconds: float) -> AsyncIterator[None]:
         raise ImageError("Timeout", f"{what} took over {seconds:.0f} s", permanent=False) from error
 
 
-async def bounded(response: aiohttp.ClientResponse, what: str, most: int, reason: str) -> bytes:
+async def bounded(
+    response: aiohttp.ClientResponse, what: str, most: int, reason: str, *, permanent: bool = True
+) -> bytes:
     """The whole body; ImageError with this reason when it is longer than allowed."""
     body = b""
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > most:
-            raise ImageError(reason, f"{what} is over the {most} bytes that are allowed", permanent=True)
+            raise ImageError(reason, f"{what} is over the {most} bytes that are allowed", permanent=permanent)
     return body
