@@ -10,7 +10,7 @@ from orlop_api.instance import Instance
 from orlop_api.requester import Requester
 from orlop_api.volume import Volume
 from orlop_operator.reconcile.effects import Ask, Patch, Question, Report
-from orlop_operator.reconcile.image import ImageFacts, plan_image
+from orlop_operator.reconcile.image import ImageFacts, ImagePlan, plan_image
 from orlop_operator.reconcile.imports import Logins
 from orlop_operator.reconcile.prepull import Nodes
 from orlop_operator.reconcile.publish import Holdings
@@ -63,6 +63,8 @@ class World:
             },
             "status": {"epoch": 1, "state": "Stopped", "rootDisk": "Created", "observedGeneration": 3},
         }
+        self.now, self.failed_for = NOW, 0.0
+        """Seconds since the last failure."""
         self.answers: dict[Question, bool] = {}
         self.may = True
         """What the authorizer says of Erin."""
@@ -87,7 +89,7 @@ class World:
         held = {"instanceName": "web", "instanceUID": "i", "nodeName": node}
         self.volume["status"]["attachments"] = [held]
 
-    def look(self) -> None:
+    def look(self) -> ImagePlan:
         """Plan and act until nothing is left. One write of a node at a time, as compare-and-swap has it."""
         for _ in range(20):
             hosts = tuple(Hypervisor.model_validate(host) for host in self.hosts.values())
@@ -99,9 +101,10 @@ class World:
             plan = plan_image(
                 ImageFacts(
                     Image.model_validate(self.image),
-                    NOW,
+                    self.now,
                     hosts,
                     Nodes(hosts, {host.metadata.name: {} for host in hosts}),
+                    {order.get("generation", 0): self.failed_for for order in self.ordered().values()},
                     logins=Logins(answers=self.answers),
                     origin=held,
                 )
@@ -118,7 +121,7 @@ class World:
                 elif isinstance(effect, Ask):
                     self.answers[effect.question] = self.may
             if not plan.effects:
-                return
+                return plan
         raise AssertionError("it does not settle")
 
     def answer(self, state: str = "Ready", **fields: object) -> None:

@@ -165,8 +165,10 @@ class Shelf:
 
         What is in use is asked again, for while the disks were read an Assignment may have come.
         """
-        used = self._in_use() or set()
         gone: dict[str, list[Path]] = {}
+        used = self._in_use()
+        if used is None:
+            return gone
         chosen = set(digests) - used
         for path, digest in list(self._files()) if chosen else ():
             if digest in chosen:

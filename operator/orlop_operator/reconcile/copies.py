@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from orlop_api.hypervisor import ImportState
 from orlop_api.image import Image
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, IMAGE, INSTANCE, VOLUME
+from orlop_operator.reconcile.imports import answer_to
 from orlop_operator.reconcile.instance.facts import named
 from orlop_operator.reconcile.publish import Holdings
 from orlop_operator.store import Store
@@ -34,9 +36,15 @@ def copied_by(store: Store, thing: Volume | VolumeSnapshot) -> str:
 
 
 def published_as(store: Store, uid: str) -> str:
-    """The Image that a node is making of this Volume, or of this Instance's root disk."""
+    """The Image that a node is making of this Volume, or of this Instance's root disk.
+
+    One that failed keeps nobody waiting: it may fail for ever.
+    """
     for host in store.all(HYPERVISOR):
         for order in host.spec.imports:
+            report = answer_to(host, order)
+            if report is not None and report.state is ImportState.FAILED:
+                continue
             if order.origin is not None and uid in {order.origin.volume_uid, order.origin.instance_uid}:
                 key = store.by_uid(order.image_uid)
                 image = store.get(IMAGE, key.namespace, key.name) if key is not None else None

@@ -121,16 +121,16 @@ def _alive(facts: HypervisorFacts) -> Condition:
 
 
 def _kept(facts: HypervisorFacts) -> list[str]:
-    """Uids of Images that this node made of its disks: what it has of them may be all that there is."""
+    """Uids of Images that this node makes, or made, of its disks: what it has of them may be all that there is."""
     if facts.hypervisor is None:
         return []
-    return [
-        order.image_uid
-        for order in facts.hypervisor.spec.pre_pulls
-        if order.image.source.published is not None
-        and order.image.source.published.node_name == facts.name
-        and order.image_uid in facts.images
-    ]
+    spec = facts.hypervisor.spec
+    made = {order.image_uid for order in spec.imports if order.origin is not None}
+    for order in spec.pre_pulls:
+        source = order.image.source.published
+        if source is not None and source.node_name == facts.name:
+            made.add(order.image_uid)
+    return sorted(made & set(facts.images))
 
 
 def _prune(facts: HypervisorFacts, host: Hypervisor) -> Patch[Hypervisor] | None:

@@ -22,6 +22,8 @@ from orlop_operator.reconcile.imports import (
     new_order,
     ordered_from,
     pins,
+    retry_delay,
+    timed,
     withdraw,
 )
 from orlop_operator.reconcile.instance.facts import Blocker
@@ -33,8 +35,6 @@ from orlop_operator.reconcile.source import published
 
 LOGIN_AGAIN = 30.0
 """Seconds until a Secret that was not there is looked for again: its users' Secrets are not watched."""
-FIRST_RETRY = 10.0
-LONGEST_RETRY = 300.0
 _PINS = frozenset(
     {"digest", "contentDigest", "kernelDigest", "initrdDigest", "format", "sizeBytes", "virtualSizeBytes"}
 )
@@ -181,20 +181,18 @@ def _restated(facts: ImageFacts, status: ImageStatus, fields: Body, *own: Condit
     return Plan((Report(IMAGE, image, new),)) if differs(old, new) else Plan()
 
 
-def retry_delay(generation: int) -> float:
-    """Seconds between a failure and the next try."""
-    # Generations go on for ever, and a power of any of them would overflow.
-    return min(FIRST_RETRY * 2.0 ** min(generation, 16), LONGEST_RETRY)
-
-
 def _retry(facts: ImageFacts, host: Hypervisor, order: ImportOrder, report: ImportReport) -> Plan:
     wait = retry_delay(order.generation) - facts.failed_for.get(order.generation, 0.0)
     if wait <= 0:
+        right = (may_publish if published(facts.image) else may_log_in)(facts.image, facts.logins.answers)
+        if isinstance(right, Ask):
+            return Plan((right,))
+        if isinstance(right, Blocker):
+            # Without the right to it no node keeps the login; a failure is counted anew once it is there again.
+            return Plan(withdraw(host, facts.image))
         waits = _waits(facts, host)
         if waits is not None:
-            # Without the right to it no node keeps the login; a failure is counted anew once it is there again.
-            lost = isinstance(may_log_in(facts.image, facts.logins.answers), Blocker)
-            return Plan(withdraw(host, facts.image)) if lost else waits
+            return waits
         again = order.model_copy(update={"generation": order.generation + 1})
         kept = [again if o.image_uid == order.image_uid else o for o in host.spec.imports]
         return Plan((imports(host, kept),))
@@ -236,10 +234,13 @@ def _make(facts: ImageFacts, room: Hypervisor | Condition) -> Plan:
         case publish.Found(host=host, origin=origin):
             if len(host.spec.imports) >= LONGEST:
                 full = f"{host.metadata.name} has {LONGEST} imports already; it waits for one of them to end"
-                room = false("Ready", "ImportsFull", full)
+                # In the line of its namespace it would stand before others, whose nodes may have room.
+                told = _told(facts, false("Ready", "ImportsFull", full), None)
+                return Plan(told.effects, again_after=NOBODY_AGAIN)
             if isinstance(room, Condition):
                 return ImagePlan(_told(facts, room, None).effects, waits=True)
-            return Plan((imports(host, [*host.spec.imports, new_order(facts.image, host, origin)]),))
+            order = timed(new_order(facts.image, host, origin), facts.now)
+            return Plan((imports(host, [*host.spec.imports, order]),))
 
 
 def _waits(facts: ImageFacts, host: Hypervisor) -> Plan | None:

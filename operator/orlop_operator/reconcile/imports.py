@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from orlop_api.assignment import AssignedSecret
 from orlop_api.hypervisor import Hypervisor, ImportOrder, ImportReport, PublishedOrigin, node_namespace
@@ -17,6 +18,10 @@ from orlop_operator.reconcile.rights import may_log_in
 from orlop_operator.reconcile.source import credentials, located, located_file
 
 IMPORT, PREPULL = "import", "prepull"
+FIRST_RETRY = 10.0
+LONGEST_RETRY = 300.0
+_TIMED = 10**12
+"""From here on a generation is a time in milliseconds, and after that, in three digits, the try."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,18 @@ def new_order(image: Image, host: Hypervisor, origin: PublishedOrigin | None = N
         kernel=_beside(boot.kernel) if boot else None,
         initrd=_beside(boot.initrd) if boot and boot.initrd else None,
     )
+
+
+def timed(order: ImportOrder, now: datetime) -> ImportOrder:
+    """One that no late answer to an order before it counts for: that may have been about other data."""
+    return order.model_copy(update={"generation": int(now.timestamp() * 1000) * 1000})
+
+
+def retry_delay(generation: int) -> float:
+    """Seconds between a failure and the next try."""
+    tries = generation % 1000 if generation >= _TIMED else generation
+    # Tries go on for ever, and a power of any of them would overflow.
+    return min(FIRST_RETRY * 2.0 ** min(tries, 16), LONGEST_RETRY)
 
 
 def withdraw(host: Hypervisor, image: Image) -> tuple[Effect, ...]:

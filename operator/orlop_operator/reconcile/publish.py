@@ -20,6 +20,7 @@ from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance.facts import Blocker, named
 from orlop_operator.reconcile.location import alive, holders, reader, takes_several
 from orlop_operator.reconcile.prepull import LONGEST, report_of
+from orlop_operator.reconcile.restore import comes_first
 from orlop_operator.reconcile.source import published
 
 TYPE = "Kept"
@@ -104,6 +105,10 @@ def _of_volume(
     refused = uncopied(where, what)
     if refused is not None:
         return refused
+    first, restoring = comes_first(volume), volume.status is not None and volume.status.restoring is not None
+    if first and (order is None or restoring):
+        # A restore that has not begun waits for the node that is at it already.
+        return Blocker("VolumeRestoring", f"{what} {first}")
     if takes_several(volume) and holders(volume):
         # QEMU keeps aside only what its own guest overwrites: what others write would be in the copy, or not.
         message = f"{what} may be written to by several guests: it is published once nobody has it"
