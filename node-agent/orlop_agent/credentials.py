@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import structlog
@@ -85,13 +88,29 @@ class Credentials:
         """The same for a Volume in an order."""
         return await self.passphrase(volume.volume_uid, volume.location, secret, f"disk {volume.name}")
 
-    async def hand(self, disk: Disk, passphrase: bytes | None) -> None:
-        """Have the hypervisor open an encrypted disk with it."""
-        if disk.luks is not None and passphrase is not None:
-            await self._hypervisor.keep_secret("volume", disk.luks.secret, passphrase)
+    @asynccontextmanager
+    async def handed(
+        self, disks: Sequence[Disk], volumes: Iterable[AssignedVolume], secret: AssignedSecret | None
+    ) -> AsyncIterator[None]:
+        """Have the hypervisor open encrypted ones of these, and forget their passphrases whatever becomes of it.
 
-    async def forget(self, *disks: Disk) -> None:
-        """QEMU has them open. What cannot be forgotten ends with libvirt's own process, and harms no guest."""
+        StepError: KeyMissing, KeyInvalid.
+        """
+        by_uid = {volume.volume_uid: volume for volume in volumes}
+        try:
+            for disk in disks:
+                volume = by_uid.get(disk.volume_uid or "")
+                if disk.luks is None or volume is None:
+                    continue
+                passphrase = await self.of_volume(volume, secret)
+                if passphrase is not None:
+                    await self._hypervisor.keep_secret("volume", disk.luks.secret, passphrase)
+            yield
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._forget(disks)))
+
+    async def _forget(self, disks: Sequence[Disk]) -> None:
+        """What cannot be forgotten ends with libvirt's own process, and harms no guest."""
         for disk in disks:
             if disk.luks is None:
                 continue

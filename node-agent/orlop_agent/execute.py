@@ -223,8 +223,8 @@ class Executor:
         return replace(memory, mine=mine)
 
     async def _create(self, observed: Observed) -> Memory:
-        await self._on.hypervisor.create_paused(domain_xml(self._domain(observed)))
-        await self._on.preparation.forget_keys(*self._prepared.disks)
+        async with self._on.preparation.opening(_order(observed).spec, *self._prepared.disks):
+            await self._on.hypervisor.create_paused(domain_xml(self._domain(observed)))
         return replace(observed.memory, created=True, prepared=None)
 
     async def _resume(self, observed: Observed) -> Memory:
@@ -236,8 +236,8 @@ class Executor:
     async def _attach(self, observed: Observed, volume_uid: str) -> None:
         made = await self._on.preparation.volume(self._uid, observed.volume(volume_uid), observed.secret)
         has = observed.domain.disks if observed.domain is not None else ()
-        await self._on.hypervisor.attach_disk(self._uid, added_disk(made, self._on.disk_cache, has))
-        await self._on.preparation.forget_keys(made)
+        async with self._on.preparation.opening(_order(observed).spec, made):
+            await self._on.hypervisor.attach_disk(self._uid, added_disk(made, self._on.disk_cache, has))
 
     async def _note_running(self, observed: Observed) -> Memory:
         if observed.domain is None:

@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -218,11 +219,13 @@ class Preparation:
         return "; ".join(parts)
 
     async def volume(self, instance_uid: str, volume: AssignedVolume, secret: AssignedSecret | None) -> Disk:
-        """One Volume's disk, its data made at its first use, what opens it at hand. StepError."""
+        """One Volume's disk, its data made at its first use. StepError.
+
+        What opens it at its server is at hand then; the passphrase of an encrypted one only `opening` it.
+        """
         uid = volume.volume_uid
         await self.unlock(volume, secret)
         disk = await self._makings.made(volume, instance_uid, secret)
-        await self._credentials.hand(disk, await self._credentials.of_volume(volume, secret))
         readonly = volume.access is Access.READ_ONLY
         if volume.multi_attach is MultiAttach.ENABLED:
             if disk.format != "raw":
@@ -256,9 +259,9 @@ class Preparation:
         data = VolumeData.of(volume, await self._credentials.of_volume(volume, secret))
         return await self._volumes.grow(data, volume.size_bytes)
 
-    async def forget_keys(self, *disks: Disk) -> None:
-        """Of encrypted disks, now that QEMU has them."""
-        await self._credentials.forget(*disks)
+    def opening(self, spec: AssignmentSpec, *disks: Disk) -> AbstractAsyncContextManager[None]:
+        """While QEMU is told to open these disks the hypervisor knows what opens encrypted ones, and no longer."""
+        return self._credentials.handed(disks, spec.volumes, spec.secret)
 
     async def _seed(self, assignment: Assignment) -> Disk:
         spec = assignment.spec
