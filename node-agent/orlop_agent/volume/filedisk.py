@@ -133,6 +133,8 @@ class FileDisk:
     async def delete_all(self, uid: str) -> None:
         """The same of every file of this uid."""
         await self.in_thread(remove_all, self.path.parent, uid)
+        # By name too: NFS lists a directory as it was a while ago, and may not know of what another node made since.
+        await self.delete()
 
     async def discard(self, uid: str) -> None:
         """Delete it, and what is left of any making of this uid: where nodes share a place nobody sweeps it."""

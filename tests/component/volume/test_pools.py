@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -136,6 +137,18 @@ async def test_what_a_broken_making_left_goes_with_the_volume(server, nodes):
     await driver.create(DATA, SIZE)
     (server / f"volumes/.{UID}.qcow2.00aa.new").write_bytes(b"half")
     await driver.delete(DATA)
+    assert list((server / "volumes").iterdir()) == []
+
+
+async def test_a_file_that_the_directory_does_not_list_yet_goes_too(server, nodes, monkeypatch):
+    """NFS lists what it knew a while ago, and another node has made the file since."""
+    nodes[0].mount(server)
+    driver = SharedVolumes(SharedPools(nodes[0].directory))
+    await driver.create(DATA, SIZE)
+    await driver.note(DATA, b"how it was taken")
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(()))
+    await driver.delete(DATA)
+    monkeypatch.undo()
     assert list((server / "volumes").iterdir()) == []
 
 
