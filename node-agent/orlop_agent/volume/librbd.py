@@ -58,7 +58,7 @@ def call(rbd: Any, pool: Any, request: dict[str, Any]) -> Any:
             except rbd.ImageNotFound:
                 return None
         case "make":
-            sweep(rbd, pool, request["sweep"], request["as"])
+            sweep(rbd, pool, request["sweep"], request["as"], rbd.ImageBusy)
             images.create(pool, name, request["size"])
             if request["note"] is not None:
                 with rbd.Image(pool, name) as image:
@@ -69,6 +69,8 @@ def call(rbd: Any, pool: Any, request: dict[str, Any]) -> Any:
             with suppress(rbd.ImageExists):
                 images.rename(pool, name, request["as"])
             # Where another made it meanwhile, a guest may have written to that. librbd does not always tell.
+            sweep(rbd, pool, name, request["as"], rbd.ImageBusy)
+        case "abandon":
             sweep(rbd, pool, name, request["as"])
         case "grow":
             with rbd.Image(pool, name) as image:
@@ -112,15 +114,16 @@ def drop(rbd: Any, pool: Any, name: str, unwanted: Callable[[str], bool]) -> Non
         return
 
 
-def sweep(rbd: Any, pool: Any, prefix: str, whole: str) -> None:
-    """Remove what is left of makings that were broken off; one that is under way has its image open, and keeps it.
+def sweep(rbd: Any, pool: Any, prefix: str, whole: str, *spared: type[Exception]) -> None:
+    """Remove what is left of makings that were broken off; one that is under way has its image open: ImageBusy.
 
+    Who deletes all of it has to hear that, since nobody looks again; others spare it.
     A renaming that was broken off leaves two names of the one image: that stays.
     """
     kept = identity(rbd, pool, whole)
     for name in rbd.RBD().list(pool):
         if name.startswith(prefix) and (kept is None or identity(rbd, pool, name) != kept):
-            with suppress(rbd.ImageBusy):
+            with suppress(*spared):
                 remove(rbd, pool, name)
 
 

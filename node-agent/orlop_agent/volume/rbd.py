@@ -76,8 +76,11 @@ class RbdVolumes:
         return await self._call("size", data) is not None
 
     async def create(self, data: VolumeData, size: int) -> None:
-        if not await self.exists(data):
-            await self._publish(data, await self._make(data, size))
+        if await self.exists(data):
+            return
+        aside = await self._make(data, size)
+        async with self._whole_or_gone(data, aside):
+            await self._publish(data, aside)
 
     async def copy_from(self, data: VolumeData, origin: Disk, size: int, tell: Tell = unheard) -> None:
         if await self.exists(data):
@@ -91,8 +94,9 @@ class RbdVolumes:
             )
         aside = await self._make(data, size)
         target = Disk(replace(self._image(data), image=aside, key=self._key_of(data)), "raw")
-        await qemu_img.fill(origin, target, size, tell)
-        await self._publish(data, aside)
+        async with self._whole_or_gone(data, aside):
+            await qemu_img.fill(origin, target, size, tell)
+            await self._publish(data, aside)
 
     async def size(self, data: VolumeData) -> int:
         size = await self._call("size", data)
@@ -131,16 +135,36 @@ class RbdVolumes:
         begun = f"{self._image(data).image}{librbd.UNFINISHED}{self._node}-"
         aside = begun + secrets.token_hex(4)
         note = self._notes.get(data.uid)
-        await self._call(
-            "make",
-            data,
-            name=aside,
-            size=size,
-            sweep=begun,
-            note=note and note.decode(),
-            **{"as": self._image(data).image},
-        )
+        async with self._whole_or_gone(data, aside):
+            await self._call(
+                "make",
+                data,
+                name=aside,
+                size=size,
+                sweep=begun,
+                note=note and note.decode(),
+                **{"as": self._image(data).image},
+            )
         return aside
+
+    @asynccontextmanager
+    async def _whole_or_gone(self, data: VolumeData, aside: str) -> AsyncIterator[None]:
+        """Of what fails or is given up nothing stays: it takes room, and may never be tried again."""
+        try:
+            yield
+        except BaseException:
+            await asyncio.shield(asyncio.ensure_future(self._abandon(data, aside)))
+            raise
+
+    async def _abandon(self, data: VolumeData, aside: str) -> None:
+        """Where this fails it goes with the next try of this node, or with the image.
+
+        Ceph holds what a program that was killed had open for its, for half a minute.
+        """
+        try:
+            await self._call("abandon", data, name=aside, **{"as": self._image(data).image})
+        except StepError as error:
+            _log.warning("rbd.abandon", volume=data.uid, reason=error.reason, error=error.message)
 
     async def _publish(self, data: VolumeData, aside: str) -> None:
         await self._call("publish", data, name=aside, **{"as": self._image(data).image})

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
 from orlop_agent.failure import StepError
-from orlop_agent.volume import librbd, rbd
+from orlop_agent.volume import librbd, qemu_img, rbd
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.ceph import CephMonitor
@@ -66,8 +67,9 @@ async def test_a_user_without_rights_in_the_pool_is_told_so(data, ceph):
 
 
 async def test_a_node_without_the_bindings_says_so(data, monkeypatch):
-    monkeypatch.setattr(rbd, "_PYTHON", "/usr/bin/false")
-    assert (await refusal(ceph_volumes().exists(data)))[0] == "CephError"
+    with monkeypatch.context() as broken:
+        broken.setattr(rbd, "_PYTHON", "/usr/bin/false")
+        assert (await refusal(ceph_volumes().exists(data)))[0] == "CephError"
     request = {"monitors": "", "user": None, "key": None, "pool": "", "name": "", "call": "size"}
     assert librbd.answer(request)["error"] == "Missing", "the tests' own Python has none"
 
@@ -188,3 +190,48 @@ async def test_no_command_line_holds_the_key(data, ceph, monkeypatch):
     assert {command[0] for command in started} == {"/usr/bin/python3", "qemu-img"}
     assert KEY not in json.dumps(started, default=str)
     assert KEY not in repr(origin)
+
+
+async def test_what_a_making_left_open_is_not_forgotten_with_the_volume(data, ceph):
+    """Who deletes is the last one to look: it has to be tried again while somebody has a half image open."""
+    driver = ceph_volumes()
+    await driver.create(data, SIZE)
+    left = await ceph_volumes("node-2")._make(data, SIZE)
+    image = replace(driver.disk(data).source, image=left)
+    async with held(replace(driver.disk(data), source=image)):
+        assert await refusal(driver.delete(data)) == ("InUse", "somebody has the image open")
+    assert left in ceph.images()
+    await driver.delete(data)
+    assert ceph.images() == []
+
+
+async def test_of_a_copy_that_fails_or_is_given_up_nothing_stays(data, ceph, monkeypatch):
+    driver, copy = ceph_volumes(), VolumeData(COPY, data.location)
+    await driver.create(data, SIZE)
+    seen = []
+
+    async def size(*_):
+        return SIZE
+
+    async def full(*_):
+        seen.append(ceph.images())
+        raise StepError("DiskFull", "as if there was no room")
+
+    async def endless(*_):
+        seen.append(ceph.images())
+        copying.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(qemu_img, "fill", full)
+    monkeypatch.setattr(qemu_img, "virtual_size", size)
+    assert (await refusal(driver.copy_from(copy, driver.disk(data), SIZE)))[0] == "DiskFull"
+    assert ceph.images() == [f"orlop-{UID}"]
+    copying = asyncio.Event()
+    monkeypatch.setattr(qemu_img, "fill", endless)
+    work = asyncio.create_task(driver.copy_from(copy, driver.disk(data), SIZE))
+    await copying.wait()
+    work.cancel()
+    await asyncio.wait([work])
+    assert work.cancelled()
+    assert ceph.images() == [f"orlop-{UID}"]
+    assert [len(images) for images in seen] == [2, 2], "it was there in between"
