@@ -84,10 +84,17 @@ class Snapshots:
         origin = VolumeData(order.volume_uid, order.location, passphrase)
         quiesce = order.quiesce is not Quiesce.NEVER
         async with self.reading(origin, quiesce=quiesce) as (disk, consistency):
-            size = await driver.size(origin)
+            # Of what is read: the Volume may grow at any time.
+            size = await qemu_img.virtual_size(disk)
             taken = Taken(size_bytes=size, consistency=consistency, taken_at=timestamp(datetime.now(UTC)))
             await driver.note(kept, taken.model_dump_json().encode())
-            await driver.copy_from(kept, disk, size)
+            try:
+                await driver.copy_from(kept, disk, size)
+            except StepError as error:
+                if error.reason == "VolumeTooSmall":
+                    message = "the volume grew while it was to be copied: it is tried again"
+                    raise StepError("NotReadable", message) from error
+                raise
         return _read(await driver.noted(kept))
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ import pytest
 from orlop_agent.failure import StepError
 from orlop_agent.paths import Layout
 from orlop_agent.simulate import SimulatedHypervisor
+from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.snapshot import Consistency, Quiesce
@@ -75,6 +76,32 @@ async def test_a_guest_that_cannot_be_read_is_asked_again(layout, pool, guest):
         await snapshots(layout, pool, guest).take(ORDER)
     assert (error.value.reason, error.value.permanent) == ("NotReadable", False)
     assert (await snapshots(layout, pool, guest).take(ORDER)).size_bytes == 4 * MIB
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_volume_that_grows_while_it_is_to_be_copied_is_copied_in_the_end(
+    layout, pool, monkeypatch, moment
+):
+    """Its size is read more than once, and an EXPAND may come between: that is no fault of the snapshot."""
+    measured, taking = qemu_img.virtual_size, snapshots(layout, pool, SimulatedHypervisor())
+    sizes = []
+
+    async def grown(disk):
+        if not sizes and moment == "before":
+            await qemu_img.resize(pool.disk(VOLUME), 8 * MIB)
+        sizes.append(await measured(disk))
+        if len(sizes) == 1 and moment == "after":
+            await qemu_img.resize(pool.disk(VOLUME), 8 * MIB)
+        return sizes[-1]
+
+    monkeypatch.setattr(qemu_img, "virtual_size", grown)
+    if moment == "after":
+        with pytest.raises(StepError, match="grew while it was to be copied") as error:
+            await taking.take(ORDER)
+        assert not error.value.permanent
+    taken = await taking.take(ORDER)
+    assert (taken.size_bytes, await measured(pool.disk(KEPT))) == (8 * MIB, 8 * MIB)
+    await holds(pool.disk(KEPT), 0x5A, MIB, MIB)
 
 
 @pytest.mark.parametrize("turns", [1, 3, 6, 10, 15, 25, 40])
