@@ -217,6 +217,8 @@ class IscsiLocation(ApiModel):
     """Number of the logical unit."""
     account: Annotated[str, Field(max_length=64)] | None = None
     """User name for CHAP; its secret is in the node's Secret, under chap- and the Volume's uid."""
+    credentials: DnsSubdomain | None = None
+    """The Secret of namespace orlop-system with the account's secret, under password."""
     tgt: TgtTargets | None = None
     """Who makes the target, where Orlop does."""
 

@@ -15,6 +15,7 @@ from orlop_api.volume_class import (
     Driver,
     Encryption,
     IscsiLocation,
+    IscsiParameters,
     LocalParameters,
     MultiAttach,
     NbdLocation,
@@ -85,8 +86,7 @@ def _resolved(volume: Volume, volume_class: VolumeClass, host: Hypervisor | None
         export = _filled(spec.nbd.export_name, volume)
         return VolumeLocation(nbd=NbdLocation(host=spec.nbd.host, port=spec.nbd.port, export=export))
     if spec.iscsi is not None:
-        unit = spec.iscsi.model_dump(include={"host", "port", "lun", "account", "tgt"})
-        return VolumeLocation(iscsi=IscsiLocation(target=_filled(spec.iscsi.target_name, volume), **unit))
+        return VolumeLocation(iscsi=_unit(spec.iscsi, _filled(spec.iscsi.target_name, volume)))
     if spec.rbd is not None:
         return VolumeLocation(rbd=_image(spec.rbd))
     return VolumeLocation(local=spec.local or LocalParameters())
@@ -157,6 +157,13 @@ def reader(volume: Volume, hosts: Iterable[Hypervisor]) -> Hypervisor | None:
 def alive(host: Hypervisor) -> bool:
     """Whether orders to it are carried out now."""
     return _alive(host) and not host.metadata.deleting
+
+
+def _unit(spec: IscsiParameters, target: str) -> IscsiLocation:
+    """Also whose Secret has the account's: the class may name another one by the time that it is opened again."""
+    secret = spec.credentials_secret_ref.name if spec.credentials_secret_ref is not None else None
+    unit = spec.model_dump(include={"host", "port", "lun", "account", "tgt"})
+    return IscsiLocation(target=target, credentials=secret, **unit)
 
 
 def _filled(template: str, volume: Volume) -> str:

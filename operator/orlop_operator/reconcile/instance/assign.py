@@ -189,11 +189,23 @@ def secret_parts(facts: Facts) -> tuple[Copied, ...]:
 
 def _chap(disk: DiskFacts) -> Copied | None:
     """The secret of the account that a Volume's target asks for: the platform's, whoever the requester is."""
-    spec = disk.volume_class.spec.iscsi if disk.volume_class is not None else None
-    if disk.volume is None or spec is None or spec.credentials_secret_ref is None:
+    name = _chap_secret(disk)
+    if disk.volume is None or name is None:
         return None
-    where = (SYSTEM_NAMESPACE, spec.credentials_secret_ref.name, "password")
-    return Copied(chap_key(disk.volume.metadata.uid), None, where)
+    return Copied(chap_key(disk.volume.metadata.uid), None, (SYSTEM_NAMESPACE, name, "password"))
+
+
+def _chap_secret(disk: DiskFacts) -> str | None:
+    """As it is written on the Volume; its class is asked before that, and of what was pinned without a name."""
+    where = pinned(disk.volume) if disk.volume is not None else None
+    unit = where.iscsi if where is not None else None
+    if where is not None and (unit is None or unit.account is None):
+        return None
+    if unit is not None and unit.credentials is not None:
+        return unit.credentials
+    spec = disk.volume_class.spec.iscsi if disk.volume_class is not None else None
+    secret = spec.credentials_secret_ref if spec is not None else None
+    return secret.name if secret is not None else None
 
 
 def _ceph(disks: Iterable[DiskFacts]) -> list[Copied]:

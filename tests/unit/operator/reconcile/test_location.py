@@ -63,6 +63,7 @@ def host(name: str, *, ready: bool = True, orders: list[str] | None = None, **po
                     "target": f"iqn.2026-01.dev.orlop:{UID}",
                     "lun": 1,
                     "account": "orlop",
+                    "credentials": "san",
                 }
             },
         ),
