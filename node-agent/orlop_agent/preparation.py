@@ -224,6 +224,7 @@ class Preparation:
         What opens it at its server is at hand then; the passphrase of an encrypted one only `opening` it.
         """
         uid = volume.volume_uid
+        await self._publishing.give_way(uid)
         await self.unlock(volume, secret)
         disk = await self._makings.made(volume, instance_uid, secret)
         readonly = volume.access is Access.READ_ONLY

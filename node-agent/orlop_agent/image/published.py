@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -46,16 +46,17 @@ class Maker(Protocol):
 
 
 class Publishing(Protocol):
-    """What reads root disks, to make Images of them."""
+    """What reads disks that no guest has, to make Images of them."""
 
-    async def give_way(self, instance_uid: str) -> None:
-        """Let go of the Instance's."""
+    async def give_way(self, uid: str) -> None:
+        """Let go of this Instance's root disk, or this Volume."""
 
 
 @dataclass
 class _Copy:
     """One that is under way."""
 
+    what: str
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -67,7 +68,8 @@ class Publisher:
         self._layout = layout
         self._snapshots = snapshots
         self._hypervisor = hypervisor
-        self._of_instances: dict[str, _Copy] = {}
+        self._copies: dict[str, list[_Copy]] = {}
+        """By the uid of the Instance or Volume that is read."""
 
     async def make(self, origin: PublishedOrigin, part: Part, progress: Progress) -> None:
         """Write the disk to the part. ImageError; OSError of the node's own disk."""
@@ -83,12 +85,26 @@ class Publisher:
                 "NotReadable", f"the disk cannot be read now: {error}", permanent=False
             ) from error
 
-    async def give_way(self, instance_uid: str) -> None:
-        """End what reads the Instance's root disk: its guest is about to start, and comes first."""
-        copy = self._of_instances.get(instance_uid)
-        if copy is not None:
+    async def give_way(self, uid: str) -> None:
+        """End what reads the Instance's root disk, or the Volume: a guest is about to have it, and comes first."""
+        copies = tuple(self._copies.get(uid, ()))
+        for copy in copies:
             copy.stop.set()
+        for copy in copies:
             await copy.over.wait()
+
+    @contextmanager
+    def _noted(self, uid: str, what: str) -> Iterator[_Copy]:
+        """Until it ends, whoever needs the disk can end it."""
+        copy = _Copy(what)
+        self._copies.setdefault(uid, []).append(copy)
+        try:
+            yield copy
+        finally:
+            left = [other for other in self._copies.pop(uid) if other is not copy]
+            if left:
+                self._copies[uid] = left
+            copy.over.set()
 
     @asynccontextmanager
     async def _open(self, origin: PublishedOrigin) -> AsyncIterator[tuple[Disk, _Copy]]:
@@ -102,25 +118,22 @@ class Publisher:
                 )
             data = VolumeData(origin.volume_uid, origin.location)
             async with self._snapshots.reading(data, quiesce=True) as (disk, _):
-                yield disk, _Copy()
+                with self._noted(origin.volume_uid, "the volume") as copy:
+                    yield disk, copy
         else:
             raise StepError("BadOrder", "the order names neither a volume nor an instance", permanent=True)
 
     @asynccontextmanager
     async def _root_disk(self, instance_uid: str) -> AsyncIterator[tuple[Disk, _Copy]]:
         """An overlay, read with its base. Should its guest start all the same, QEMU's lock ends one of the two."""
-        if instance_uid in self._of_instances:
+        if instance_uid in self._copies:
             raise StepError("InUse", "another Image is being made of the same root disk")
-        copy = self._of_instances[instance_uid] = _Copy()
-        try:
+        with self._noted(instance_uid, "the root disk") as copy:
             if await self._hypervisor.lookup(instance_uid) is not None:
                 raise StepError("InstanceRunning", "a guest runs with this root disk")
             path = self._layout.root_disk(instance_uid)
             await asyncio.to_thread(_look_at_base, path, self._layout.images)
             yield Disk(DiskFile(path), "qcow2", readonly=True), copy
-        finally:
-            del self._of_instances[instance_uid]
-            copy.over.set()
 
 
 async def _write(disk: Disk, part: Part, progress: Progress, copy: _Copy) -> None:
@@ -133,7 +146,8 @@ async def _write(disk: Disk, part: Part, progress: Progress, copy: _Copy) -> Non
         while not work.done():
             await asyncio.wait([work, stopped], timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
             if copy.stop.is_set():
-                raise StepError("InstanceRunning", "the Instance was started while its root disk was read")
+                message = f"a guest was given {copy.what} while that was read, and comes first"
+                raise StepError("InstanceRunning", message)
             written = await asyncio.to_thread(_allocated, part.path)
             await part.expect(max(0, needed - written))
             progress(min(written, needed), needed)

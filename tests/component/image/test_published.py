@@ -179,6 +179,28 @@ async def test_a_guest_that_starts_comes_first(node, monkeypatch):
     await node.publisher.give_way(INSTANCE)
 
 
+async def test_a_guest_that_gets_the_volume_comes_first(node, monkeypatch):
+    """QEMU would refuse to open it for as long as the copy takes."""
+    data = await node.volume(DiskFormat.RAW)
+    begun = asyncio.Queue()
+
+    async def slow(origin, *_, **__):
+        async with held(origin):
+            begun.put_nowait(None)
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(published.qemu_img, "convert", slow)
+    work = [asyncio.create_task(node.publish(volume_uid=VOLUME, location=data.location)) for _ in range(2)]
+    for _ in work:
+        await begun.get()
+    await node.publisher.give_way(VOLUME)
+    await write(node.volumes.disk(data), 0x44, MIB, MIB)
+    for report in await asyncio.gather(*work):
+        assert (report.reason, report.retry) == ("InstanceRunning", "Useful")
+    assert node.left() == []
+    await node.publisher.give_way(VOLUME)
+
+
 async def test_two_images_of_one_root_disk_are_made_one_after_the_other(node):
     await node.root_disk()
     reports = await asyncio.gather(*(node.publish(instance_uid=INSTANCE) for _ in range(2)))
