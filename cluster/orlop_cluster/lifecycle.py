@@ -152,7 +152,7 @@ def down(cluster: Sealed) -> None:
             if cluster.supervised():
                 with step(f"ending the cluster {cluster.name}"):
                     signal.pidfd_send_signal(handle, signal.SIGTERM)
-                    if not select.select([handle], [], [], 60.0)[0]:
+                    if not select.select([handle], [], [], 180.0)[0]:
                         raise StepError(f"the supervisor (process {record['supervisor']}) does not end")
             os.close(handle)
     # The supervisor has cleaned up; if it was killed, its processes died with it, and this does the rest.

@@ -113,7 +113,7 @@ def clean(cluster: Sealed) -> None:
         state_root().rmdir()
 
 
-def wait_gone(init: int | None, patience: float = 30.0) -> None:
+def wait_gone(init: int | None, patience: float = 120.0) -> None:
     """Wait until the namespaces' first process, and so every process in them, is gone."""
     if init is None:
         return
