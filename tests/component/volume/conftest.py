@@ -5,10 +5,12 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from orlop_agent.domain.spec import Disk
+from orlop_agent.libvirt import LibvirtHypervisor
 from orlop_agent.paths import Layout
 from orlop_agent.volume import luks
 from orlop_agent.volume.driver import VolumeData, VolumeDriver
@@ -33,9 +35,12 @@ from orlop_api.volume_class import (
     TgtTargets,
     VolumeLocation,
 )
+from orlop_cluster.debroot import NODE
 from support.ceph import KEY, POOL, USER, Ceph
 from support.disks import MIB, holds
 from support.exports import Exports
+from support.guest import BUILD
+from support.noderoot import NodeLibvirt
 from support.targets import ACCOUNT, Tgtd
 
 SIZE = 4 * MIB
@@ -252,3 +257,25 @@ def pool(layout):
 @pytest.fixture
 def drivers(pool):
     return Drivers({Driver.LOCAL: pool})
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """The directory of the tiny guest's files."""
+    built = subprocess.run([BUILD, "tiny"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return Path(built.split()[1]).parent
+
+
+@pytest.fixture
+async def hypervisor():
+    """The agent's adapter of a libvirtd in a root of the node's layers, and a directory that both see."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can enter a root of the node's layers")
+    if not all(layer.directory.exists() for layer in NODE.stack()):
+        pytest.skip("the node's layers are not built: cluster/dev build")
+    with NodeLibvirt() as node:
+        made = LibvirtHypervisor(node.uri)
+        yield made, node.data
+        for domain in await made.list_all():
+            await made.destroy(domain.mark.instance_uid)
+        await made.close()

@@ -1,7 +1,5 @@
 """A guest that boots from a Volume under the nodes' own libvirt and QEMU, and from what it was put back to."""
 
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +12,9 @@ from orlop_agent.libvirt import LibvirtHypervisor
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.volume_class import LocalParameters, VolumeLocation
-from orlop_cluster.debroot import NODE
 from orlop_cluster.lab import until
 from support.disks import MIB
-from support.guest import BUILD, seed
-from support.noderoot import NodeLibvirt
+from support.guest import seed
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(900)]
 GUESTS = [f"6f1c1c1e-0000-4000-8000-00000000000{digit}" for digit in (3, 4)]
@@ -28,27 +24,6 @@ SIZE = 96 * MIB
 # Behind the 64 MiB that the image has.
 SAY = "echo %s $(dd if=/dev/vda bs=1M skip=80 count=4 2>/dev/null | sha256sum | cut -c1-64)\n"
 FILL = "dd if=/dev/urandom of=/dev/vda bs=1M seek=80 count=4 conv=notrunc,fsync 2>/dev/null\n"
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    """The directory of the tiny guest's files."""
-    built = subprocess.run([BUILD, "tiny"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return Path(built.split()[1]).parent
-
-
-@pytest.fixture
-async def hypervisor():
-    if os.geteuid() != 0:
-        pytest.skip("only root can enter a root of the node's layers")
-    if not all(layer.directory.exists() for layer in NODE.stack()):
-        pytest.skip("the node's layers are not built: cluster/dev build")
-    with NodeLibvirt() as node:
-        made = LibvirtHypervisor(node.uri)
-        yield made, node.data
-        for uid in GUESTS:
-            await made.destroy(uid)
-        await made.close()
 
 
 async def boots(guests: LibvirtHypervisor, place: Path, uid: str, disk: Disk, text: str) -> None:

@@ -1,7 +1,6 @@
 """Data in Ceph under the nodes' own libvirt and QEMU: opened with the key that is handed over, grown, copied."""
 
 import base64
-import os
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,10 @@ from orlop_agent.domain.build import domain_xml
 from orlop_agent.domain.disk import added_disk
 from orlop_agent.domain.spec import Disk, DomainSpec, NbdSocket
 from orlop_agent.hypervisor import Export, HypervisorError, Mark
-from orlop_agent.libvirt import LibvirtHypervisor
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.rbd import secret_name
-from orlop_cluster.debroot import NODE
 from support.ceph import KEY
 from support.disks import MIB, holds, write
-from support.noderoot import NodeLibvirt
 
 from .conftest import ceph_volumes, pooled
 
@@ -27,19 +23,6 @@ SIZE = 4 * MIB
 MARK = Mark(
     GUEST, "0a0a0a0a-0000-4000-8000-000000000002", 1, "5e5e5e5e-0000-4000-8000-000000000003", "demo", "web"
 )
-
-
-@pytest.fixture
-async def hypervisor():
-    if os.geteuid() != 0:
-        pytest.skip("only root can enter a root of the node's layers")
-    if not all(layer.directory.exists() for layer in NODE.stack()):
-        pytest.skip("the node's layers are not built: cluster/dev build")
-    with NodeLibvirt() as node:
-        made = LibvirtHypervisor(node.uri)
-        yield made, node.data
-        await made.destroy(GUEST)
-        await made.close()
 
 
 def of(disk, uid):

@@ -1,8 +1,6 @@
 """Two guests with one disk, under the nodes' own libvirt and QEMU: what one writes the other reads."""
 
-import os
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,43 +10,19 @@ from e2e.test_multi_attach import FIRST, SECOND, script
 from orlop_agent.domain.build import domain_xml
 from orlop_agent.domain.spec import Disk, DiskFile, DomainSpec, KernelBoot
 from orlop_agent.hypervisor import Mark
-from orlop_agent.libvirt import LibvirtHypervisor
 from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.local import LocalVolumes
 from orlop_api.image import DiskFormat
 from orlop_api.volume_class import LocalParameters, VolumeLocation
-from orlop_cluster.debroot import NODE
 from orlop_cluster.lab import until
 from support.disks import MIB
-from support.guest import BUILD, seed
-from support.noderoot import NodeLibvirt
+from support.guest import seed
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(600)]
 GUESTS = [f"6f1c1c1e-0000-4000-8000-00000000000{digit}" for digit in (1, 2)]
 VOLUME = "7e7e7e7e-0000-4000-8000-00000000000a"
 DATA = VolumeData(VOLUME, VolumeLocation(local=LocalParameters(format=DiskFormat.RAW)))
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    """The directory of the tiny guest's files."""
-    built = subprocess.run([BUILD, "tiny"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return Path(built.split()[1]).parent
-
-
-@pytest.fixture
-async def hypervisor():
-    if os.geteuid() != 0:
-        pytest.skip("only root can enter a root of the node's layers")
-    if not all(layer.directory.exists() for layer in NODE.stack()):
-        pytest.skip("the node's layers are not built: cluster/dev build")
-    with NodeLibvirt() as node:
-        made = LibvirtHypervisor(node.uri)
-        yield made, node.data
-        for uid in GUESTS:
-            await made.destroy(uid)
-        await made.close()
 
 
 async def machine(place: Path, uid: str, text: str, shared: Disk) -> str:
