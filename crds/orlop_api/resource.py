@@ -64,6 +64,19 @@ class ApiModel(BaseModel):
         """JSON-ready form: aliases, no nulls, no field that was left at its default of nothing."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def whole(self) -> dict[str, Any]:
+        """As `wire`, for a merge patch: null where there is nothing, which takes away what was there (RFC 7396).
+
+        Not within lists, which a merge patch writes as a whole.
+        """
+        wire = self.wire()
+        named = [(name, field.alias or name) for name, field in type(self).model_fields.items()]
+        return {alias: _whole(getattr(self, name), wire.get(alias)) for name, alias in named}
+
+
+def _whole(value: Any, wire: Any) -> Any:
+    return value.whole() if isinstance(value, ApiModel) else wire
+
 
 def unchanged(model: type[ApiModel], but: set[str]) -> str:
     """CEL for a spec: true while no field of it but these has changed."""

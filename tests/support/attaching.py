@@ -197,10 +197,11 @@ class Attaching:
                 assert self.volume is not None
                 self.volume["status"] = merged(self.volume.get("status", {}), change["status"])
             case Patch(seen=Hypervisor(metadata=meta), change=change):
-                self.hosts[meta.name]["spec"] |= change["spec"]
+                host = self.hosts[meta.name]
+                host["spec"] = merged(host["spec"], change["spec"])
             case Patch(seen=Assignment(spec=spec), change=change):
                 order = deepcopy(self.orders[spec.instance.name])
-                order["spec"] |= change["spec"]
+                order["spec"] = merged(order["spec"], change["spec"])
                 order["metadata"]["generation"] += 1
                 self.orders[spec.instance.name] = order
             case DropFinalizer():
@@ -266,5 +267,14 @@ class Attaching:
 
 
 def merged(old: Body, change: Body) -> Body:
-    """As a merge patch does it (RFC 7396), one level deep: what is below is written as a whole."""
-    return {name: value for name, value in {**old, **change}.items() if value is not None}
+    """As a merge patch does it (RFC 7396): null takes away, at every level; lists are written as a whole."""
+    made = dict(old)
+    for name, value in change.items():
+        if value is None:
+            made.pop(name, None)
+        elif isinstance(value, dict):
+            below = old.get(name)
+            made[name] = merged(below if isinstance(below, dict) else {}, value)
+        else:
+            made[name] = value
+    return made

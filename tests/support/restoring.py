@@ -99,11 +99,13 @@ class Restoring:
             body["metadata"]["generation"] += 1
             self._write(("instance", name), spec=body["spec"] | {"volumes": mounts})
 
-    def user_restores(self, *, give_up: bool = False) -> None:
+    def user_restores(self, *, give_up: bool = False, again: bool = True) -> None:
+        """`again`: with a requestedAt of its own."""
         spec = {name: value for name, value in self.volume["spec"].items() if name != "restore"}
         if not give_up:
             self.asked += 1
-            spec["restore"] = {"snapshotRef": {"name": "moment"}, "requestedAt": str(self.asked)}
+            spec["restore"] = {"snapshotRef": {"name": "moment"}}
+            spec["restore"] |= {"requestedAt": str(self.asked)} if again else {}
         self._write(("volume", "data"), spec=spec)
 
     # --- the operators
@@ -218,7 +220,7 @@ class Restoring:
             case 0:
                 self.user_lists(dice.choice(names), listed=dice.random() < 0.5)
             case 1:
-                self.user_restores(give_up=dice.random() < 0.3)
+                self.user_restores(give_up=dice.random() < 0.3, again=dice.random() < 0.6)
             case 2 | 3 | 4 | 5:
                 self.hears(operator, dice.choice(list(self.things)))
             case 6 | 7:

@@ -37,7 +37,7 @@ def record(volume: Volume, now: datetime) -> Body | None:
 def as_found(volume: Volume) -> Body:
     """And that what spec.restore says when the data is new asks for nothing."""
     wanted = volume.spec.restore
-    return {} if wanted is None else {"restored": wanted.wire()}
+    return {} if wanted is None else {"restored": wanted.whole()}
 
 
 def conditions(volume: Volume, wanted: list[Condition], now: datetime) -> Body:

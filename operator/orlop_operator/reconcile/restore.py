@@ -183,11 +183,12 @@ def _carry_out(facts: RestoreFacts, claim: Restoring, where: VolumeLocation) -> 
         return true(
             TYPE, report.reason or "RestoreFailed", f"{message}; take spec.restore away, or name another"
         )
+    # Null, should it have none: the one of an earlier restore would stay, and this one be due for ever.
     done = {"snapshotUID": claim.snapshot_uid, "restoredAt": timestamp(facts.now)}
     change: Body = {
         "location": order.location.wire(),
         "capacityBytes": report.size_bytes,
-        "restored": Restore(snapshot_ref=claim.snapshot_ref, requested_at=claim.requested_at).wire() | done,
+        "restored": Restore(snapshot_ref=claim.snapshot_ref, requested_at=claim.requested_at).whole() | done,
         "restoring": None,
         "leftovers": [*status.leftovers, where.generation or 0],
     }

@@ -41,8 +41,6 @@ from orlop_operator.reconcile.location import pinned
 from orlop_operator.reconcile.rights import may_log_in
 from orlop_operator.reconcile.source import credentials
 
-_RESOLVED = ("image", "nics", "volumes", "secret")
-
 
 def fact(instance: Instance) -> protocol.InstanceFact:
     """What the protocol has to know of an Instance."""
@@ -113,9 +111,8 @@ def binding(
             **_ridealong(instance),
         }
     )
-    # Null takes away what an earlier binding had (RFC 7396).
-    absent: Body = dict.fromkeys(_RESOLVED)
-    return {"spec": absent | spec.wire()}
+    # Also within image and secret, null takes away what an earlier binding had.
+    return {"spec": spec.whole()}
 
 
 def _with_peers(facts: Facts, image: AssignedImage, node: str) -> AssignedImage:

@@ -16,6 +16,7 @@ from orlop_operator.reconcile.instance.assign import binding, unbound
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
 from orlop_operator.reconcile.instance.schedule import request
 from orlop_operator.reconcile.instance.volumes import resolve
+from support.attaching import merged
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 READY = [{"type": "Ready", "status": "True", "reason": "Created"}]
@@ -152,6 +153,23 @@ def test_the_order_names_the_volume_and_lists_it_first():
     spec = binding(known, step, None, (), disks.assigned)["spec"]
     assert (spec["bootVolumeUID"], [v["name"] for v in spec["volumes"]]) == ("u-system", ["root", "data"])
     assert spec["image"] is None
+
+
+def test_a_node_is_told_of_the_new_image_alone():
+    """What an earlier binding said within the image does not stay: a kernel, another kind of source."""
+    fields = {name: value for name, value in IMAGE.items() if name != "requirements"}
+    old = {**fields, "checksum": DIGEST, "contentDigest": DIGEST}
+    registry = {"reference": f"registry.example/a@{DIGEST}"}
+    new = AssignedImage.model_validate(
+        {"source": {"oci": registry}, "digest": DIGEST, "format": "qcow2", "virtualSizeBytes": 1}
+    )
+    before = bound(image=old, secret={"namespace": "n", "name": "s", "keys": ["user-data"]})
+    step = ReadInstanceThenBind("node-1", "p", 1, "a", "1")
+    known = facts(volume("system", SHARED, conditions=READY), assignment=before)
+    change = binding(known, step, new, (), ())
+    spec = Assignment.model_validate(merged({"spec": before.spec.wire()}, change)).spec
+    assert spec.image == new
+    assert spec.secret is None
 
 
 def test_the_disk_of_a_machine_is_never_another_one():

@@ -65,6 +65,17 @@ def test_it_is_made_beside_then_pointed_at_then_the_old_goes(world: Restoring):
     assert world.files == {2: KEPT}, "a new value is a new wish"
 
 
+def test_a_wish_without_requested_at_ends_too(world: Restoring):
+    """What an earlier wish said of it does not stay."""
+    world.user_restores()
+    world.settles()
+    assert status(world)["restored"]["requestedAt"] == "1"
+    world.user_restores(again=False)
+    world.settles()
+    assert "requestedAt" not in status(world)["restored"]
+    assert (world.files, status(world)["restores"]) == ({2: KEPT}, 2)
+
+
 def test_a_guest_that_has_it_is_waited_for_and_no_other_one_gets_it_before(world: Restoring):
     world.user_lists("web", listed=True)
     operator(world, "web")
@@ -219,7 +230,7 @@ def test_whoever_is_late_or_ends_nothing_is_lost_or_left(world: Restoring, seed:
     assert status(world).get("leftovers", []) == []
     wanted = world.volume["spec"].get("restore")
     if wanted is not None:
-        assert status(world)["restored"]["requestedAt"] == wanted["requestedAt"]
+        assert status(world)["restored"].get("requestedAt") == wanted.get("requestedAt")
     assert [
         host["spec"].get("storage", []) for (kind, _), host in world.things.items() if kind == "host"
     ] == [[] for (kind, _) in world.things if kind == "host"]
