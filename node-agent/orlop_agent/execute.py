@@ -131,7 +131,7 @@ class Executor:
                 return memory
             case steps.FitDisk(volume_uid=uid):
                 target, volume = observed.target(uid), observed.volume(uid)
-                size = await on.hypervisor.fit_disk(self._uid, target, volume.size_bytes)
+                size = await on.hypervisor.fit_disk(self._uid, target, await on.preparation.fitting(volume))
                 return outcome.sized(memory, uid, size)
             case steps.GrowData(volume_uid=uid):
                 size = await on.preparation.grow(observed.volume(uid), observed.secret)

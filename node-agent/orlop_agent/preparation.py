@@ -130,6 +130,7 @@ class Preparation:
         self._images = images
         self._wiring = wiring
         self._volumes = volumes
+        self.fitting = volumes.fitting
         self._credentials = credentials
         self._makings = makings
         self._publishing = publishing

@@ -13,7 +13,7 @@ from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import Tell, VolumeData, VolumeDriver, unheard
 from orlop_api.assignment import AssignedOrigin, AssignedVolume
-from orlop_api.volume_class import Driver, VolumeLocation
+from orlop_api.volume_class import Driver, MultiAttach, VolumeLocation
 
 Opened = Callable[[AssignedOrigin], AbstractAsyncContextManager[Disk]]
 """Opens what data begins as, for a copy."""
@@ -71,6 +71,17 @@ class Drivers:
             await qemu_img.unlock(driver.disk(data))
         self._there.add(data.uid)
         return driver.disk(data)
+
+    async def fitting(self, volume: AssignedVolume) -> int:
+        """The size to give the disk of a running guest: no less than a file that others have too has by now. StepError.
+
+        QEMU knows the length that a file had when it looked last. Another guest's may have made it longer since, and to
+        set it to what this order says would cut that guest's data off.
+        """
+        where = volume.location
+        if volume.multi_attach is not MultiAttach.ENABLED or (where.local is None and where.shared is None):
+            return volume.size_bytes
+        return max(volume.size_bytes, await self.of(where).size(VolumeData.of(volume)))
 
     async def create(self, data: VolumeData, size: int) -> int:
         """Make data of `size` bytes for Instances of whichever node; returns how many it has."""
