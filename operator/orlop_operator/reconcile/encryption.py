@@ -14,7 +14,7 @@ from orlop_api.volume import Volume
 from orlop_api.volume_class import Driver, MultiAttach, VolumeClass
 from orlop_operator.reconcile.effects import Copied, CopySecret, Plan
 from orlop_operator.reconcile.instance.facts import Blocker
-from orlop_operator.reconcile.location import driver
+from orlop_operator.reconcile.location import driver, pinned, takes_several
 from orlop_operator.reconcile.node_secret import Secrets
 from orlop_operator.reconcile.storage import giving, storage_order, storage_report
 
@@ -41,7 +41,12 @@ def refusal(volume: Volume, volume_class: VolumeClass) -> str | None:
     """Why it cannot be kept as its spec says; None where it can."""
     if volume.spec.encryption is None:
         return None
-    if volume_class.spec.multi_attach is MultiAttach.ENABLED:
+    if pinned(volume) is not None:
+        # Whatever a class says that has the name now.
+        several = takes_several(volume)
+    else:
+        several = volume_class.spec.multi_attach is MultiAttach.ENABLED
+    if several:
         return ONE_GUEST
     return None if driver(volume, volume_class) in {Driver.LOCAL, Driver.SHARED} else FILES_ONLY
 

@@ -178,6 +178,19 @@ def test_what_several_may_write_to_is_not_encrypted():
     assert refusal(Volume.model_validate(World().volume | {"status": {}}), kept) == ONE_GUEST
 
 
+def test_the_word_that_a_volume_was_made_with_counts():
+    """Another class has the name of its class now."""
+    spec = {"driver": "shared", "shared": {"pool": "nfs", "format": "raw"}}
+    several = VolumeClass.model_validate(
+        {"metadata": {"name": "c"}, "spec": spec | {"multiAttach": "Enabled"}}
+    )
+    one = VolumeClass.model_validate({"metadata": {"name": "c"}, "spec": spec})
+    made = World().volume
+    assert refusal(Volume.model_validate(made), several) is None
+    made["status"]["multiAttach"] = "Enabled"
+    assert refusal(Volume.model_validate(made), one) == ONE_GUEST
+
+
 @pytest.mark.parametrize("driver", CLASSES)
 def test_what_orlop_does_not_make_is_not_encrypted(driver: str):
     parameters, able = CLASSES[driver]
