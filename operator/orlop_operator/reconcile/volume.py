@@ -127,7 +127,8 @@ def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
         raise AssertionError
     if pinned(volume) is None:
         # Before it is made: what is made and not written down would outlive the Volume.
-        return Plan((Patch(VOLUME, volume, {"status": {"location": where.wire()}}, "status"),))
+        pins: Body = {"location": where.wire(), "multiAttach": volume_class.spec.multi_attach.value}
+        return Plan((Patch(VOLUME, volume, {"status": pins}, "status"),))
     size = to_bytes(volume.spec.size)
     order = StorageOrder(uid=uid, action=StorageAction.CREATE, location=where, size_bytes=size)
     ask = giving(host, order, facts.secrets)

@@ -33,6 +33,17 @@ def test_both_have_it_and_both_orders_say_that_others_may_write():
     assert world.status()["attachmentGeneration"] == 2
 
 
+def test_a_volume_that_a_node_serves_keeps_the_class_s_word():
+    served = {"hypervisorName": "n1"}
+    iscsi = {"host": "10.0.0.1", "targetName": "iqn.2026-05.dev.orlop:{uid}", "lun": 1, "tgt": served}
+    world = Attaching({"driver": "iscsi", "iscsi": iscsi, "multiAttach": "Enabled"}, a="n1", b="n2")
+    for name in ("a", "b"):
+        world.user_lists(name)
+    world.goes_on()
+    assert world.status()["multiAttach"] == "Enabled"
+    assert has(world) == ["a", "b"]
+
+
 def test_without_the_class_s_word_there_is_one():
     world = Attaching(SHARED | {"multiAttach": "Disabled"}, a="n1", b="n2")
     world.user_lists("a")
