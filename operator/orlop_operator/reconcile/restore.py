@@ -29,8 +29,17 @@ from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance.facts import Blocker, named
 from orlop_operator.reconcile.location import who_has
 from orlop_operator.reconcile.node_secret import Secrets
-from orlop_operator.reconcile.storage import FULL_AGAIN, giving, pool_changed, storage_report, why
+from orlop_operator.reconcile.storage import (
+    FULL_AGAIN,
+    giving,
+    pool_changed,
+    storage_order,
+    storage_report,
+    why,
+)
 
+WAITS = "WaitsForDeletion"
+"""Why a restore does not begin while what an earlier one replaced is there."""
 TYPE = "Restoring"
 """Condition that is there while the Volume is to be put back, and is not."""
 
@@ -100,9 +109,20 @@ def step(facts: RestoreFacts) -> Plan | Condition | None:
         return _carry_out(facts, status.restoring, status.location)
     if status.leftovers:
         tidying = _tidy(facts, status.location, status.leftovers)
-        if tidying is not None or len(status.leftovers) > _MOST_LEFT:
+        if tidying is not None and (tidying.effects or not is_due(volume)):
             return tidying
+        if is_due(volume) and (tidying is not None or len(status.leftovers) > _MOST_LEFT):
+            return _waits(facts)
     return _begin(facts, status.location) if is_due(volume) else None
+
+
+def _waits(facts: RestoreFacts) -> Condition:
+    """For what was replaced to go."""
+    host, uid = facts.hypervisor, facts.volume.metadata.uid
+    order = storage_order(host, uid) if host is not None else None
+    said = why(storage_report(host, order)) if host is not None and order is not None else ""
+    keeper = host.metadata.name if host is not None else "a node that has the data"
+    return true(TYPE, WAITS, f"waits for {keeper} to delete what was replaced{said}")
 
 
 _MOST_LEFT = 8

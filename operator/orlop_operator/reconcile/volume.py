@@ -142,19 +142,27 @@ def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
     )
 
 
-def _kept(facts: VolumeFacts, restoring: Condition | None = None) -> Plan:
-    """The data exists; its size follows spec.size."""
+def _kept(facts: VolumeFacts, restoring: Condition | None = None, *, tidying: bool = False) -> Plan:
+    """The data exists; its size follows spec.size.
+
+    `tidying`: a node is to delete what a restore replaced, and has one order about a Volume at a time.
+    """
     volume = facts.volume
     known = volume.status.capacity_bytes if volume.status else None
     size = facts.size if facts.size is not None else known
     capacity: Body = {"capacityBytes": size} if size is not None else {}
     free = volume.status is not None and not volume.status.attachments
     if size is not None and size >= to_bytes(volume.spec.size):
-        return _with_taken_back(facts, say(facts, CREATED, capacity, restoring))
+        told = say(facts, CREATED, capacity, restoring)
+        return told if tidying else _with_taken_back(facts, told)
     if not free:
         # Whoever has it makes it grow, running or not.
-        told = None if size is None else true(RESIZING, *growth(volume, size))
-        return _with_taken_back(facts, say(facts, CREATED, capacity, told, restoring))
+        grows = None if size is None else true(RESIZING, *growth(volume, size))
+        told = say(facts, CREATED, capacity, grows, restoring)
+        return told if tidying else _with_taken_back(facts, told)
+    if tidying:
+        message = f"grows to {volume.spec.size} once what a restore replaced is deleted"
+        return say(facts, CREATED, capacity, true(RESIZING, restore.WAITS, message), restoring)
     return _expand(facts, size)
 
 
@@ -172,10 +180,15 @@ def _restored(facts: VolumeFacts) -> Plan:
     if isinstance(found, Plan) and found.effects:
         return found
     if isinstance(found, Plan):
-        return Plan(say(facts, CREATED).effects, found.again_after)
+        return replace(_kept(facts, tidying=True), again_after=found.again_after)
     if found is None:
         return replace(_kept(facts), again_after=FULL_AGAIN)
-    kept = _kept(facts, found) if holders(facts.volume) else say(facts, CREATED, None, found)
+    tidying = found.reason == restore.WAITS
+    kept = (
+        _kept(facts, found, tidying=tidying)
+        if tidying or holders(facts.volume)
+        else say(facts, CREATED, None, found)
+    )
     return replace(kept, again_after=FULL_AGAIN)
 
 

@@ -217,6 +217,42 @@ def test_a_lost_node_hands_the_restore_on_and_does_no_harm_when_it_comes_back():
     assert world.files[1] == "written since"
 
 
+def leave(world: Restoring, state: str, **said: str) -> None:
+    """The node says of its order to delete that it is not through with it."""
+    host = world.things["host", "n1"]
+    report = {"uid": "v", "action": "Discard", "generation": 0, "state": state, **said}
+    world._write(("host", "n1"), status=host["status"] | {"storage": [report]})
+
+
+def test_a_restore_that_is_due_says_that_it_waits_for_what_was_replaced(world: Restoring):
+    world.user_restores()
+    operator(world)
+    world.node_obeys("n1")
+    operator(world)
+    leave(world, "Failed", message="the pool is read-only")
+    world.user_restores()
+    operator(world)
+    told = ("WaitsForDeletion", "waits for n1 to delete what was replaced: the pool is read-only")
+    assert (said(world), orders(world)) == (told, ["Discard"])
+    world.settles()
+    assert (world.files, said(world)) == ({2: KEPT}, None)
+
+
+def test_growth_is_told_while_what_was_replaced_waits_to_go(world: Restoring):
+    world.user_restores()
+    operator(world)
+    world.node_obeys("n1")
+    operator(world)
+    leave(world, "Pending")
+    world._write(("volume", "data"), spec=world.volume["spec"] | {"size": "2Gi"})
+    operator(world)
+    told = ("WaitsForDeletion", "grows to 2Gi once what a restore replaced is deleted")
+    assert (said(world, "Resizing"), orders(world)) == (told, ["Discard"])
+    world.node_obeys("n1")
+    operator(world)
+    assert orders(world) == ["Expand"]
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_whoever_is_late_or_ends_nothing_is_lost_or_left(world: Restoring, seed: int):
     dice = random.Random(seed)
