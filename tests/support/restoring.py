@@ -18,7 +18,7 @@ from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
 from orlop_operator import kinds
 from orlop_operator.placements import Placements
-from orlop_operator.reconcile.effects import Patch
+from orlop_operator.reconcile.effects import DropFinalizer, Patch
 from orlop_operator.reconcile.gather import Context, Look, instance_facts, volume_facts
 from orlop_operator.reconcile.instance import assign, attachments
 from orlop_operator.reconcile.volume import plan_volume
@@ -74,6 +74,8 @@ class Restoring:
         self.domains: dict[str, int] = {}
         """Instance to the generation that its domain has open."""
         self.expected = "at first"
+        self.let_go = False
+        """Whether the Volume's object is gone."""
         self.writes = 0
         self.asked = 0
 
@@ -132,6 +134,9 @@ class Restoring:
             effects = (*coming.claims, *attachments.released(known, known.assignment))
             effects += (change,) if change is not None else ()
         for effect in effects:
+            if isinstance(effect, DropFinalizer):
+                self.let_go = True
+                return False
             assert isinstance(effect, Patch)
             self._patch(operator, effect)
         return bool(effects)

@@ -103,9 +103,7 @@ def step(facts: RestoreFacts) -> Plan | Condition | None:
     if status.restoring is not None:
         wanted = volume.spec.restore
         if wanted is None or _key(wanted) != _key(status.restoring):
-            # Whatever the node has made of it by then is deleted next.
-            left = [*status.leftovers, status.restoring.generation]
-            return _status(volume, {"restoring": None, "leftovers": left})
+            return _given_up(volume, status.restoring, status.leftovers)
         return _carry_out(facts, status.restoring, status.location)
     if status.leftovers:
         tidying = _tidy(facts, status.location, status.leftovers)
@@ -114,6 +112,28 @@ def step(facts: RestoreFacts) -> Plan | Condition | None:
         if is_due(volume) and (tidying is not None or len(status.leftovers) > _MOST_LEFT):
             return _waits(facts)
     return _begin(facts, status.location) if is_due(volume) else None
+
+
+def last(facts: RestoreFacts) -> Plan | Condition | None:
+    """What is to go before a Volume is let go of whose data stays; None where nothing is, or no node could do it."""
+    volume, status, host = facts.volume, facts.volume.status, facts.hypervisor
+    if status is None or status.location is None or host is None:
+        return None
+    if status.location.local is not None and pool_changed(host, status.pool_id):
+        return None
+    if status.restoring is not None:
+        return _given_up(volume, status.restoring, status.leftovers)
+    if not status.leftovers:
+        return None
+    if facts.read_by:
+        return true(TYPE, "WaitsForCopy", f"waits until {facts.read_by} has copied it")
+    tidying = _tidy(facts, status.location, status.leftovers)
+    return tidying if tidying is None or tidying.effects else _waits(facts)
+
+
+def _given_up(volume: Volume, claim: Restoring, leftovers: list[int]) -> Plan:
+    """Whatever the node has made of it by then is deleted next."""
+    return _status(volume, {"restoring": None, "leftovers": [*leftovers, claim.generation]})
 
 
 def _waits(facts: RestoreFacts) -> Condition:

@@ -168,15 +168,7 @@ def _kept(facts: VolumeFacts, restoring: Condition | None = None, *, tidying: bo
 
 def _restored(facts: VolumeFacts) -> Plan:
     """The data exists, and something of a restore is due, which may come before all else."""
-    asked = restore.RestoreFacts(
-        facts.volume,
-        facts.now,
-        facts.hypervisor,
-        facts.snapshot,
-        read_by=facts.copied_by,
-        secrets=facts.secrets,
-    )
-    found = restore.step(asked)
+    found = restore.step(_asked(facts))
     if isinstance(found, Plan) and found.effects:
         return found
     if isinstance(found, Plan):
@@ -190,6 +182,17 @@ def _restored(facts: VolumeFacts) -> Plan:
         else say(facts, CREATED, None, found)
     )
     return replace(kept, again_after=FULL_AGAIN)
+
+
+def _asked(facts: VolumeFacts) -> restore.RestoreFacts:
+    return restore.RestoreFacts(
+        facts.volume,
+        facts.now,
+        facts.hypervisor,
+        facts.snapshot,
+        read_by=facts.copied_by,
+        secrets=facts.secrets,
+    )
 
 
 def _expand(facts: VolumeFacts, size: int | None) -> Plan:
@@ -237,7 +240,7 @@ def _end(facts: VolumeFacts) -> Plan:
         message = f"being deleted; waits until {who_has(volume)} {lets_go}"
         return say(facts, keep_truth(volume, "InUse", message))
     if status is None or volume.spec.reclaim_policy is ReclaimPolicy.RETAIN:
-        return Plan((DropFinalizer(VOLUME, volume),))
+        return _let_go(facts)
     where = status.location or VolumeLocation(local=LocalParameters())
     made_early, maybe = maker(volume, None) is not None, created(volume) or is_unsettled(volume)
     if not made_early and (not maybe or kept_by_others(where)):
@@ -247,6 +250,17 @@ def _end(facts: VolumeFacts) -> Plan:
         message = f"being deleted; waits until {facts.copied_by} has copied it"
         return replace(say(facts, keep_truth(volume, "InUse", message)), again_after=FULL_AGAIN)
     return _destroy(facts, where, status.node_name)
+
+
+def _let_go(facts: VolumeFacts) -> Plan:
+    """The data stays; but nobody will know any more of what restores replaced, or did not finish."""
+    left = restore.last(_asked(facts))
+    if left is None:
+        return Plan((DropFinalizer(VOLUME, facts.volume),))
+    if isinstance(left, Plan):
+        return left
+    ready = keep_truth(facts.volume, "Deleting", f"being deleted; {left.message}")
+    return replace(say(facts, ready), again_after=FULL_AGAIN)
 
 
 def _destroy(facts: VolumeFacts, where: VolumeLocation, node: str | None) -> Plan:

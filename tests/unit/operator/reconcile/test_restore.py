@@ -7,6 +7,7 @@ import pytest
 
 from orlop_api.condition import find
 from orlop_api.volume import Volume
+from orlop_operator.reconcile import restore
 from support.restoring import KEPT, Restoring
 
 
@@ -66,10 +67,8 @@ def test_it_is_made_beside_then_pointed_at_then_the_old_goes(world: Restoring):
 
 
 def test_a_wish_without_requested_at_ends_too(world: Restoring):
-    """What an earlier wish said of it does not stay."""
     world.user_restores()
     world.settles()
-    assert status(world)["restored"]["requestedAt"] == "1"
     world.user_restores(again=False)
     world.settles()
     assert "requestedAt" not in status(world)["restored"]
@@ -218,10 +217,9 @@ def test_a_lost_node_hands_the_restore_on_and_does_no_harm_when_it_comes_back():
 
 
 def leave(world: Restoring, state: str, **said: str) -> None:
-    """The node says of its order to delete that it is not through with it."""
     host = world.things["host", "n1"]
-    report = {"uid": "v", "action": "Discard", "generation": 0, "state": state, **said}
-    world._write(("host", "n1"), status=host["status"] | {"storage": [report]})
+    said |= {"uid": "v", "action": "Discard", "state": state}
+    world._write(("host", "n1"), status=host["status"] | {"storage": [said]})
 
 
 def test_a_restore_that_is_due_says_that_it_waits_for_what_was_replaced(world: Restoring):
@@ -232,8 +230,7 @@ def test_a_restore_that_is_due_says_that_it_waits_for_what_was_replaced(world: R
     leave(world, "Failed", message="the pool is read-only")
     world.user_restores()
     operator(world)
-    told = ("WaitsForDeletion", "waits for n1 to delete what was replaced: the pool is read-only")
-    assert (said(world), orders(world)) == (told, ["Discard"])
+    assert said(world) == (restore.WAITS, "waits for n1 to delete what was replaced: the pool is read-only")
     world.settles()
     assert (world.files, said(world)) == ({2: KEPT}, None)
 
@@ -246,11 +243,42 @@ def test_growth_is_told_while_what_was_replaced_waits_to_go(world: Restoring):
     leave(world, "Pending")
     world._write(("volume", "data"), spec=world.volume["spec"] | {"size": "2Gi"})
     operator(world)
-    told = ("WaitsForDeletion", "grows to 2Gi once what a restore replaced is deleted")
-    assert (said(world, "Resizing"), orders(world)) == (told, ["Discard"])
+    assert said(world, "Resizing") == (restore.WAITS, "grows to 2Gi once what a restore replaced is deleted")
     world.node_obeys("n1")
     operator(world)
     assert orders(world) == ["Expand"]
+
+
+def retained(world: Restoring) -> None:
+    meta = world.volume["metadata"] | {"deletionTimestamp": "2026-05-01T12:00:00Z"}
+    world._write(("volume", "data"), spec=world.volume["spec"] | {"reclaimPolicy": "Retain"}, metadata=meta)
+
+
+@pytest.mark.parametrize("pointed_at", [True, False], ids=["replaced", "not finished"])
+def test_data_that_is_kept_is_kept_alone(world: Restoring, pointed_at: bool):
+    world.user_restores()
+    operator(world)
+    world.node_obeys("n1", says=pointed_at)
+    operator(world)
+    assert world.files.keys() == {0, 1}
+    retained(world)
+    operator(world)
+    assert (world.let_go, orders(world)) == (False, ["Discard"])
+    assert said(world, "Ready") == ("Deleting", "being deleted; waits for n1 to delete what was replaced")
+    world.node_obeys("n1")
+    operator(world)
+    assert (world.let_go, world.files) == (True, {1: KEPT} if pointed_at else {0: "at first"})
+
+
+def test_data_that_is_kept_waits_for_no_node_that_is_not_there():
+    world = Restoring(shared=False)
+    world.user_restores()
+    operator(world)
+    retained(world)
+    del world.things["host", "n1"]
+    world.caches[0].pop(("host", "n1"))
+    operator(world)
+    assert world.let_go
 
 
 @pytest.mark.parametrize("seed", range(60))
