@@ -148,11 +148,13 @@ class ScriptedAgent:
         self.locked: set[str] = set()  # names of Instances with a Volume whose passphrase it has wrong
         self.address = f"192.0.2.{1 + sum(node.encode()) % 250}"
         self.beating = True
+        self.reported = asyncio.Event()
 
     async def run(self) -> None:
         """Be the agent until cancelled."""
         await self._api.until(f"{ORLOP}/hypervisors", self.node, lambda thing: thing is not None)
         await self.report(capacity=self._capacity)
+        self.reported.set()
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self._beat())
             parts.create_task(self._assignments())
