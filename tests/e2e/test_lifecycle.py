@@ -62,6 +62,7 @@ def test_columns_are_filled(cluster):
         "IP",
         "AGE",
         "IMAGE",
+        "BOOTVOLUME",
         "MESSAGE",
     ]
     cells = row.split()
