@@ -1,8 +1,14 @@
 """Fixtures that more than one kind of test uses."""
 
+from hypothesis import settings
+
 from support import guardian
 
 pytest_plugins = ["support.lab", "support.tables"]
+
+# How long one example takes says how busy the machine is, and nothing of the code: measuring is the benches' part.
+settings.register_profile("orlop", deadline=None)
+settings.load_profile("orlop")
 
 
 def pytest_sessionstart(session):
