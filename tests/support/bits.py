@@ -32,14 +32,15 @@ while sleep 0.5; do
 done
 """
 
-# The same of a guest that fills one disk first, and then goes on changing what is behind that.
+# The same of a guest that fills one disk first, and then goes on changing what is behind that. It writes through the
+# device that it opened: by its name, a write just after the disk has gone would make a file that hides the next disk.
 _WRITER = """#!/bin/sh
 while ! disk=$(disk-by-serial SERIAL 2>/dev/null); do sleep 0.2; done
 dd if=/dev/urandom of=$disk bs=1M count=2 conv=notrunc,fsync 2>/dev/null
 echo SUM $(dd if=$disk bs=1M count=2 2>/dev/null | sha256sum)
 while sleep 0.3 && disk-by-serial SERIAL >/dev/null 2>&1; do
-  dd if=/dev/urandom of=$disk bs=64k seek=256 count=8 conv=notrunc,fsync 2>/dev/null
-done &
+  dd if=/dev/urandom of=/proc/self/fd/3 bs=64k seek=256 count=8 conv=notrunc,fsync 2>/dev/null
+done 3<$disk &
 """
 
 
