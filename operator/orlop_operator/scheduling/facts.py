@@ -93,6 +93,8 @@ class Request:
     """What the Image requires; None: any."""
     image: str | None = None
     """Digest of the boot image, for the locality weight."""
+    not_given: str = ""
+    """Why no node can fetch that now; empty where one can."""
     pins: tuple[Pin, ...] = ()
     pools: tuple[PoolNeed, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)

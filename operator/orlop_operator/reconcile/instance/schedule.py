@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from orlop_api.assigned_image import AssignedImage
-from orlop_api.condition import Condition
+from orlop_api.condition import Condition, find
 from orlop_api.quantity import to_bytes
 from orlop_operator.protocol import AskScheduler, Candidate
+from orlop_operator.reconcile import publish
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.instance import boot
 from orlop_operator.reconcile.instance.facts import Facts
@@ -34,10 +35,21 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         tolerations=tuple(placement.tolerations),
         architecture=requirements.architecture if requirements else None,
         image=image.digest if image is not None else None,
+        not_given=_not_given(facts, image) if asked.only is None else "",
         pins=pins,
         pools=disks.pools,
         excluded=excluded,
     )
+
+
+def _not_given(facts: Facts, image: AssignedImage | None) -> str:
+    """Why nodes without the image cannot have it: a published one is nowhere but on nodes."""
+    if image is None or image.source.published is None or facts.image is None or facts.image.status is None:
+        return ""
+    kept = find(facts.image.status.conditions, publish.TYPE)
+    if kept is None or kept.status.value == "True" or facts.peers(image.digest, ""):
+        return ""
+    return kept.reason
 
 
 def choose(facts: Facts, wanted: Request, asked: AskScheduler) -> Candidate | Condition:

@@ -4,14 +4,23 @@ from datetime import timedelta
 
 import pytest
 
+from orlop_api.assigned_image import AssignedImage
+from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
+from orlop_api.instance import Instance
+from orlop_api.peer import ImagePeer
 from orlop_operator.kinds import HYPERVISOR, IMAGE
+from orlop_operator.protocol import AskScheduler
 from orlop_operator.reconcile.copies import published_as
 from orlop_operator.reconcile.hypervisor import HypervisorFacts, is_leaving
+from orlop_operator.reconcile.instance.facts import Facts
+from orlop_operator.reconcile.instance.image import assigned
+from orlop_operator.reconcile.instance.schedule import request
+from orlop_operator.reconcile.instance.volumes import Disks, resolve
 from orlop_operator.reconcile.slots import LONGEST
 from orlop_operator.store import Store
-from support.publishing import NOW, World
+from support.publishing import NOW, World, published
 
 
 @pytest.mark.parametrize("of", ["volume", "instance"])
@@ -117,3 +126,35 @@ def test_who_waits_for_its_own_node_stands_in_nobodys_way():
     assert world.says()[1] == "ImportsFull"
     assert not plan.waits
     assert plan.again_after is not None, "nobody calls it"
+
+
+def test_an_instance_goes_where_its_image_can_be_had():
+    world = published()
+    assert _not_given(world) == ""
+    world.alive("n1", "Unknown")
+    world.look()
+    assert _not_given(world) == "NodeUnreachable"
+    assert _not_given(world, AskScheduler(only="n2")) == "", "what has a disk there has its image below it"
+    other = ImagePeer(node_name="n3", address="192.0.2.3", port=9444)
+    assert _not_given(world, others=(other,)) == "", "it was taken from there before"
+
+
+ANYWHERE = AskScheduler()
+
+
+def _not_given(world: World, asked: AskScheduler = ANYWHERE, others: tuple[ImagePeer, ...] = ()) -> str:
+    image = Image.model_validate(world.image)
+    spec = {"flavorName": "small", "boot": {"imageRef": {"name": "golden"}}}
+    meta = {"name": "web", "namespace": "demo", "uid": "i", "generation": 1}
+    flavor = {"metadata": {"name": "small"}, "spec": {"vcpus": 1, "memory": "256Mi", "rootDisk": "5Gi"}}
+    facts = Facts(
+        Instance.model_validate({"metadata": meta, "spec": spec}),
+        NOW,
+        flavor=Flavor.model_validate(flavor),
+        image=image,
+        peers=lambda *_: others,
+    )
+    found, disks = assigned(image), resolve(facts)
+    assert isinstance(found, AssignedImage)
+    assert isinstance(disks, Disks)
+    return request(facts, asked, found, disks).not_given

@@ -68,6 +68,11 @@ BLAME = [
     ),
     (request(architecture="aarch64"), host("a"), "architecture x86_64 (need aarch64)"),
     (
+        request(image="i", not_given="NodeUnreachable"),
+        host("a"),
+        "without the image, which no node gives now (NodeUnreachable)",
+    ),
+    (
         request(excluded={"a": "not enough memory"}),
         host("a"),
         "refused (not enough memory)",
@@ -81,6 +86,11 @@ BLAME = [
 @pytest.mark.parametrize(("wanted", "only", "why"), BLAME, ids=[why for *_, why in BLAME])
 def test_each_filter_says_why(wanted: Request, only: Host, why: str) -> None:
     assert refused(wanted, only) == f"0/1 hypervisor: 1 {why}"
+
+
+def test_an_image_that_nobody_gives_runs_where_it_is() -> None:
+    world = World([host("a"), host("b", images=frozenset("i")), host("c")])
+    assert chosen(request(image="i", not_given="PeersDisabled"), world) == "b"
 
 
 def test_reasons_are_counted_and_the_largest_group_comes_first() -> None:

@@ -53,6 +53,7 @@ REQUESTS = st.builds(
     tolerations=st.lists(TOLERATIONS, max_size=2).map(tuple),
     architecture=st.sampled_from([None, None, "x86_64"]),
     image=st.sampled_from([None, "i"]),
+    not_given=st.sampled_from(["", "", "PeersDisabled"]),
     pins=st.lists(st.builds(Pin, st.just("Volume d/v"), NAMES, st.sampled_from([None, "p"])), max_size=1).map(
         tuple
     ),
@@ -80,6 +81,7 @@ def fits(host: Host, request: Request, holds: dict[str, tuple[str, Usage]]) -> b
         and request.node_selector.items() <= host.labels.items()
         and all(any(tolerates(o, t) for o in request.tolerations) for t in hard)
         and request.architecture in {None, host.architecture}
+        and (request.image is None or not request.not_given or request.image in host.images)
         and host.name not in request.excluded
         and vcpus >= request.vcpus
         and memory >= request.memory
