@@ -62,7 +62,13 @@ async def test_a_stopped_instance_is_published_where_it_is(user: Api, agents: Ag
     assert kept is not None
     assert kept["image"]["source"] == {"published": {"nodeName": node}}
 
-    copy = await it.boot("copy", boot={"imageRef": {"name": "golden"}})
+    await it.make("instances", wishes.instance("pub", "copy", boot={"imageRef": {"name": "golden"}}))
+    assert await it.because("copy", "Unschedulable") == (
+        "0/2 hypervisors: 2 without the image, which no node gives now (PeersDisabled)"
+    )
+    await agents[node].report(images=[ready["status"]["digest"]])
+    copy = await it.ready("copy")
+    assert copy["status"]["nodeName"] == node
     told = (await it.assignment(copy["metadata"]["uid"]))["spec"]["image"]
     assert told["source"] == {"published": {"nodeName": node}}
     await it.delete("copy")
