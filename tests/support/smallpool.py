@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.partitions import BOOT_CODE, TABLE
+
 
 @contextmanager
 def small_pool(directory: Path, size: str) -> Iterator[Path]:
@@ -27,5 +29,4 @@ def small_pool(directory: Path, size: str) -> Iterator[Path]:
 
 def raw_disk(size: int, seed: int) -> bytes:
     """A raw disk with a partition table; no two seeds give the same."""
-    entry = bytes.fromhex("80000000830000000008000000f00100").ljust(64, b"\0")
-    return bytes(446) + entry + b"\x55\xaa" + bytes([seed]) * (size - 512)
+    return bytes(BOOT_CODE) + TABLE + bytes([seed]) * (size - 512)

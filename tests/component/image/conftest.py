@@ -10,6 +10,7 @@ from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder
 from orlop_api.image import ImageFormat
 from support.imageserver import ImageServer
+from support.partitions import BOOT_CODE, TABLE
 
 SIZE = 16 << 20
 
@@ -37,8 +38,8 @@ def raw_disk(tmp_path_factory):
     path = tmp_path_factory.mktemp("disk") / "disk.raw"
     with path.open("wb") as file:
         file.truncate(SIZE)
-        file.seek(446)
-        file.write(bytes.fromhex("80000000830000000008000000f00100").ljust(64, b"\0") + b"\x55\xaa")
+        file.seek(BOOT_CODE)
+        file.write(TABLE)
         for at in (1 << 20, 5 << 20, 9 << 20):
             file.seek(at)
             file.write(os.urandom(700_000))

@@ -16,6 +16,7 @@ from orlop_api.assigned_image import AssignedImage
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportState
 from orlop_api.source import FileSource, WebLocation
+from support.partitions import BOOT_CODE, TABLE
 
 pytestmark = [
     pytest.mark.component,
@@ -84,8 +85,8 @@ def disk_image(path, fmt="qcow2", *options):
     subprocess.run(["qemu-img", "create", "-q", "-f", fmt, *options, str(path), "64M"], check=True)
     if fmt == "raw":
         with path.open("r+b") as file:
-            file.seek(446)  # one bootable Linux partition from sector 2048 on, and the signature
-            file.write(bytes.fromhex("80000000830000000008000000f00100").ljust(64, b"\0") + b"\x55\xaa")
+            file.seek(BOOT_CODE)
+            file.write(TABLE)
     return path.read_bytes()
 
 

@@ -21,13 +21,13 @@ from orlop_agent.image.store import ImageStore
 from orlop_api.config import ImageConfig
 from orlop_api.hypervisor import ImportOrder, ImportState
 from orlop_api.source import FileSource, WebLocation
+from support.partitions import BOOT_CODE, TABLE
 
 pytestmark = pytest.mark.component
 MIB = 1 << 20
 LONG = "ORLOP_BENCH" in os.environ
 SIZE, ROUNDS = (2048 * MIB, 5) if LONG else (256 * MIB, 3)
 GOAL = 0.9
-PARTITIONS = bytes.fromhex("80000000830000000008000000f00100").ljust(64, b"\0") + b"\x55\xaa"
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def served(tmp_path):
     with (folder / "disk.raw").open("wb") as file:
         for number in range(SIZE // len(block)):
             block[:8] = number.to_bytes(8)
-            block[446:512] = PARTITIONS
+            block[BOOT_CODE:512] = TABLE
             file.write(block)
             digest.update(block)
     port = unused_port()
