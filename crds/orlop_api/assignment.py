@@ -34,6 +34,7 @@ from orlop_api.resource import (
     SecretKey,
     list_map,
 )
+from orlop_api.subnet_options import AssignedDomain
 from orlop_api.volume_class import MultiAttach, VolumeLocation
 
 USER_DATA_KEY = "user-data"
@@ -85,7 +86,11 @@ class AssignedNic(ApiModel):
     gateway: Ipv4
     """The subnet's router: an anycast address on every node."""
     dns: Annotated[list[Ipv4], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
-    """Name servers for the guest."""
+    """Name servers for the guest; the gateway among them answers by itself."""
+    network_namespace: DnsLabel | None = None
+    """Namespace of the Network: the short names in it are its own Instances'."""
+    domain: AssignedDomain | None = None
+    """Domain of the names on the Network, where it gives one."""
     dhcp: Dhcp = Dhcp.ENABLED
     """Whether the guest is told its address by DHCP."""
     egress: Egress = Egress.NAT

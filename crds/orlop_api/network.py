@@ -20,6 +20,7 @@ from orlop_api.resource import (
     rule,
     rules,
 )
+from orlop_api.subnet_options import Domain
 
 
 class SegmentType(StrEnum):
@@ -73,7 +74,12 @@ class Subnet(ApiModel):
         list[Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))]],
         Field(max_length=4, json_schema_extra=LIST_ATOMIC),
     ] = []
-    """Name servers to tell the guests."""
+    """Name servers for the guests. Where the gateway is one of them it resolves the names of the Network's Instances,
+    and with egress NAT asks the others that are outside the subnet for all other names: guests are told the gateway in
+    their place."""
+    domain: Domain | None = None
+    """Domain of the names of Instances on this Network, told to guests as theirs: web-1 is web-1.<domain> and
+    web-1.<namespace>.<domain>. orlop.internal when absent and the gateway is listed in dns."""
     dhcp: Dhcp = Dhcp.ENABLED
     """Enabled: guests get their address by DHCP. Disabled: only by the NoCloud seed."""
 

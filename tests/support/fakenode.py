@@ -74,23 +74,31 @@ class FakeNode:
             "links": [line.split()[0] for line in links if not line.startswith(("lo ", "eth0@"))],
             "tables": self.run("nft", "list", "tables").splitlines(),
             "files": [str(path) for path in (self.run_dir / "net").rglob("*")],
-            "servers": [str(pid) for pid in self._dhcp_servers()],
+            "servers": [str(pid) for pid in self._servers()],
         }
 
-    def _dhcp_servers(self) -> Iterator[int]:
+    def _servers(self, of: str = "") -> Iterator[int]:
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdecimal() and str(self.run_dir).encode() in (entry / "cmdline").read_bytes():
+                if not entry.name.isdecimal():
+                    continue
+                command = (entry / "cmdline").read_bytes()
+                if str(self.run_dir).encode() in command and of.encode() in command:
                     yield int(entry.name)
 
     def dhcp_server(self) -> int:
         """The process of the only DHCP server here."""
-        (pid,) = self._dhcp_servers()
+        (pid,) = self._servers("/dhcp/")
+        return pid
+
+    def name_server(self) -> int:
+        """The process of the only name server here."""
+        (pid,) = self._servers("/dns/")
         return pid
 
     def power_off(self) -> None:
         """Everything goes, as with a power cut."""
-        for pid in self._dhcp_servers():
+        for pid in self._servers():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._holder.kill()

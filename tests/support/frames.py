@@ -9,6 +9,7 @@ ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 ICMP, UDP = 1, 17
 REQUEST, REPLY = 1, 2
 DISCOVER, OFFER, DHCP_REQUEST, ACK = 1, 2, 3, 5
+_ASKED = (1, 3, 6, 12, 15, 26)
 _COOKIE = bytes.fromhex("63825363")
 
 
@@ -79,7 +80,7 @@ def dhcp(kind: int, mac: str, *, has: str = "0.0.0.0", options: bytes = b"") -> 
     """What a client sends: by broadcast, or by a guest that `has` an address to the gateway."""
     message = struct.pack("!BBBBIHH", 1, 1, 6, 0, 0x4F524C50, 0, 0)
     message += socket.inet_aton(has) + bytes(12) + raw_mac(mac).ljust(16, b"\0") + bytes(192)
-    message += _COOKIE + bytes([53, 1, kind, 55, 5, 1, 3, 6, 12, 26]) + options + b"\xff"
+    message += _COOKIE + bytes([53, 1, kind, 55, len(_ASKED), *_ASKED]) + options + b"\xff"
     return udp(68, 67, message.ljust(300, b"\0"))
 
 

@@ -1,13 +1,17 @@
 """A guest at the end of a wire, one frame at a time."""
 
 import itertools
+import struct
+from collections.abc import Callable
 
 from orlop_agent.network.adapter import Networks
 from orlop_api.assignment import AssignedNic
-from support import frames
+from support import frames, questions
 from support.fakenode import FakeNode, Wire, start
 
 _numbers = itertools.count(1)
+_SAYS_FROM = 4000
+_DNS_TO_US = struct.pack("!HH", 53, _SAYS_FROM)
 
 
 class Speaker:
@@ -38,8 +42,25 @@ class Speaker:
         echo = frames.echo_request(number)
         self.wire.send(frames.ipv4(self.mac, to_mac, self.address, address, frames.ICMP, echo))
 
-        # The gateway asks who we are before it answers.
-        def wanted(frame: bytes) -> bool:
+        return self._receive(lambda frame: frames.is_echo_reply(frame, number), seconds) is not None
+
+    def ask_dns(self, message: bytes, at: str | None = None, seconds: float = 3.0) -> questions.Answer | None:
+        """What the name server at an address says, the gateway's when absent; None when nothing."""
+        to_mac = self.who_has(self.gateway)
+        assert to_mac
+        self.say(to_mac, at or self.gateway, 53, message)
+
+        def said(frame: bytes) -> questions.Answer | None:
+            is_answer = frame[12:14] == b"\x08\0" and frame[23] == frames.UDP and frame[34:38] == _DNS_TO_US
+            return questions.answer(frame[42:]) if is_answer else None
+
+        frame = self._receive(lambda frame: said(frame) is not None, seconds)
+        return said(frame) if frame else None
+
+    def _receive(self, wanted: Callable[[bytes], bool], seconds: float) -> bytes | None:
+        """The next frame that is wanted; the gateway asks who we are before it answers."""
+
+        def looked_at(frame: bytes) -> bool:
             if (
                 frame[12:14] == b"\x08\x06"
                 and frame[20:22] == b"\0\1"
@@ -48,12 +69,12 @@ class Speaker:
                 asker = frames.answered_mac(frame)
                 own = frames.arp(frames.REPLY, self.mac, self.address, self.gateway, to=asker)
                 self.wire.send(own)
-            return frames.is_echo_reply(frame, number)
+            return wanted(frame)
 
-        return self.wire.receive(wanted, seconds) is not None
+        return self.wire.receive(looked_at, seconds)
 
     def say(self, to_mac: str, address: str, port: int, text: bytes) -> None:
-        datagram = frames.udp(4000, port, text)
+        datagram = frames.udp(_SAYS_FROM, port, text)
         self.wire.send(frames.ipv4(self.mac, to_mac, self.address, address, frames.UDP, datagram))
 
     def hears(self, text: bytes, seconds: float = 2.0) -> bool:

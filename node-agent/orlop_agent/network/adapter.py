@@ -10,12 +10,14 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from orlop_agent.network import links, names
-from orlop_agent.network.dhcp import Daemon, Dhcp, Unit
+from orlop_agent.network.dhcp import Dhcp
+from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.node import Node
 from orlop_agent.network.presence import Presence, Surroundings
 from orlop_agent.network.records import Records
 from orlop_agent.network.segment import Attachment
+from orlop_agent.network.server import Daemon, Unit
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
 
@@ -25,7 +27,7 @@ class Networks:
 
     Calls for different Networks go on side by side, calls for one wait for each other. `node_shell` is put
     before every command, so that it runs where the node sees its own network and mounts.
-    Without `systemd` a DHCP server is a daemon of its own.
+    Without `systemd` DHCP and name servers are daemons of their own.
     """
 
     def __init__(
@@ -39,9 +41,11 @@ class Networks:
         systemd: bool = True,
     ) -> None:
         self._node = Node(node_shell, netns_dir)
+        launcher = Unit(self._node) if systemd else Daemon(self._node)
         self._around = Surroundings(
             node=self._node,
-            dhcp=Dhcp(Unit(self._node) if systemd else Daemon(self._node)),
+            dhcp=Dhcp(launcher),
+            dns=Dns(launcher),
             records=Records(run_dir / "net"),
             host_ip=IPv4Address(host_ip),
             host_interface=host_interface,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orlop_agent.network import resolver
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, VETHS
 from orlop_agent.network.segment import Attachment, Segment
@@ -80,9 +81,16 @@ def anti_spoofing(segment: Segment) -> str:
 
 
 def gateway(segment: Segment) -> str:
-    """What the gateway itself answers: DHCP and ping; and what it lets out: the subnet, if there is a way."""
+    """What the gateway itself answers: DHCP, ping and, where it knows names, DNS.
+
+    And what it lets out: the subnet, if there is a way.
+    """
     out = ""
     nat = ""
+    dns = ""
+    if resolver.answers(segment):
+        own = f'iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway}'
+        dns = f"    {own} udp dport 53 accept\n    {own} tcp dport 53 accept\n"
     if segment.egress:
         out = f"""    iifname "{BRIDGE}" oifname "{UPLINK}" ip daddr {{ 127.0.0.0/8, 169.254.0.0/16 }} counter drop
     iifname "{BRIDGE}" oifname "{UPLINK}" udp dport {VXLAN_PORT} counter drop
@@ -99,7 +107,7 @@ def gateway(segment: Segment) -> str:
     ct state established accept comment "answers to what the node asked its own guest"
     iifname "{BRIDGE}" udp sport 68 udp dport 67 accept
     iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway} icmp type echo-request accept
-    counter drop
+{dns}    counter drop
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;

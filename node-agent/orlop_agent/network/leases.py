@@ -1,4 +1,4 @@
-"""dnsmasq's files for one Network: DHCP alone, one fixed address a NIC of this node. Pure text.
+"""Files of a Network's DHCP server, which is dnsmasq: one fixed address a NIC of this node. Pure text.
 
 Only typed values come in (see segment.py): no guest and no user can add an option.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orlop_agent.network import resolver
 from orlop_agent.network.names import BRIDGE
 from orlop_agent.network.segment import Attachment, Segment
 
@@ -20,11 +21,13 @@ def configuration(segment: Segment, directory: Path) -> str:
     There is no lease file: every lease follows from the order, so none can be lost or stale, and an
     authoritative server confirms what a guest has even if it just started.
     """
-    servers = ",".join(str(server) for server in segment.dns if server != segment.gateway)
+    servers = ",".join(map(str, resolver.told(segment)))
+    domain = resolver.domain(segment)
     router = str(segment.gateway) if segment.egress else ""
     options = [
         f"dhcp-option=option:router{f',{router}' if router else ''}",
         f"dhcp-option=option:dns-server{f',{servers}' if servers else ''}",
+        *([f"dhcp-option=option:domain-name,{domain}"] if domain else []),
         # Forced: a guest that never asks for it would send packets too large for the overlay.
         f"dhcp-option-force=option:mtu,{segment.mtu}",
     ]
@@ -38,7 +41,7 @@ def configuration(segment: Segment, directory: Path) -> str:
         "no-ping",
         "user=nobody",
         "group=nogroup",
-        f"pid-file={pid_file(directory)}",
+        f"pid-file={directory / 'dnsmasq.pid'}",
         "leasefile-ro",
         "dhcp-authoritative",
         f"dhcp-range={segment.cidr.network_address},static,{segment.cidr.netmask},{_LEASE}",
@@ -52,14 +55,6 @@ def configuration(segment: Segment, directory: Path) -> str:
 def host(attachment: Attachment) -> str:
     """One line of a hosts file: the first address, and the name the guest is told."""
     return f"{attachment.mac},{attachment.addresses[0]},{attachment.hostname}\n"
-
-
-def configuration_file(directory: Path) -> Path:
-    return directory / "dnsmasq.conf"
-
-
-def pid_file(directory: Path) -> Path:
-    return directory / "dnsmasq.pid"
 
 
 def hosts_dir(directory: Path) -> Path:

@@ -53,3 +53,8 @@ def derived_mac(segment_id: int, address: IPv4Address) -> str:
 def dhcp_unit(segment_id: int) -> str:
     """The DHCP server's unit in the node's systemd."""
     return f"orlop-dhcp-{segment_id}"
+
+
+def dns_unit(segment_id: int) -> str:
+    """The name server's unit there."""
+    return f"orlop-dns-{segment_id}"

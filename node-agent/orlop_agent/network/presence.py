@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from orlop_agent.network import firewall, forwarding, leases, links, names
+from orlop_agent.network import firewall, forwarding, leases, links, names, resolver
 from orlop_agent.network.dhcp import Dhcp
+from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.forwarding import Peers
 from orlop_agent.network.node import Node
@@ -25,6 +26,7 @@ class Surroundings:
 
     node: Node
     dhcp: Dhcp
+    dns: Dns
     records: Records
     host_ip: IPv4Address
     host_interface: str | None
@@ -99,10 +101,11 @@ class Presence:
             around.records.forget(self.segment_id)
 
     async def forward(self, ports: Sequence[Port]) -> None:
-        """Makes the Ports on other nodes reachable, and no others. Raises NetworkError."""
+        """Makes the Ports on other nodes reachable, and no others, and all known by name. Raises NetworkError."""
         self.ports = ports
         if not self._built:
             return
+        nameless = self._name(ports)
         local = frozenset(attachment.mac for attachment in self.attachments.values())
         want, wrong = forwarding.wanted(ports, self._around.host_ip, local)
         have = self._peers or await self._known_peers()
@@ -113,6 +116,8 @@ class Presence:
         self._peers = want
         if wrong:
             raise NetworkError("InvalidPort", f"{len(wrong)} Ports cannot be reached: {wrong[0]}")
+        if nameless:
+            raise NetworkError("InvalidPort", f"{len(nameless)} Ports have no name: {nameless[0]}")
 
     async def repair(self, wanted: Sequence[Attachment]) -> None:
         """Makes what is missing, without a pause for who is there; with nobody, takes all away. Raises NetworkError."""
@@ -177,9 +182,20 @@ class Presence:
         await node.ip(links.inside(segment, pair), inside=self.segment_id)
         if segment.dhcp:
             await self._around.dhcp.ensure(segment, self._dhcp_directory, self.attachments.values())
+        if resolver.answers(segment):
+            await self._around.dns.ensure(segment, self._dns_directory)
         self._built = True
         if self.ports:
             await self.forward(self.ports)
+
+    def _name(self, ports: Sequence[Port]) -> list[ValueError]:
+        """Names for all Ports; what is wrong with those that get none."""
+        segment = self.segment
+        if not resolver.answers(segment):
+            return []
+        files, wrong = resolver.hosts(segment, ports)
+        self._around.dns.tell(segment, self._dns_directory, files)
+        return wrong
 
     async def _identify(self) -> None:
         """Only who is listed may speak."""
@@ -213,6 +229,7 @@ class Presence:
         self._built = False
         self._peers = None
         await around.dhcp.remove(self.segment_id, self._dhcp_directory)
+        await around.dns.remove(self.segment_id, self._dns_directory)
         async with around.lock:
             if self.segment_id in around.node.namespaces():
                 # At once: a deleted namespace's own devices go later, and the segment's number with them.
@@ -224,6 +241,10 @@ class Presence:
     @property
     def _dhcp_directory(self) -> Path:
         return self._around.records.directory(self.segment_id) / "dhcp"
+
+    @property
+    def _dns_directory(self) -> Path:
+        return self._around.records.directory(self.segment_id) / "dns"
 
 
 _SETTINGS = """

@@ -15,15 +15,22 @@ from orlop_agent.network import names
 from orlop_agent.network.errors import NetworkError
 from orlop_api.assignment import AssignedNic
 from orlop_api.network import Dhcp, Egress
+from orlop_api.subnet_options import DOMAIN_PATTERN
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _UID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DOMAIN = re.compile(DOMAIN_PATTERN)
 
 
 def checked_mac(text: str) -> str:
     """A MAC address in lower case with colons. Raises ValueError."""
     return _checked(_MAC, text, "a MAC address in lower case")
+
+
+def checked_label(text: str, what: str) -> str:
+    """One label of a DNS name. Raises ValueError."""
+    return _checked(_LABEL, text, what)
 
 
 def _checked(form: re.Pattern[str], text: str, what: str) -> str:
@@ -44,6 +51,10 @@ class Segment:
     dhcp: bool
     egress: bool
     mtu: int
+    domain: str | None = None
+    """The domain that the subnet gives."""
+    home: str | None = None
+    """The Network's namespace; None in an order of before there was a need to say."""
 
     @classmethod
     def of(cls, nic: AssignedNic) -> Self:
@@ -57,6 +68,10 @@ class Segment:
             dhcp=nic.dhcp is Dhcp.ENABLED,
             egress=nic.egress is Egress.NAT,
             mtu=int(nic.mtu),
+            domain=None if nic.domain is None else _checked(_DOMAIN, nic.domain, "a domain"),
+            home=None
+            if nic.network_namespace is None
+            else checked_label(nic.network_namespace, "a namespace"),
         )
 
     @property
@@ -84,7 +99,7 @@ class Attachment:
             Segment.of(nic)
             return cls(
                 instance_uid=_checked(_UID, instance_uid, "a uid"),
-                hostname=_checked(_LABEL, label, "a host name"),
+                hostname=checked_label(label, "a host name"),
                 mac=checked_mac(nic.mac_address),
                 addresses=tuple(IPv4Address(address) for address in nic.addresses),
                 nic=nic,

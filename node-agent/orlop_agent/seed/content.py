@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from orlop_agent.network import resolver
+from orlop_agent.network.segment import Segment
 from orlop_api.assignment import AssignedNic
 from orlop_api.network import Dhcp
 
@@ -44,6 +46,10 @@ def _ethernet(nic: AssignedNic, *, first: bool) -> dict[str, Any]:
     }
     if first:  # one way out, as with DHCP the first answer
         static["routes"] = [{"to": "0.0.0.0/0", "via": nic.gateway}]
-    if nic.dns:
-        static["nameservers"] = {"addresses": list(nic.dns)}
+    segment = Segment.of(nic)
+    servers, domain = resolver.told(segment), resolver.domain(segment)
+    if servers or domain:
+        static["nameservers"] = {"addresses": list(map(str, servers))} | (
+            {"search": [domain]} if domain else {}
+        )
     return static

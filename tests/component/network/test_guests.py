@@ -25,6 +25,9 @@ ping -s 1422 -c 1 -W 5 10.10.0.21
 ping -c 1 -W 5 192.0.2.254
 nc -w 5 10.10.0.21 7 </dev/null
 ip -o addr show eth0
+nslookup web-1.orlop.internal
+nslookup 10.10.0.21
+cat /etc/resolv.conf
 """
 
 
@@ -42,10 +45,13 @@ def guests() -> Iterator[list[Guest]]:
         guest.kill()
 
 
-def port(order: AssignedNic, node: FakeNode) -> Port:
-    binding = {"instanceName": "x", "instanceUID": "x", "nodeName": "x", "hostAddress": node.address}
+def port(order: AssignedNic, node: FakeNode, instance: str) -> Port:
+    binding = {"instanceName": instance, "instanceUID": "x", "nodeName": "x", "hostAddress": node.address}
     status = {"macAddress": order.mac_address, "addresses": order.addresses, "binding": binding}
-    return Port.model_validate({"spec": {"networkRef": {"name": "blue"}}, "status": status})
+    metadata = {"name": instance, "namespace": "demo"}
+    return Port.model_validate(
+        {"metadata": metadata, "spec": {"networkRef": {"name": "blue"}}, "status": status}
+    )
 
 
 def answers(monitor: Path) -> None:
@@ -82,9 +88,9 @@ async def test_two_guests_on_two_nodes(
     lab: tuple[FakeNode, FakeNode, FakeNode], tiny: Path, tmp_path: Path, guests: list[Guest]
 ):
     first, second, _ = lab
-    orders = nic(4097, "10.10.0.20", dns=["192.0.2.254"]), nic(4097, "10.10.0.21")
+    orders = tuple(nic(4097, address, dns=["10.10.0.1"]) for address in ("10.10.0.20", "10.10.0.21"))
     agents = first.networks(), second.networks()
-    ports = [port(orders[0], first), port(orders[1], second)]
+    ports = [port(orders[0], first, "web-0"), port(orders[1], second, "web-1")]
 
     async def start(number: int, script: str) -> Guest:
         agent, node, order = agents[number], (first, second)[number], orders[number]
@@ -107,3 +113,9 @@ async def test_two_guests_on_two_nodes(
     me.wait_for(r"1 packets transmitted, 1 packets received")
     me.wait_for(r"^user-data: web-1 \S+ \d+")
     me.wait_for(r"10\.10\.0\.20/24")
+    # busybox' nslookup: the server, what was asked for, and what is known of it.
+    me.wait_for(r"^user-data: Server:\s+10\.10\.0\.1")
+    me.wait_for(r"^user-data: Name:\s+web-1\.orlop\.internal")
+    me.wait_for(r"^user-data: Address.*10\.10\.0\.21")
+    me.wait_for(r"^user-data: 21\.0\.10\.10\.in-addr\.arpa\s+name = web-1\.orlop\.internal")
+    me.wait_for(r"^user-data: nameserver 10\.10\.0\.1$")

@@ -25,8 +25,9 @@ async def test_offers_what_the_order_says(lab: Lab):
     assert options[53] == bytes([frames.OFFER])
     assert options[1] == bytes([255, 255, 255, 0])
     assert options[3] == bytes([10, 10, 0, 1])
-    # The gateway resolves no names: the guest is not told that it does.
-    assert options[6] == bytes([192, 0, 2, 53])
+    # The gateway asks the other server: the guest is not told of that.
+    assert options[6] == bytes([10, 10, 0, 1])
+    assert options[15] == b"orlop.internal"
     assert options[12] == b"web-1"
     assert options[26] == (1400).to_bytes(2, "big")
     assert int.from_bytes(options[51], "big") == 3600
@@ -41,7 +42,7 @@ async def test_without_a_way_out_there_is_no_router(lab: Lab):
     guest = await Speaker.start(node.networks(), node, "web-1", nic(4097, "10.10.0.20", egress="None"))
     offer = guest.ask_dhcp(frames.DISCOVER)
     assert offer
-    assert not {3, 6} & offer[1].keys()
+    assert not {3, 6, 15} & offer[1].keys()
 
 
 async def test_says_nothing_where_dhcp_is_disabled(lab: Lab):

@@ -176,7 +176,7 @@ class TestSeed:
             "addresses": ["10.10.0.10/24"],
             "mtu": 1450,
             "routes": [{"to": "0.0.0.0/0", "via": "10.10.0.1"}],
-            "nameservers": {"addresses": ["10.10.0.1"]},
+            "nameservers": {"addresses": ["10.10.0.1"], "search": ["orlop.internal"]},
         }
         assert not {"routes", "nameservers"} & set(config["ethernets"]["eth1"])
 

@@ -131,6 +131,8 @@ def _assigned(nic: NicFacts, network: Network, identity: Identity, port_name: st
         cidr=subnet.cidr,
         gateway=gateway(subnet),
         dns=subnet.dns,
+        network_namespace=network.metadata.namespace,
+        domain=subnet.domain,
         dhcp=subnet.dhcp,
         egress=network.spec.egress,
         mtu=status.mtu or 1450,

@@ -13,7 +13,9 @@ def test_configuration(attach):
     assert "dhcp-authoritative" in lines
     assert "dhcp-range=10.10.0.0,static,255.255.255.0,1h" in lines
     assert "dhcp-option=option:router,10.10.0.1" in lines
-    assert "dhcp-option=option:dns-server,192.0.2.53,192.0.2.54" in lines
+    # The gateway asks the others.
+    assert "dhcp-option=option:dns-server,10.10.0.1" in lines
+    assert "dhcp-option=option:domain-name,orlop.internal" in lines
     assert "dhcp-option-force=option:mtu,1450" in lines
 
 
@@ -22,6 +24,7 @@ def test_what_there_is_not_is_said_to_be_absent(attach):
     lines = leases.configuration(attach(egress="None").segment, DIRECTORY).splitlines()
     assert "dhcp-option=option:router" in lines
     assert "dhcp-option=option:dns-server" in lines
+    assert not any("domain-name" in line for line in lines)
 
 
 def test_a_host_is_one_line(attach):

@@ -1,0 +1,134 @@
+"""Names within a Network: who is called what, who answers, and who is asked for all other names. Pure text.
+
+`web-1` is web-1.<domain> and web-1.<namespace>.<domain>, where the domain is the subnet's. The short form belongs to
+the Instances of the Network's own namespace alone, so nobody whom the Network is lent to can take a name of theirs:
+an Instance's name is one label, and cannot be read as another namespace's. Only typed values come in (see segment.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from orlop_agent.network.segment import Segment, checked_label
+from orlop_api.port import Port
+from orlop_api.subnet_options import DEFAULT_DOMAIN
+
+_OCTET_PREFIXES = (16, 24, 32)
+"""Reverse zones end at octets (RFC 1035, section 3.5)."""
+_LARGEST_ANSWER = 1232
+"""Bytes in one datagram that no underlay has to cut (DNS flag day 2020)."""
+_REMEMBERED = 1000
+"""Answers of other servers."""
+_LOCALHOST = "localhost"
+"""Means everybody's own machine (RFC 6761, section 6.3), whatever an Instance is called."""
+
+
+def answers(segment: Segment) -> bool:
+    """Whether the gateway is a name server: where the subnet lists it as one."""
+    return segment.gateway in segment.dns
+
+
+def upstream(segment: Segment) -> tuple[IPv4Address, ...]:
+    """Whom the gateway asks for names that are not the Network's: the servers beside it that are outside.
+
+    A guest could ask the same servers itself: what it gets from the gateway, it may have. Without a way out there are
+    none, and one inside the subnet may be on another node, where the gateway's own questions do not come.
+    """
+    if not answers(segment) or not segment.egress:
+        return ()
+    return tuple(server for server in segment.dns if server not in segment.cidr)
+
+
+def told(segment: Segment) -> tuple[IPv4Address, ...]:
+    """Name servers that guests are told.
+
+    Those that the gateway asks are left out: they do not know the Network's names, and programs take the first
+    answer, whoever gives it.
+    """
+    if not answers(segment):
+        return segment.dns
+    asked = {segment.gateway, *upstream(segment)}
+    return (segment.gateway, *(server for server in segment.dns if server not in asked))
+
+
+def domain(segment: Segment) -> str | None:
+    """The domain that guests are told as theirs; None where there is no need for one."""
+    return segment.domain or (DEFAULT_DOMAIN if answers(segment) else None)
+
+
+def configuration(segment: Segment, directory: Path) -> str:
+    """The configuration of dnsmasq(8).
+
+    It answers on the gateway's address alone. Names of the Network's domain and addresses of its subnet are never
+    asked of others, nor are names of one label; without anybody to ask, other questions are refused.
+    """
+    lines = [
+        "port=53",
+        f"listen-address={segment.gateway}",
+        "bind-interfaces",
+        "no-resolv",
+        "no-hosts",
+        # Says nothing about itself (version.bind).
+        "no-ident",
+        "domain-needed",
+        "bogus-priv",
+        f"edns-packet-max={_LARGEST_ANSWER}",
+        f"cache-size={_REMEMBERED}",
+        "user=nobody",
+        "group=nogroup",
+        f"pid-file={directory / 'dnsmasq.pid'}",
+        f"hostsdir={hosts_dir(directory)}",
+        f"local=/{domain(segment)}/",
+        *(f"local=/{zone}/" for zone in _reverse_zones(segment.cidr)),
+        *(f"server={server}" for server in upstream(segment)),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def hosts(segment: Segment, ports: Iterable[Port]) -> tuple[dict[str, str], list[ValueError]]:
+    """Who is called what, in the form of /etc/hosts, and what is wrong with Ports that can be given no name.
+
+    By file name: one for 256 addresses each, so that one more name is a small file.
+    """
+    lines: dict[IPv4Address, str] = {}
+    wrong: list[ValueError] = []
+    for port in ports:
+        try:
+            lines |= _lines(segment, port)
+        except ValueError as error:
+            wrong.append(error)
+    files: dict[str, str] = {}
+    for address in sorted(lines):
+        name = str(address).rpartition(".")[0]
+        files[name] = files.get(name, "") + lines[address]
+    return files, wrong
+
+
+def hosts_dir(directory: Path) -> Path:
+    return directory / "hosts"
+
+
+def _lines(segment: Segment, port: Port) -> dict[IPv4Address, str]:
+    """What is said of each address of a Port that is in use. Raises ValueError."""
+    if port.status is None or port.status.binding is None:
+        return {}
+    name = checked_label(port.status.binding.instance_name, "a host name")
+    namespace = checked_label(port.metadata.namespace, "a namespace")
+    if name == _LOCALHOST:
+        return {}
+    own = segment.home is None or namespace == segment.home
+    full = f"{name}.{namespace}.{domain(segment)}"
+    # An address is turned back into the first of its names.
+    called = f"{name}.{domain(segment)} {full} {name}" if own else full
+    addresses = [IPv4Address(address) for address in port.status.addresses]
+    return {address: f"{address} {called}\n" for address in addresses if address in segment.cidr}
+
+
+def _reverse_zones(cidr: IPv4Network) -> Iterator[str]:
+    """The parts of in-addr.arpa that are the subnet's, and nobody else's."""
+    prefix = next(each for each in _OCTET_PREFIXES if each >= cidr.prefixlen)
+    for part in cidr.subnets(new_prefix=prefix):
+        labels = str(part.network_address).split(".")[: prefix // 8]
+        yield ".".join([*reversed(labels), "in-addr.arpa"])
