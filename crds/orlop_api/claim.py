@@ -7,9 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orlop_api.resource import API_VERSION, ApiModel, DnsLabel, DnsSubdomain, Metadata, ObjectUid, rule, rules
+from orlop_api.resource import (
+    API_VERSION,
+    ApiModel,
+    DnsLabel,
+    DnsSubdomain,
+    Metadata,
+    ObjectUid,
+    rule,
+    rules,
+    unchanged,
+)
 
 CLAIM_NAMESPACE = "orlop-system"
+Moment = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 
 
 class ClaimType(StrEnum):
@@ -43,7 +54,9 @@ class ClaimSpec(ApiModel):
     network_uid: ObjectUid
     """The Network that it belongs to."""
     holder: Holder
-    """The object that holds it."""
+    """The object that holds it, or held it last."""
+    quarantined_until: Moment | None = None
+    """Set once, when the address is given back: nobody holds it any more, and until then others are preferred."""
 
 
 class Claim(ApiModel):
@@ -55,10 +68,25 @@ class Claim(ApiModel):
     spec: Annotated[
         ClaimSpec,
         Field(
-            json_schema_extra=rules(rule("self == oldSelf", "spec is immutable: a Claim is made or deleted"))
+            json_schema_extra=rules(
+                rule(
+                    unchanged(ClaimSpec, but={"quarantined_until"}),
+                    "spec is immutable, but for quarantinedUntil: a Claim is made, given back or deleted",
+                ),
+                rule(
+                    "!has(oldSelf.quarantinedUntil)"
+                    " || has(self.quarantinedUntil) && self.quarantinedUntil == oldSelf.quarantinedUntil",
+                    "quarantinedUntil may be set once: who takes the address deletes this Claim and makes another",
+                ),
+            )
         ),
     ]
     """What is held, and by whom."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody has it; what was given back waits in quarantine, and is nobody's."""
+        return self.spec.quarantined_until is None
 
 
 def address_claim(network_uid: str, address: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from orlop_api.address import CIDR, IPV4, SUBNET
 from orlop_api.condition import Conditions
+from orlop_api.duration import Duration, lasting
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
@@ -82,6 +83,9 @@ class Subnet(ApiModel):
     web-1.<namespace>.<domain>. orlop.internal when absent and the gateway is listed in dns."""
     dhcp: Dhcp = Dhcp.ENABLED
     """Enabled: guests get their address by DHCP. Disabled: only by the NoCloud seed."""
+    reuse_after: Annotated[Duration, Field(json_schema_extra=rules(lasting("0s", "24h", "60s")))] = "60s"
+    """How long an address that was freed is kept from others, 0s to 24h, so that nobody takes its next user for its
+    last one. It is given out before only to who asks for it by name, or when no other address is left."""
 
 
 class NetworkSpec(ApiModel):

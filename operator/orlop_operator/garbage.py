@@ -17,6 +17,7 @@ from orlop_operator.reconcile.effects import Delete, Effect, Patch, Plan, Remove
 from orlop_operator.reconcile.imports import IMPORT, PREPULL, secret_name
 from orlop_operator.reconcile.location import holders
 from orlop_operator.reconcile.node_secret import secret_path
+from orlop_operator.reconcile.quarantine import plan_freed
 from orlop_operator.store import Key, Store
 
 COPY_LASTS = timedelta(minutes=10)
@@ -81,9 +82,12 @@ class Garbage:
             case _:
                 return Plan()
 
-    async def plan_claim(self, key: Key) -> Plan:
-        """The end of a Claim whose holder is gone."""
+    async def plan_claim(self, key: Key, now: datetime) -> Plan:
+        """The end of a Claim whose holder is gone, or that was given back."""
         claim = self._store.get(CLAIM, key.namespace, key.name)
+        if claim is not None and not claim.is_held:
+            known = self._store.by_uid(claim.spec.network_uid) is not None
+            return plan_freed(claim, now, network_is_known=known)
         if claim is None or self._store.by_uid(claim.spec.holder.uid) is not None:
             return Plan()
         holder = claim.spec.holder

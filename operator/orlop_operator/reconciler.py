@@ -268,8 +268,10 @@ class Reconciler:
             self._queue.add(key, plan.again_after)
 
     async def _claim(self, key: Key) -> None:
-        plan = await self._garbage.plan_claim(key)
+        plan = await self._garbage.plan_claim(key, self._context.now())
         await self._executor.carry_out(plan.effects, Learned())
+        if plan.again_after is not None:
+            self._queue.add(key, plan.again_after)
 
     async def work(self) -> None:
         """One worker: keys, one after the other, until cancelled."""

@@ -181,7 +181,8 @@ class Store:
             self._dependents[Key(*reference)].add(key)
         if isinstance(thing, Claim):
             self._claims[thing.spec.network_uid][key.name] = thing
-            self._holdings[thing.spec.holder.uid][key.name] = thing
+            if thing.is_held:
+                self._holdings[thing.spec.holder.uid][key.name] = thing
         elif isinstance(thing, Assignment) and thing.spec.node_name:
             self._nodes[thing.spec.node_name].add(key.name)
         elif isinstance(thing, OwnedPort) and thing.owner_uid:

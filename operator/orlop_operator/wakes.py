@@ -12,7 +12,18 @@ from orlop_api.instance import Instance
 from orlop_api.port import Port
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
-from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, IMAGE, VOLUME, Lease, Node, Object, OwnedPort
+from orlop_operator.kinds import (
+    ASSIGNMENT,
+    HYPERVISOR,
+    IMAGE,
+    INSTANCE,
+    PORT,
+    VOLUME,
+    Lease,
+    Node,
+    Object,
+    OwnedPort,
+)
 from orlop_operator.reconcile.source import published
 from orlop_operator.references import references
 from orlop_operator.store import Change, Key, Store
@@ -54,9 +65,7 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
                 yield from (Key(*reference) for reference in references(thing))
                 yield Key(ASSIGNMENT.name, ASSIGNMENT_NAMESPACE, thing.metadata.uid)
         case Claim():
-            # A Claim that is given back may be what somebody waits for; a new one is nobody's business.
-            if change.new is None:
-                yield from _of_claim(thing, store)
+            yield from _of_claim(change, thing, store)
         case Node():
             yield Key(HYPERVISOR.name, "", thing.metadata.name)
             if change.old is None or change.new is None or _labels(change.old) != _labels(change.new):
@@ -94,14 +103,34 @@ def _made_volumes(thing: Object | None) -> frozenset[tuple[str, int | None]]:
     return frozenset()
 
 
-def _of_claim(thing: Claim, store: Store) -> Iterator[Key]:
+def _of_claim(change: Change, thing: Claim, store: Store) -> Iterator[Key]:
+    """One that is given back may be what somebody waits for; a new one is nobody's business."""
+    was_freed = isinstance(change.old, Claim) and not change.old.is_held
+    if change.new is not None:
+        if thing.is_held:
+            return
+        yield change.key
     network = store.by_uid(thing.spec.network_uid)
-    if network is not None:
+    if network is not None and change.new is None:
         yield network
-        yield from store.dependents(network)
+    if was_freed:
+        # Who waited was woken when it was given back, and could have it then.
+        return
+    if network is not None:
+        yield from (key for key in store.dependents(network) if _wants_address(key, store))
     holder = store.by_uid(thing.spec.holder.uid)
     if holder is not None:
         yield holder
+
+
+def _wants_address(key: Key, store: Store) -> bool:
+    """Whether it may wait for one: whoever has a node, or addresses, does not."""
+    if key.kind == PORT.name:
+        port = store.get(PORT, key.namespace, key.name)
+        return port is not None and port.owner_uid is None and not (port.status and port.status.addresses)
+    instance = store.get(INSTANCE, key.namespace, key.name) if key.kind == INSTANCE.name else None
+    order = store.assignment_of(instance.metadata.uid) if instance is not None else None
+    return instance is not None and (order is None or order.spec.node_name is None)
 
 
 def _revives(change: Change) -> bool:

@@ -36,6 +36,8 @@ def cluster_state(cluster):
     return sorted(
         (item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"])
         for item in json.loads(found)["items"]
+        # An address that was freed is nobody's, and its Claim goes by itself.
+        if "quarantinedUntil" not in item.get("spec", {})
     )
 
 

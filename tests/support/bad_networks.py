@@ -17,6 +17,7 @@ RESERVED = (
 GATEWAY = "gateway must be a host address inside cidr: not outside it, not its first, not its last"
 POOLS = "pools must start and end at host addresses inside cidr: not outside it, not its first, not its last"
 POOL_ORDER = "a pool's start must not be above its end"
+REST = "must be a duration from 0s to 24h, for example 60s"
 POOL_OVERLAP = "pools must not overlap: an address may be in one pool only"
 
 
@@ -47,6 +48,7 @@ NETWORKS = [
     Bad("multicast", "Network", _subnet(cidr="239.1.0.0/16"), f"{SUBNET}.cidr", RESERVED),
     Bad("this network", "Network", _subnet(cidr="0.0.0.0/16"), f"{SUBNET}.cidr", RESERVED),
     Bad("class E", "Network", _subnet(cidr="255.255.0.0/16"), f"{SUBNET}.cidr", RESERVED),
+    Bad("rest of a week", "Network", _subnet(reuseAfter="168h"), f"{SUBNET}.reuseAfter", REST),
     Bad("gateway outside", "Network", _subnet(gateway="10.1.0.1"), SUBNET, GATEWAY),
     Bad("gateway is the network", "Network", _subnet(gateway="10.10.0.0"), SUBNET, GATEWAY),
     Bad("gateway is the broadcast", "Network", _subnet(gateway="10.10.0.255"), SUBNET, GATEWAY),

@@ -116,7 +116,21 @@ CHANGED = [
         "userData is immutable: create another Instance",
         {"spec.userData": {"inline": "#!/bin/sh"}},
     ),
-    Bad("claim", "Claim", {"spec.value": "4098"}, "spec", "spec is immutable: a Claim is made or deleted"),
+    Bad(
+        "claim",
+        "Claim",
+        {"spec.value": "4098"},
+        "spec",
+        "spec is immutable, but for quarantinedUntil: a Claim is made, given back or deleted",
+    ),
+    Bad(
+        "a claim given back for longer",
+        "Claim",
+        {"spec.quarantinedUntil": "2026-11-26T13:00:00Z"},
+        "spec",
+        "quarantinedUntil may be set once: who takes the address deletes this Claim and makes another",
+        {"spec.quarantinedUntil": "2026-11-26T12:00:00Z"},
+    ),
 ]
 
 

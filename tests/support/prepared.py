@@ -69,7 +69,7 @@ class Tenant:
         return await self.api.call("GET", f"{ASSIGNMENTS}/{uid}")
 
     async def left_of(self, uid: str, network_uid: str = "") -> list[str]:
-        """Everything in the cluster that an Instance may have left."""
+        """Everything in the cluster that an Instance may have left; an address that was freed is nobody's."""
         found = []
         for path in (
             ASSIGNMENTS,
@@ -78,8 +78,13 @@ class Tenant:
             "/api/v1/secrets",
         ):
             items = (await self.api.call("GET", path))["items"]
-            found += [f"{path} {item['metadata']['name']}" for item in items if uid in str(item)]
+            its = [item for item in items if uid in str(item) and not _is_freed(item)]
+            found += [f"{path} {item['metadata']['name']}" for item in its]
         return found
+
+
+def _is_freed(thing: Body) -> bool:
+    return thing.get("kind") == "Claim" and "quarantinedUntil" in thing["spec"]
 
 
 async def tenant(api: Api, namespace: str, *, image: bool = True, network: bool = True) -> Tenant:

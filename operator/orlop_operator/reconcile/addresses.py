@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from orlop_api.claim import CLAIM_NAMESPACE, Claim, ClaimType, address_claim, mac_claim
 from orlop_api.network import Network
 from orlop_api.resource import API_VERSION
-from orlop_operator.ipam import derived_mac, mac_is_reserved, next_free, why_not
-from orlop_operator.reconcile.effects import Body
+from orlop_operator.ipam import candidates, derived_mac, mac_is_reserved, next_free, why_not
+from orlop_operator.kinds import CLAIM
+from orlop_operator.reconcile.effects import Body, Create, Delete, InOrder
 from orlop_operator.reconcile.instance.facts import Blocker, named
 
 
@@ -40,6 +41,21 @@ class Identity:
     address: str
     mac: str
     missing: tuple[Body, ...] = field(default=())
+    freed: Mapping[str, Claim] = field(default_factory=dict)
+    """Of these names, Claims that were given back and are still there."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the Claims that are to be made."""
+        return frozenset(body["metadata"]["name"] for body in self.missing)
+
+    def claiming(self) -> tuple[Create[Claim] | InOrder, ...]:
+        """Makes the Claims. One in quarantine goes first, as it was seen: of several takers one makes the next."""
+        return tuple(self._claim(body) for body in self.missing)
+
+    def _claim(self, body: Body) -> Create[Claim] | InOrder:
+        old, create = self.freed.get(body["metadata"]["name"]), Create(CLAIM, body, CLAIM_NAMESPACE)
+        return create if old is None else InOrder((Delete(CLAIM, old, unchanged=True), create))
 
 
 def identify(
@@ -53,10 +69,12 @@ def identify(
     got = _address(network, holder, taken, address)
     if isinstance(got, Blocker):
         return got
-    if address_claim(uid, got) not in taken.claims:
+    there = taken.claims.get(address_claim(uid, got))
+    if there is None or not there.is_held:
         missing.append(claim_body(address_claim(uid, got), ClaimType.ADDRESS, got, uid, holder))
+    freed = {there.metadata.name: there} if there is not None and not there.is_held else {}
     if mac is None:
-        return Identity(got, derived_mac(segment, got), tuple(missing))
+        return Identity(got, derived_mac(segment, got), tuple(missing), freed)
     if mac_is_reserved(segment, mac, got):
         prefix = derived_mac(segment, "0.0.0.0")[:11]  # noqa: S104 - a prefix, nothing listens
         return Blocker(
@@ -68,7 +86,7 @@ def identify(
         return Blocker("MACInUse", f"{mac} is held by {_who(held)}")
     if held is None:
         missing.append(claim_body(name, ClaimType.MAC, mac, uid, holder))
-    return Identity(got, mac, tuple(missing))
+    return Identity(got, mac, tuple(missing), freed)
 
 
 def _address(network: Network, holder: Holder, taken: Taken, wanted: str | None) -> str | Blocker:
@@ -84,18 +102,31 @@ def _address(network: Network, holder: Holder, taken: Taken, wanted: str | None)
         if problem is not None:
             return Blocker("AddressInvalid", f"{what}: {problem}")
         held = taken.claims.get(address_claim(uid, wanted))
-        if held is not None:
+        if held is not None and held.is_held:
             return Blocker("AddressInUse", f"{wanted} of {what} is held by {_who(held)}")
         return wanted
     gone = {c.spec.value for c in taken.claims.values() if c.spec.type is ClaimType.ADDRESS}
     gone |= {name.removeprefix(f"{uid}-") for name in taken.picked}
-    free = next_free(subnet, gone)
+    free = next_free(subnet, gone) or _freed_first(network, taken)
     return free or Blocker("NoFreeAddress", f"{what} has no free address ({len(gone)} are held)")
+
+
+def _freed_first(network: Network, taken: Taken) -> str | None:
+    """Of the addresses in quarantine the one that was freed first: nobody waits while any is nobody's."""
+    uid = network.metadata.uid
+    known = ((a, taken.claims.get(address_claim(uid, a))) for a in candidates(network.spec.subnets[0]))
+    resting = [
+        (claim.spec.quarantined_until or "", address)
+        for address, claim in known
+        if claim is not None and not claim.is_held and claim.metadata.name not in taken.picked
+    ]
+    return min(resting, key=lambda each: each[0])[1] if resting else None
 
 
 def _mine(claim: Claim, holder: Holder) -> bool:
     held = claim.spec.holder
-    return (held.uid, held.namespace, held.name) == (holder.uid, holder.namespace, holder.name)
+    same = (held.uid, held.namespace, held.name) == (holder.uid, holder.namespace, holder.name)
+    return claim.is_held and same
 
 
 def _who(claim: Claim) -> str:

@@ -6,6 +6,7 @@ mostly resourceVersion); nothing here can harm when the plan was made from stale
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
@@ -171,6 +172,15 @@ Effect = (
     | Inform[Any]
     | InOrder
 )
+
+
+def created(effects: Iterable[Effect], kind: Kind[Any]) -> Iterator[Body]:
+    """The objects of a kind that these would create."""
+    for effect in effects:
+        if isinstance(effect, InOrder):
+            yield from created(effect.effects, kind)
+        elif isinstance(effect, Create) and effect.kind.name == kind.name:
+            yield effect.body
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import structlog
 from orlop_api.instance import FINALIZER
 from orlop_operator import errors
 from orlop_operator.cluster import Cluster
-from orlop_operator.kinds import ASSIGNMENT, INSTANCE, Kind, M
+from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, Kind, M
 from orlop_operator.protocol import may_bind
 from orlop_operator.reconcile.effects import (
     Announce,
@@ -33,6 +33,7 @@ from orlop_operator.reconcile.effects import (
     Question,
     Remove,
     Report,
+    created,
 )
 from orlop_operator.reconcile.instance.assign import fact
 from orlop_operator.reconcile.instance.facts import Blocker
@@ -87,9 +88,7 @@ class Executor:
 
     def reserve(self, effects: Iterable[Effect]) -> set[str]:
         """Note the Claims that are about to be created; to be given to `release` afterwards."""
-        names = {
-            e.body["metadata"]["name"] for e in effects if isinstance(e, Create) and e.kind.name == "Claim"
-        }
+        names = {body["metadata"]["name"] for body in created(effects, CLAIM)}
         self.claimed |= names
         return names
 

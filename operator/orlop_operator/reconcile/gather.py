@@ -187,7 +187,9 @@ def network_facts(context: Context, key: Key) -> NetworkFacts | None:
         segments |= {name.removeprefix("vni-") for name in context.claimed}
     mtus = [h.status.underlay_mtu for h in store.all(HYPERVISOR) if h.status and h.status.underlay_mtu]
     ports = [k.name for k in store.dependents(key) if k.kind == PORT.name]
-    return NetworkFacts(network, context.now(), held, segments, mtus, ports)
+    claims = store.claims_of_network(network.metadata.uid).values() if network.metadata.deleting else ()
+    freed = [claim for claim in claims if not claim.is_held]
+    return NetworkFacts(network, context.now(), held, segments, mtus, ports, freed)
 
 
 def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts | None:

@@ -35,6 +35,8 @@ class NetworkFacts:
     underlay_mtus: Collection[int] = ()
     ports: Collection[str] = ()
     """Names of its Ports."""
+    freed: Collection[Claim] = ()
+    """Claims on its addresses that nobody holds any more."""
 
 
 def plan_network(facts: NetworkFacts) -> Plan:
@@ -75,8 +77,9 @@ def _end(facts: NetworkFacts) -> Plan:
             {"segmentID": status.segment_id, "mtu": status.mtu} if status and status.segment_id else {}
         )
         return _say(facts, false("Ready", "InUse", f"being deleted; waits for Port {listed}"), kept)
-    if facts.held:
-        return Plan(tuple(Delete(CLAIM, claim) for claim in facts.held.values()))
+    if facts.held or facts.freed:
+        freed = (Delete(CLAIM, claim, unchanged=True) for claim in facts.freed)
+        return Plan((*freed, *(Delete(CLAIM, claim) for claim in facts.held.values())))
     return Plan((DropFinalizer(NETWORK, network),))
 
 

@@ -11,15 +11,16 @@ from datetime import datetime
 from typing import Any
 
 from orlop_api.assignment import AssignedNic
-from orlop_api.claim import CLAIM_NAMESPACE, Claim
+from orlop_api.claim import Claim
 from orlop_api.condition import Condition, find, is_true
 from orlop_api.instance import FINALIZER
 from orlop_api.network import Network
-from orlop_operator.kinds import CLAIM, PORT, OwnedPort
+from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.reconcile.addresses import Holder, Taken, identify
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
-from orlop_operator.reconcile.effects import Body, Create, Delete, DropFinalizer, Effect, Patch, Plan
+from orlop_operator.reconcile.effects import Body, Delete, DropFinalizer, Effect, Patch, Plan
 from orlop_operator.reconcile.instance.facts import Blocker, named
+from orlop_operator.reconcile.quarantine import given_back
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
     if isinstance(identity, Blocker):
         return identity
     if identity.missing:
-        return tuple(Create(CLAIM, body, CLAIM_NAMESPACE) for body in identity.missing)
+        return identity.claiming()
     return {
         "networkUID": network.metadata.uid,
         "segmentID": network.status.segment_id,
@@ -143,5 +144,6 @@ def _release(facts: PortFacts) -> Plan:
         old: dict[str, Any] = port.status.wire() if port.status else {}
         return Plan((Patch(PORT, port, {"status": change}, "status"),) if differs(old, old | change) else ())
     if facts.held:
-        return Plan(tuple(Delete(CLAIM, claim) for claim in facts.held.values()))
+        networks = {facts.network.metadata.uid: facts.network} if facts.network is not None else {}
+        return Plan(given_back(facts.held.values(), networks, facts.now))
     return Plan((DropFinalizer(PORT, port),))

@@ -8,7 +8,7 @@ from datetime import datetime
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.instance import FINALIZER
 from orlop_operator import protocol
-from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, PORT
+from orlop_operator.kinds import ASSIGNMENT, INSTANCE, PORT
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import (
     Delete,
@@ -27,6 +27,7 @@ from orlop_operator.reconcile.instance.schedule import TYPE as SCHEDULED
 from orlop_operator.reconcile.instance.summarize import summarize
 from orlop_operator.reconcile.instance.volumes import detach
 from orlop_operator.reconcile.node_secret import secret_path
+from orlop_operator.reconcile.quarantine import given_back
 
 AGAIN = 5.0
 """Seconds after which it is looked at again whether its root disk was copied: only the Image is told of that."""
@@ -78,7 +79,8 @@ def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
         effects.append(detach(facts.instance, volume, fresh))
     effects += (Patch(PORT, port, {"status": {"binding": None}}, "status") for port in facts.bound_ports)
     effects += (InOrder((DropFinalizer(PORT, port), Delete(PORT, port))) for port in facts.made_ports)
-    effects += (Delete(CLAIM, claim) for claim in facts.held.values())
+    networks = {nic.network.metadata.uid: nic.network for nic in facts.nics if nic.network is not None}
+    effects += given_back(facts.held.values(), networks, facts.now)
     secret = assignment.spec.secret if assignment is not None else None
     if secret is not None:
         effects.append(Remove(secret_path(secret.namespace, secret.name)))

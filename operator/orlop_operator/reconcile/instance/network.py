@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orlop_api.assignment import AssignedNic
-from orlop_api.claim import CLAIM_NAMESPACE
 from orlop_api.condition import find, is_true
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER, Instance
 from orlop_api.network import Network
 from orlop_api.resource import API_VERSION
 from orlop_operator.ipam import gateway
-from orlop_operator.kinds import CLAIM, PORT, OwnedPort
+from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
 from orlop_operator.reconcile.conditions import true
-from orlop_operator.reconcile.effects import Body, Create, Patch
+from orlop_operator.reconcile.effects import Body, Create, Effect, Patch
 from orlop_operator.reconcile.instance.facts import Blocker, Facts, NicFacts, named
 from orlop_operator.reconcile.port import status_of
 from orlop_operator.references import made_port
@@ -30,13 +29,13 @@ class Wiring:
     """The NICs as the node is told, and what has to be created for them."""
 
     nics: tuple[AssignedNic, ...] = ()
-    creates: tuple[Create[object], ...] = ()  # type: ignore[type-var]
+    creates: tuple[Effect, ...] = ()
 
 
 def resolve(facts: Facts) -> Wiring | Blocker:
     """All NICs, or the first blocker."""
     nics: list[AssignedNic] = []
-    creates: list[Create[object]] = []  # type: ignore[type-var]
+    creates: list[Effect] = []
     picked: set[str] = set(facts.claimed)
     for nic in facts.nics:
         network = _network(facts, nic)
@@ -46,10 +45,10 @@ def resolve(facts: Facts) -> Wiring | Blocker:
         if isinstance(found, Blocker):
             return found
         identity, port_name = found
-        creates += (Create(CLAIM, body, CLAIM_NAMESPACE) for body in identity.missing)  # type: ignore[misc]
-        picked |= {body["metadata"]["name"] for body in identity.missing}
+        creates += identity.claiming()
+        picked |= identity.names
         if nic.port is None:
-            creates.append(Create(PORT, port_body(facts.instance, nic), facts.instance.metadata.namespace))  # type: ignore[arg-type]
+            creates.append(Create(PORT, port_body(facts.instance, nic), facts.instance.metadata.namespace))
         nics.append(_assigned(nic, network, identity, port_name))
     return Wiring(tuple(nics), tuple(creates))
 

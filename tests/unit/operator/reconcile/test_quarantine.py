@@ -1,0 +1,203 @@
+"""Addresses that were freed: kept from others for a while, but from nobody who would wait for them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orlop_api.claim import Claim, address_claim
+from orlop_api.network import Network
+from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, NETWORK
+from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
+from orlop_operator.reconcile.effects import Create, Delete, InOrder, Patch, Plan, created
+from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.reconcile.quarantine import given_back, plan_freed
+from orlop_operator.store import Key, Store
+from orlop_operator.wakes import wakes
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+UID = "n-1"
+
+
+def network(**subnet):
+    return Network.model_validate(
+        {
+            "metadata": {"namespace": "demo", "name": "blue", "uid": UID, "resourceVersion": "7"},
+            "spec": {"subnets": [{"name": "v4", "cidr": "10.10.0.0/29", **subnet}]},
+            "status": {"segmentID": 4097},
+        }
+    )
+
+
+def claim(last, until=None, kind="Address", holder="i-1"):
+    value = f"10.10.0.{last}" if kind == "Address" else last
+    spec = {
+        "type": kind,
+        "value": value,
+        "networkUID": UID,
+        "holder": {"kind": "Port", "namespace": "demo", "name": f"{holder}-eth0", "uid": holder},
+    }
+    if until is not None:
+        spec["quarantinedUntil"] = until
+    name = address_claim(UID, value).replace(":", "-")
+    return Claim.model_validate(
+        {
+            "metadata": {
+                "namespace": "orlop-system",
+                "name": name,
+                "uid": f"c-{last}",
+                "resourceVersion": "9",
+            },
+            "spec": spec,
+        }
+    )
+
+
+def ask(claims, address=None, who="i-9", picked=(), **subnet):
+    return identify(
+        network(**subnet),
+        Holder("demo", f"{who}-eth0", who),
+        Taken({c.metadata.name: c for c in claims}, picked),
+        address=address,
+        mac=None,
+    )
+
+
+def test_an_address_that_is_given_back_stays_claimed_and_says_until_when():
+    held = claim(2)
+    assert given_back([held], {UID: network(reuseAfter="90s")}, NOW) == (
+        Patch(CLAIM, held, {"spec": {"quarantinedUntil": "2026-11-26T12:01:30Z"}}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("held", "networks"),
+    [
+        (claim(2), {UID: network(reuseAfter="0s")}),
+        (claim(2), {}),
+        (claim("02:00:00:00:00:2a", kind="MAC"), {UID: network()}),
+    ],
+    ids=["at once is allowed", "the Network is gone", "a MAC address, which is only ever asked for by name"],
+)
+def test_the_rest_is_deleted(held, networks):
+    assert given_back([held], networks, NOW) == (Delete(CLAIM, held),)
+
+
+def test_others_come_first():
+    found = ask([claim(2, until="2026-11-26T12:01:00Z"), claim(3)])
+    assert isinstance(found, Identity)
+    assert found.address == "10.10.0.4"
+    assert [type(effect) for effect in found.claiming()] == [Create]
+
+
+def test_who_had_it_has_it_no_more():
+    found = ask([claim(2, until="2026-11-26T12:01:00Z", holder="i-9")], who="i-9")
+    assert isinstance(found, Identity)
+    assert found.address == "10.10.0.3"
+
+
+def test_who_asks_by_name_has_it_at_once():
+    freed = claim(2, until="2026-11-26T12:01:00Z")
+    found = ask([freed], address="10.10.0.2")
+    assert isinstance(found, Identity)
+    (effect,) = found.claiming()
+    assert isinstance(effect, InOrder)
+    delete, create = effect.effects
+    assert delete == Delete(CLAIM, freed, unchanged=True), "of two takers only one deletes what both saw"
+    assert create.body["metadata"]["name"] == freed.metadata.name
+    assert create.body["spec"]["holder"]["uid"] == "i-9"
+    assert [body["spec"]["value"] for body in created(found.claiming(), CLAIM)] == ["10.10.0.2"]
+
+
+def test_where_no_other_is_left_the_one_freed_first_is_given():
+    freed = [claim(2, until="2026-11-26T12:01:00Z"), claim(5, until="2026-11-26T12:00:30Z")]
+    held = [claim(3), claim(4), claim(6)]
+    found = ask([*freed, *held])
+    assert isinstance(found, Identity)
+    assert found.address == "10.10.0.5"
+    second = ask([*freed, *held], picked=[address_claim(UID, "10.10.0.5")])
+    assert isinstance(second, Identity)
+    assert second.address == "10.10.0.2", "the other is just being taken"
+    none = ask([*freed, *held], picked=[c.metadata.name for c in freed])
+    assert none == Blocker("NoFreeAddress", "Network demo/blue has no free address (5 are held)")
+
+
+def test_outside_the_pools_nothing_is_given_without_asking():
+    found = ask(
+        [claim(2), claim(5, until="2026-11-26T12:00:30Z")], pools=[{"start": "10.10.0.2", "end": "10.10.0.2"}]
+    )
+    assert isinstance(found, Blocker)
+    assert found.reason == "NoFreeAddress"
+
+
+def test_a_claim_goes_when_its_time_is_over():
+    freed = claim(2, until="2026-11-26T12:00:30Z")
+    assert plan_freed(freed, NOW, network_is_known=True) == Plan(again_after=30.0)
+    over = Plan((Delete(CLAIM, freed, unchanged=True),))
+    assert plan_freed(freed, NOW + timedelta(seconds=30), network_is_known=True) == over
+    assert plan_freed(freed, NOW, network_is_known=False) == over, "nobody can ask for it any more"
+
+
+def woken_by(*steps):
+    """Keys woken by the last of several observations of one Claim."""
+    woken = []
+
+    def listen(change):
+        woken.append(set(wakes(change, store)))
+
+    store = Store(listen)
+    store.observe(NETWORK, network())
+    for name in ("waits", "runs"):
+        body = {
+            "metadata": {"namespace": "demo", "name": name, "uid": f"i-{name}", "resourceVersion": "3"},
+            "spec": {
+                "flavorName": "small",
+                "boot": {"imageRef": {"name": "tiny"}},
+                "networks": [{"name": "eth0", "networkRef": {"name": "blue"}}],
+            },
+        }
+        store.observe(INSTANCE, INSTANCE.parse(body))
+    order = {
+        "metadata": {
+            "namespace": "orlop-assignments",
+            "name": "i-runs",
+            "uid": "a-1",
+            "resourceVersion": "4",
+        },
+        "spec": {
+            "instance": {"namespace": "demo", "name": "runs", "uid": "i-runs"},
+            "nodeName": "node-1",
+            "vcpus": 1,
+            "memoryBytes": 1,
+            "rootDiskBytes": 1,
+        },
+    }
+    store.observe(ASSIGNMENT, ASSIGNMENT.parse(order))
+    version = 10
+    for step in steps:
+        version += 1
+        if step is None:
+            store.remove(CLAIM, "orlop-system", f"{UID}-10.10.0.2", "c-2")
+        else:
+            seen = step.model_copy(
+                update={"metadata": step.metadata.model_copy(update={"resource_version": str(version)})}
+            )
+            store.observe(CLAIM, seen)
+    return woken[-1], store
+
+
+WAITS = Key("Instance", "demo", "waits")
+ITSELF = Key("Claim", "orlop-system", f"{UID}-10.10.0.2")
+FREED = claim(2, until="2026-11-26T12:01:00Z")
+
+
+def test_those_who_wait_hear_of_an_address_when_it_is_given_back_and_no_others():
+    assert woken_by(claim(2))[0] == set()
+    woken, store = woken_by(claim(2), FREED)
+    assert woken == {WAITS, ITSELF}
+    assert store.claims_of_holder("i-1") == {}, "nobody holds it"
+    assert set(store.claims_of_network(UID)) == {ITSELF.name}
+
+
+def test_the_end_of_quarantine_is_no_news_but_to_a_network_that_goes():
+    assert woken_by(claim(2), FREED, None)[0] == {Key("Network", "demo", "blue")}
+    assert woken_by(claim(2), None)[0] == {Key("Network", "demo", "blue"), WAITS}
