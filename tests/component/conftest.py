@@ -1,4 +1,4 @@
-"""Fixtures of the component tests; imported once here, so that a session has one of each."""
+"""Fixtures of the component tests; imported once here, so that all of them share one of each."""
 
 from support.apiserver import apiserver
 

@@ -10,9 +10,9 @@ from orlop_cluster.apiserver import ApiServer, running
 __all__ = ["ApiServer", "apiserver"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def apiserver() -> Iterator[ApiServer]:
-    """etcd and kube-apiserver, no nodes and no controllers; one for the whole run, so use own namespaces."""
+    """etcd and kube-apiserver, no nodes and no controllers; one for all component tests, so use own namespaces."""
     gobuild.ensure()
     with running() as server:
         yield server

@@ -13,7 +13,7 @@ from support.rest import Rest
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def crds(apiserver: ApiServer) -> ApiServer:
     """The API server with Orlop's kinds."""
     apiserver.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "crds/generated"))
@@ -21,7 +21,7 @@ def crds(apiserver: ApiServer) -> ApiServer:
     return apiserver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rest(crds: ApiServer) -> Iterator[Rest]:
     """Requests as the administrator."""
     client = Rest(crds)
@@ -29,7 +29,7 @@ def rest(crds: ApiServer) -> Iterator[Rest]:
     client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def administrator(rest: Rest) -> Requester:
     """Whom the API server takes the tests for."""
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}

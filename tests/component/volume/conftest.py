@@ -189,7 +189,7 @@ RIGS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ceph(tmp_path_factory):
     """One for all that need it: it takes a while to start."""
     with Ceph(tmp_path_factory.mktemp("ceph")) as running:
@@ -222,7 +222,7 @@ async def filed(request, tmp_path):
         yield made
 
 
-@pytest.fixture(scope="session", params=["xfs", "btrfs"])
+@pytest.fixture(scope="package", params=["xfs", "btrfs"])
 def sharing(request, tmp_path_factory):
     """A file system that can share blocks between files."""
     if os.geteuid() != 0:
