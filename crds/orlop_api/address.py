@@ -42,7 +42,7 @@ def _low(address: str) -> str:
     return f"(int({address}.split('.')[2]) * 256 + int({address}.split('.')[3]))"
 
 
-def _inside(address: str) -> str:
+def inside(address: str) -> str:
     """Whether the address is readable and a host's: in self.cidr, neither its network nor its broadcast."""
     offset = f"{_low(address)} % {_SIZE}"
     return (
@@ -50,12 +50,12 @@ def _inside(address: str) -> str:
     )
 
 
-_RANGE = (
+RANGE = (
     "isCIDR(self.cidr) && cidr(self.cidr).ip().family() == 4"
     " && cidr(self.cidr).prefixLength() >= 16 && cidr(self.cidr).prefixLength() <= 29"
 )
 _SIZE = f"{_SIZES}[cidr(self.cidr).prefixLength() - 16]"
-_POOLS_INSIDE = f"self.pools.all(p, {_inside('p.start')} && {_inside('p.end')})"
+_POOLS_INSIDE = f"self.pools.all(p, {inside('p.start')} && {inside('p.end')})"
 _IN_ORDER = f"self.pools.all(p, {_low('p.start')} <= {_low('p.end')})"
 _APART = (
     f"self.pools.all(p, self.pools.exists_one(q, {_low('q.start')} <= {_low('p.end')}"
@@ -64,20 +64,20 @@ _APART = (
 
 SUBNET = (
     rule(
-        f"!has(self.gateway) || !({_RANGE}) || !isIP(self.gateway) || ({_inside('self.gateway')})",
+        f"!has(self.gateway) || !({RANGE}) || !isIP(self.gateway) || ({inside('self.gateway')})",
         "gateway must be a host address inside cidr: not outside it, not its first, not its last",
     ),
     rule(
-        f"!has(self.pools) || !({_RANGE}) || !self.pools.all(p, isIP(p.start) && isIP(p.end))"
+        f"!has(self.pools) || !({RANGE}) || !self.pools.all(p, isIP(p.start) && isIP(p.end))"
         f" || {_POOLS_INSIDE}",
         "pools must start and end at host addresses inside cidr: not outside it, not its first, not its last",
     ),
     rule(
-        f"!has(self.pools) || !({_RANGE}) || !({_POOLS_INSIDE}) || {_IN_ORDER}",
+        f"!has(self.pools) || !({RANGE}) || !({_POOLS_INSIDE}) || {_IN_ORDER}",
         "a pool's start must not be above its end",
     ),
     rule(
-        f"!has(self.pools) || !({_RANGE}) || !({_POOLS_INSIDE}) || !({_IN_ORDER}) || {_APART}",
+        f"!has(self.pools) || !({RANGE}) || !({_POOLS_INSIDE}) || !({_IN_ORDER}) || {_APART}",
         "pools must not overlap: an address may be in one pool only",
     ),
 )

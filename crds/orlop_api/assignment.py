@@ -34,7 +34,7 @@ from orlop_api.resource import (
     SecretKey,
     list_map,
 )
-from orlop_api.subnet_options import AssignedDomain
+from orlop_api.subnet_options import MOST_ROUTES, MOST_SEARCHED, AssignedDomain, AssignedRoute
 from orlop_api.volume_class import MultiAttach, VolumeLocation
 
 USER_DATA_KEY = "user-data"
@@ -91,6 +91,14 @@ class AssignedNic(ApiModel):
     """Namespace of the Network: the short names in it are its own Instances'."""
     domain: AssignedDomain | None = None
     """Domain of the names on the Network, where it gives one."""
+    search: Annotated[
+        list[AssignedDomain], Field(max_length=MOST_SEARCHED, json_schema_extra=LIST_ATOMIC)
+    ] = []
+    """Further domains to look in."""
+    ntp: Annotated[list[Ipv4], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
+    """Time servers for the guest."""
+    routes: Annotated[list[AssignedRoute], Field(max_length=MOST_ROUTES, json_schema_extra=LIST_ATOMIC)] = []
+    """Ways for the guest beside the gateway's."""
     dhcp: Dhcp = Dhcp.ENABLED
     """Whether the guest is told its address by DHCP."""
     egress: Egress = Egress.NAT

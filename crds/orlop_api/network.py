@@ -13,6 +13,7 @@ from orlop_api.duration import Duration, lasting
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
+    LIST_SET,
     ApiModel,
     DnsLabel,
     Ipv4,
@@ -21,7 +22,7 @@ from orlop_api.resource import (
     rule,
     rules,
 )
-from orlop_api.subnet_options import Domain
+from orlop_api.subnet_options import MOST_ROUTES, MOST_SEARCHED, SUBNET_OPTIONS, Domain, Route
 
 
 class SegmentType(StrEnum):
@@ -81,6 +82,17 @@ class Subnet(ApiModel):
     domain: Domain | None = None
     """Domain of the names of Instances on this Network, told to guests as theirs: web-1 is web-1.<domain> and
     web-1.<namespace>.<domain>. orlop.internal when absent and the gateway is listed in dns."""
+    search: Annotated[list[Domain], Field(max_length=MOST_SEARCHED, json_schema_extra=LIST_SET)] = []
+    """Further domains in which guests look for names that have none, after domain."""
+    ntp: Annotated[
+        list[Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))]],
+        Field(max_length=4, json_schema_extra=LIST_ATOMIC),
+    ] = []
+    """Time servers to tell the guests; with dhcp Enabled only."""
+    routes: Annotated[
+        list[Route], Field(max_length=MOST_ROUTES, json_schema_extra=list_map("destination"))
+    ] = []
+    """Ways that guests are told beside the gateway's."""
     dhcp: Dhcp = Dhcp.ENABLED
     """Enabled: guests get their address by DHCP. Disabled: only by the NoCloud seed."""
     reuse_after: Annotated[Duration, Field(json_schema_extra=rules(lasting("0s", "24h", "60s")))] = "60s"
@@ -96,7 +108,7 @@ class NetworkSpec(ApiModel):
     mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
     """Largest packet in bytes, 576 to 9000; derived from the underlay when absent."""
     subnets: Annotated[
-        list[Annotated[Subnet, Field(json_schema_extra=rules(*SUBNET))]],
+        list[Annotated[Subnet, Field(json_schema_extra=rules(*SUBNET, *SUBNET_OPTIONS))]],
         Field(min_length=1, max_length=1, json_schema_extra=list_map("name")),
     ]
     """The addresses: exactly one subnet for now."""

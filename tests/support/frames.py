@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -9,7 +10,7 @@ ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 ICMP, UDP = 1, 17
 REQUEST, REPLY = 1, 2
 DISCOVER, OFFER, DHCP_REQUEST, ACK = 1, 2, 3, 5
-_ASKED = (1, 3, 6, 12, 15, 26)
+ASKED = (1, 3, 6, 12, 15, 26, 42, 119, 121)
 _COOKIE = bytes.fromhex("63825363")
 
 
@@ -76,11 +77,13 @@ def is_echo_reply(frame: bytes, number: int) -> bool:
     )
 
 
-def dhcp(kind: int, mac: str, *, has: str = "0.0.0.0", options: bytes = b"") -> bytes:
+def dhcp(
+    kind: int, mac: str, *, has: str = "0.0.0.0", asked: Sequence[int] = ASKED, options: bytes = b""
+) -> bytes:
     """What a client sends: by broadcast, or by a guest that `has` an address to the gateway."""
     message = struct.pack("!BBBBIHH", 1, 1, 6, 0, 0x4F524C50, 0, 0)
     message += socket.inet_aton(has) + bytes(12) + raw_mac(mac).ljust(16, b"\0") + bytes(192)
-    message += _COOKIE + bytes([53, 1, kind, 55, len(_ASKED), *_ASKED]) + options + b"\xff"
+    message += _COOKIE + bytes([53, 1, kind, 55, len(asked), *asked]) + options + b"\xff"
     return udp(68, 67, message.ljust(300, b"\0"))
 
 
@@ -93,12 +96,20 @@ def lease(frame: bytes) -> tuple[str, dict[int, bytes]] | None:
     if frame[12:14] != b"\x08\x00" or frame[23] != UDP or frame[34:38] != b"\0\x43\0\x44":
         return None
     message = frame[42:]
+    options = _options(message[240:])
+    lent = options.get(52, b"\0")[0]
+    # RFC 2131, section 4.1: the fields file and sname may hold options too.
+    options |= _options(message[108:236]) if lent & 1 else {}
+    options |= _options(message[44:108]) if lent & 2 else {}
+    return str(IPv4Address(message[16:20])), options
+
+
+def _options(rest: bytes) -> dict[int, bytes]:
     options: dict[int, bytes] = {}
-    rest = message[240:]
     while rest and rest[0] != 255:
         if rest[0] == 0:
             rest = rest[1:]
             continue
         options[rest[0]] = rest[2 : 2 + rest[1]]
         rest = rest[2 + rest[1] :]
-    return str(IPv4Address(message[16:20])), options
+    return options

@@ -2,7 +2,7 @@
 
 import itertools
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from orlop_agent.network.adapter import Networks
 from orlop_api.assignment import AssignedNic
@@ -81,10 +81,10 @@ class Speaker:
         return self.wire.receive(lambda frame: text in frame, seconds) is not None
 
     def ask_dhcp(
-        self, kind: int, *, has: str = "0.0.0.0", options: bytes = b""
+        self, kind: int, *, has: str = "0.0.0.0", asked: Sequence[int] = frames.ASKED, options: bytes = b""
     ) -> tuple[str, dict[int, bytes]] | None:
         """What the DHCP server says: an address and its options."""
-        message = frames.dhcp(kind, self.mac, has=has, options=options)
+        message = frames.dhcp(kind, self.mac, has=has, asked=asked, options=options)
         renews = has != "0.0.0.0"
         to_mac = self.who_has(self.gateway) if renews else frames.BROADCAST
         assert to_mac

@@ -5,6 +5,7 @@ Only typed values come in (see segment.py): no guest and no user can add an opti
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from orlop_agent.network import resolver
@@ -28,6 +29,7 @@ def configuration(segment: Segment, directory: Path) -> str:
         f"dhcp-option=option:router{f',{router}' if router else ''}",
         f"dhcp-option=option:dns-server{f',{servers}' if servers else ''}",
         *([f"dhcp-option=option:domain-name,{domain}"] if domain else []),
+        *_further(segment),
         # Forced: a guest that never asks for it would send packets too large for the overlay.
         f"dhcp-option-force=option:mtu,{segment.mtu}",
     ]
@@ -50,6 +52,19 @@ def configuration(segment: Segment, directory: Path) -> str:
         *options,
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _further(segment: Segment) -> Iterator[str]:
+    """Options that there is something to say about."""
+    if segment.search:
+        yield f"dhcp-option=option:domain-search,{','.join(resolver.search(segment))}"
+    if segment.ntp:
+        yield f"dhcp-option=option:ntp-server,{','.join(map(str, segment.ntp))}"
+    if segment.routes:
+        # Whoever is told of these looks at no other router (RFC 3442): the gateway's way has to be one of them.
+        default = [("0.0.0.0/0", segment.gateway)] if segment.egress else []
+        ways = [f"{destination},{via}" for destination, via in (*segment.routes, *default)]
+        yield f"dhcp-option=option:classless-static-route,{','.join(ways)}"
 
 
 def host(attachment: Attachment) -> str:

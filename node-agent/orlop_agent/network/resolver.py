@@ -58,6 +58,12 @@ def domain(segment: Segment) -> str | None:
     return segment.domain or (DEFAULT_DOMAIN if answers(segment) else None)
 
 
+def search(segment: Segment) -> tuple[str, ...]:
+    """The domains in which guests look for a name without one."""
+    own = domain(segment)
+    return tuple(dict.fromkeys([*([own] if own else []), *segment.search]))
+
+
 def configuration(segment: Segment, directory: Path) -> str:
     """The configuration of dnsmasq(8).
 

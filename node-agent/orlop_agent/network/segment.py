@@ -55,6 +55,10 @@ class Segment:
     """The domain that the subnet gives."""
     home: str | None = None
     """The Network's namespace; None in an order of before there was a need to say."""
+    search: tuple[str, ...] = ()
+    ntp: tuple[IPv4Address, ...] = ()
+    routes: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
+    """Destination and router."""
 
     @classmethod
     def of(cls, nic: AssignedNic) -> Self:
@@ -68,6 +72,9 @@ class Segment:
             dhcp=nic.dhcp is Dhcp.ENABLED,
             egress=nic.egress is Egress.NAT,
             mtu=int(nic.mtu),
+            search=tuple(_checked(_DOMAIN, domain, "a domain") for domain in nic.search),
+            ntp=tuple(IPv4Address(server) for server in nic.ntp),
+            routes=tuple((IPv4Network(route.destination), IPv4Address(route.via)) for route in nic.routes),
             domain=None if nic.domain is None else _checked(_DOMAIN, nic.domain, "a domain"),
             home=None
             if nic.network_namespace is None

@@ -44,12 +44,14 @@ def _ethernet(nic: AssignedNic, *, first: bool) -> dict[str, Any]:
         "addresses": [f"{address}/{prefix}" for address in nic.addresses],
         "mtu": nic.mtu,
     }
+    routes = [{"to": route.destination, "via": route.via} for route in nic.routes]
     if first:  # one way out, as with DHCP the first answer
-        static["routes"] = [{"to": "0.0.0.0/0", "via": nic.gateway}]
+        routes.append({"to": "0.0.0.0/0", "via": nic.gateway})
+    if routes:
+        static["routes"] = routes
     segment = Segment.of(nic)
-    servers, domain = resolver.told(segment), resolver.domain(segment)
-    if servers or domain:
-        static["nameservers"] = {"addresses": list(map(str, servers))} | (
-            {"search": [domain]} if domain else {}
-        )
+    servers, search = resolver.told(segment), resolver.search(segment)
+    nameservers = {"addresses": list(map(str, servers)), "search": list(search)}
+    if servers or search:
+        static["nameservers"] = {name: values for name, values in nameservers.items() if values}
     return static

@@ -8,6 +8,7 @@ from orlop_api.requester import Requester
 from support.bad import Bad
 from support.bad_instances import INSTANCES
 from support.bad_networks import NETWORKS
+from support.bad_options import OPTIONS
 from support.bad_sizes_and_images import SIZES_AND_IMAGES
 from support.bad_sources import SOURCES
 from support.bad_updates import CHANGED, UNKNOWN
@@ -15,7 +16,7 @@ from support.manifests import CLUSTER_WIDE, SPECS, Manifest, changed, right
 from support.rest import Rest
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("namespace")]
-CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *INSTANCES]
+CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *INSTANCES]
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,19 @@ def test_volumes_come_and_go(rest: Rest, administrator: Requester) -> None:
             assert answer.status == 200, answer.message
     finally:
         assert rest.delete(manifest).status == 200
+
+
+def test_what_guests_may_be_told(rest: Rest) -> None:
+    options = {
+        "domain": "lab.example", "search": ["example.org", "corp"], "ntp": ["192.0.2.1", "10.10.0.9"],
+        "routes": [
+            {"destination": destination, "via": "10.10.0.9"}
+            for destination in ("10.0.0.0/8", "192.0.2.7/32", "169.254.169.254/32", "10.10.1.0/24")
+        ],
+    }  # fmt: skip
+    changes = {f"spec.subnets.0.{name}": value for name, value in options.items()}
+    answer = rest.create(changed(right("Network", "options"), changes), dry_run=True)
+    assert answer.status == 201, answer.message
 
 
 @pytest.mark.parametrize(

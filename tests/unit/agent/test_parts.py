@@ -180,6 +180,17 @@ class TestSeed:
         }
         assert not {"routes", "nameservers"} & set(config["ethernets"]["eth1"])
 
+    def test_without_dhcp_the_seed_has_routes_and_domains(self):
+        ways = [{"destination": "10.20.0.0/16", "via": "10.10.0.9"}]
+        said = {"dhcp": "Disabled", "routes": ways, "domain": "lab.example", "search": ["example.org"]}
+        static = AssignedNic.model_validate(NIC.model_dump() | said)
+        config = yaml.safe_load(files("uid", "web-1", [static], b"")["network-config"])["ethernets"]["eth0"]
+        assert config["routes"] == [
+            {"to": "10.20.0.0/16", "via": "10.10.0.9"},
+            {"to": "0.0.0.0/0", "via": "10.10.0.1"},
+        ]
+        assert config["nameservers"]["search"] == ["lab.example", "example.org"]
+
 
 class TestReport:
     status = AssignmentStatus(

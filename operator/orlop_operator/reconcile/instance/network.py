@@ -11,6 +11,7 @@ from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER, Instance
 from orlop_api.network import Network
 from orlop_api.resource import API_VERSION
+from orlop_api.subnet_options import AssignedRoute
 from orlop_operator.ipam import gateway
 from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
@@ -132,6 +133,9 @@ def _assigned(nic: NicFacts, network: Network, identity: Identity, port_name: st
         dns=subnet.dns,
         network_namespace=network.metadata.namespace,
         domain=subnet.domain,
+        search=subnet.search,
+        ntp=subnet.ntp,
+        routes=[AssignedRoute(destination=route.destination, via=route.via) for route in subnet.routes],
         dhcp=subnet.dhcp,
         egress=network.spec.egress,
         mtu=status.mtu or 1450,
