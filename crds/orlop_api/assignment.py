@@ -16,6 +16,7 @@ from orlop_api.assigned_image import AssignedImage
 from orlop_api.attachment import Access, AssignedLimits, AttachedVolume, VolumeSize
 from orlop_api.condition import Conditions
 from orlop_api.instance import RestartPolicy, StopPolicy
+from orlop_api.keypair import KEY_LENGTH, MOST_KEY_PAIRS
 from orlop_api.network import Dhcp, Egress
 from orlop_api.resource import (
     API_VERSION,
@@ -154,6 +155,15 @@ class AssignedSecret(ApiModel):
     """The keys that it may have: user-data, image-… for the image's source, chap-…, ceph-… and luks-… for Volumes."""
 
 
+class AssignedKey(ApiModel):
+    """A public key that the guest lets in."""
+
+    name: DnsSubdomain
+    """The KeyPair that it came from."""
+    public_key: Annotated[str, Field(max_length=KEY_LENGTH)]
+    """One line, as in a .pub file."""
+
+
 class AssignmentSpec(ApiModel):
     """The order; operator only."""
 
@@ -186,6 +196,10 @@ class AssignmentSpec(ApiModel):
     the Volume began as, of which only kernel and initial RAM disk are fetched; absent where it began as none."""
     nics: Annotated[list[AssignedNic], Field(max_length=8, json_schema_extra=list_map("name"))] = []
     """The NICs, in order."""
+    public_keys: Annotated[
+        list[AssignedKey], Field(max_length=MOST_KEY_PAIRS, json_schema_extra=list_map("name"))
+    ] = []
+    """Public keys for the guest's seed; the same for as long as the Instance lives."""
     volumes: Annotated[
         list[AssignedVolume], Field(max_length=MOST_VOLUMES, json_schema_extra=list_map("name"))
     ] = []

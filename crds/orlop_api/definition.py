@@ -11,6 +11,7 @@ from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance
+from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.port import Port
 from orlop_api.resource import GROUP, VERSION, ApiModel
@@ -139,6 +140,14 @@ DEFINITIONS = (
         ),
         ANYBODY,
         (".status.networkUID",),
+    ),
+    Definition(
+        KeyPair,
+        "keypairs",
+        "okey",
+        "Namespaced",
+        (READY, REASON, Column("Type", ".status.type"), Column("Fingerprint", ".status.fingerprint"), AGE),
+        ANYBODY,
     ),
     Definition(
         Volume,

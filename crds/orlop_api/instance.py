@@ -11,6 +11,7 @@ from orlop_api.address import IPV4, MAC
 from orlop_api.attachment import Access
 from orlop_api.boot import BOOT_DISK, ONE_BOOT, Boot
 from orlop_api.condition import Conditions
+from orlop_api.keypair import MOST_KEY_PAIRS
 from orlop_api.placement import Placement
 from orlop_api.resource import (
     API_VERSION,
@@ -155,6 +156,11 @@ class InstanceSpec(ApiModel):
     """
     user_data: Annotated[UserData, Field(json_schema_extra=rules(_ONE_USER_DATA))] | None = None
     """What the guest is told at its first boot."""
+    key_pair_refs: Annotated[
+        list[LocalRef], Field(max_length=MOST_KEY_PAIRS, json_schema_extra=list_map("name"))
+    ] = []
+    """KeyPairs whose owners the guest lets in, at most 4: told at its first boot, to whatever reads the seed there
+    (cloud-init: the keys of its default user)."""
     power_state: PowerState = PowerState.RUNNING
     """Running or Stopped. A machine that is wanted stopped and is stopped is Ready."""
     restart_policy: RestartPolicy = RestartPolicy.ALWAYS
@@ -275,6 +281,7 @@ class Instance(ApiModel):
             json_schema_extra=rules(
                 *(_fixed(name) for name in ("flavorName", "boot", "userData")),
                 _fixed_list("networks"),
+                _fixed_list("keyPairRefs"),
                 _NOT_TWICE,
                 _ROOT_IS_TAKEN,
             )

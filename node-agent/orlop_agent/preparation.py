@@ -274,7 +274,7 @@ class Preparation:
             if wanted
             else b""
         )
-        content = files(spec.instance.uid, spec.instance.name, spec.nics, user_data)
+        content = files(spec.instance.uid, spec.instance.name, spec.nics, user_data, spec.public_keys)
         path = self._layout.seed(spec.instance.uid)
         made = await asyncio.to_thread(image, content)
         await asyncio.to_thread(durable.write, path, made)

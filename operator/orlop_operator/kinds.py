@@ -13,6 +13,7 @@ from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance
+from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.port import Port
 from orlop_api.resource import GROUP, VERSION, ApiModel, Metadata
@@ -109,6 +110,7 @@ Object = (
     | Hypervisor
     | Image
     | Instance
+    | KeyPair
     | Lease
     | Network
     | Node
@@ -154,6 +156,7 @@ IMAGE = Kind("Image", "images", Image)
 NETWORK = Kind("Network", "networks", Network)
 PORT = Kind("Port", "ports", OwnedPort)
 VOLUME = Kind("Volume", "volumes", Volume)
+KEY_PAIR = Kind("KeyPair", "keypairs", KeyPair)
 FLAVOR = Kind("Flavor", "flavors", Flavor, namespaced=False)
 VOLUME_SNAPSHOT = Kind("VolumeSnapshot", "volumesnapshots", VolumeSnapshot)
 VOLUME_CLASS = Kind("VolumeClass", "volumeclasses", VolumeClass, namespaced=False)
@@ -164,7 +167,7 @@ NODE = Kind("Node", "nodes", Node, namespaced=False, group="", version="v1")
 LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1")
 
 WATCHED: tuple[Kind[Any], ...] = (
-    FLAVOR, VOLUME_CLASS, NODE, LEASE, HYPERVISOR, IMAGE, NETWORK, CLAIM, PORT, VOLUME, VOLUME_SNAPSHOT,
+    FLAVOR, VOLUME_CLASS, NODE, LEASE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, PORT, VOLUME, VOLUME_SNAPSHOT,
     ASSIGNMENT, INSTANCE,
 )  # fmt: skip
 """All that the store holds; what others refer to comes first."""

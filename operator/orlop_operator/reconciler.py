@@ -36,6 +36,7 @@ from orlop_operator.reconcile.gather_image import image_facts
 from orlop_operator.reconcile.hypervisor import LAPSE, is_leaving, plan_hypervisor
 from orlop_operator.reconcile.image import plan_image
 from orlop_operator.reconcile.instance.plan import plan_instance
+from orlop_operator.reconcile.keypair import look_at_keypair
 from orlop_operator.reconcile.network import plan_network
 from orlop_operator.reconcile.port import plan_port
 from orlop_operator.reconcile.snapshot import plan_snapshot
@@ -86,6 +87,7 @@ class Reconciler:
         self._looks: dict[str, Callable[[Key], Awaitable[None]]] = {
             "Instance": self._instance,
             "Image": self._image,
+            "KeyPair": lambda key: self._run(key, lambda _: look_at_keypair(self._store, key)),
             "Network": self._network,
             "Port": self._port,
             "Volume": self._volume,
@@ -262,13 +264,12 @@ class Reconciler:
         await self._run(key, plan)
 
     async def _assignment(self, key: Key) -> None:
-        plan = await self._garbage.plan_assignment(key)
-        await self._executor.carry_out(plan.effects, Learned())
-        if plan.again_after is not None:
-            self._queue.add(key, plan.again_after)
+        await self._once(key, await self._garbage.plan_assignment(key))
 
     async def _claim(self, key: Key) -> None:
-        plan = await self._garbage.plan_claim(key, self._context.now())
+        await self._once(key, await self._garbage.plan_claim(key, self._context.now()))
+
+    async def _once(self, key: Key, plan: Plan) -> None:
         await self._executor.carry_out(plan.effects, Learned())
         if plan.again_after is not None:
             self._queue.add(key, plan.again_after)

@@ -13,6 +13,7 @@ from orlop_operator.kinds import (
     FLAVOR,
     IMAGE,
     INSTANCE,
+    KEY_PAIR,
     NETWORK,
     PORT,
     VOLUME,
@@ -78,3 +79,5 @@ def _of_instance(instance: Instance) -> Iterator[Reference]:
             yield PORT.name, namespace, nic.port_ref.name
     for mount in disks_of(spec):
         yield VOLUME.name, namespace, mount.volume_ref.name
+    for pair in spec.key_pair_refs:
+        yield KEY_PAIR.name, namespace, pair.name

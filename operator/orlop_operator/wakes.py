@@ -28,7 +28,9 @@ from orlop_operator.reconcile.source import published
 from orlop_operator.references import references
 from orlop_operator.store import Change, Key, Store
 
-RECONCILED = frozenset({"Instance", "Image", "Network", "Port", "Volume", "VolumeSnapshot", "Hypervisor"})
+RECONCILED = frozenset(
+    {"Instance", "Image", "KeyPair", "Network", "Port", "Volume", "VolumeSnapshot", "Hypervisor"}
+)
 """Kinds that have a plan of their own; an Assignment is planned with its Instance, while there is one."""
 
 

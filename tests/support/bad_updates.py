@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.bad import Bad
+from support.bad_keys import ED25519
 
 _HTTP = {"http": {"url": "https://mirror.example.org/vmlinuz"}}
 
@@ -28,6 +29,20 @@ CHANGED = [
         "spec is immutable but for prePull and refresh: create another Image for another disk",
     ),
     Bad("network", "Network", {"spec.egress": "None"}, "spec", "spec is immutable: create another Network"),
+    Bad(
+        "key",
+        "KeyPair",
+        {"spec.publicKey": f"ssh-ed25519 {ED25519} you"},
+        "spec",
+        "spec is immutable: create another KeyPair",
+    ),
+    Bad(
+        "a key more",
+        "Instance",
+        {"spec.keyPairRefs": [{"name": "k"}]},
+        "spec",
+        "keyPairRefs is immutable: create another Instance",
+    ),
     Bad("port", "Port", {"spec.address": "10.10.0.9"}, "spec", "spec is immutable: create another Port"),
     Bad(
         "shrink",

@@ -15,6 +15,9 @@ SPECS: dict[str, Manifest] = {
     "Flavor": {"vcpus": 1, "memory": "512Mi", "rootDisk": "5Gi"},
     "VolumeClass": {"driver": "local"},
     "Image": {"source": {"http": {"url": _IMAGE}}},
+    "KeyPair": {
+        "publicKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOjswM8c8i7+nlFxYUrNGprOUV2gfSNcf/0zWgBiqmL5 me@x"
+    },
     "Network": {"subnets": [{"name": "v4", "cidr": "10.10.0.0/24"}]},
     "Port": {"networkRef": {"name": "blue"}},
     "Volume": {"size": "10Gi", "className": "local"},

@@ -11,15 +11,22 @@ import yaml
 
 from orlop_agent.network import resolver
 from orlop_agent.network.segment import Segment
-from orlop_api.assignment import AssignedNic
+from orlop_api.assignment import AssignedKey, AssignedNic
 from orlop_api.network import Dhcp
 
 
 def files(
-    instance_uid: str, hostname: str, nics: Sequence[AssignedNic], user_data: bytes
+    instance_uid: str,
+    hostname: str,
+    nics: Sequence[AssignedNic],
+    user_data: bytes,
+    keys: Sequence[AssignedKey] = (),
 ) -> dict[str, bytes]:
     """Content by file name. The instance-id is the Instance's uid: it never changes, so nothing runs twice."""
-    meta_data = {"instance-id": instance_uid, "local-hostname": hostname}
+    meta_data: dict[str, Any] = {"instance-id": instance_uid, "local-hostname": hostname}
+    if keys:
+        # cloud-init lets their owners in as its default user, at the first boot (its module ssh).
+        meta_data["public-keys"] = [key.public_key for key in keys]
     return {
         # JSON is YAML, and quotes whatever a name may hold.
         "meta-data": json.dumps(meta_data).encode() + b"\n",

@@ -12,6 +12,7 @@ from orlop_api.claim import ClaimType
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance, NetworkInterface, VolumeMount, disks_of
+from orlop_api.keypair import KeyPair
 from orlop_api.peer import ImagePeer, NodeCertificate
 from orlop_api.requester import from_annotations
 from orlop_api.snapshot import VolumeSnapshot
@@ -23,6 +24,7 @@ from orlop_operator.kinds import (
     HYPERVISOR,
     IMAGE,
     INSTANCE,
+    KEY_PAIR,
     NETWORK,
     NODE,
     PORT,
@@ -104,6 +106,7 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         image=image,
         nics=tuple(_nic(store, instance, nic) for nic in spec.networks),
         disks=disks,
+        key_pairs=_key_pairs(store, instance),
         answers=context.reviews.of((*asked, *lent, *begun)),
         secrets=look.secrets,
         excluded=dict(context.refusals.get(meta.uid, {})),
@@ -124,6 +127,13 @@ def peers(context: Context, digest: str, node: str, seed: str) -> tuple[ImagePee
     start = zlib.crc32(seed.encode()) % len(having) if having else 0
     hosts = (context.store.get(HYPERVISOR, "", name) for name in having[start:] + having[:start])
     return peers_of((host for host in hosts if host is not None), node)
+
+
+def _key_pairs(store: Store, instance: Instance) -> dict[str, KeyPair]:
+    found = (
+        store.get(KEY_PAIR, instance.metadata.namespace, ref.name) for ref in instance.spec.key_pair_refs
+    )
+    return {pair.metadata.name: pair for pair in found if pair is not None}
 
 
 def _nic(store: Store, instance: Instance, nic: NetworkInterface) -> NicFacts:

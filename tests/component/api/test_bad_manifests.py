@@ -7,6 +7,7 @@ import pytest
 from orlop_api.requester import Requester
 from support.bad import Bad
 from support.bad_instances import INSTANCES
+from support.bad_keys import KEYS
 from support.bad_networks import NETWORKS
 from support.bad_options import OPTIONS
 from support.bad_sizes_and_images import SIZES_AND_IMAGES
@@ -16,7 +17,7 @@ from support.manifests import CLUSTER_WIDE, SPECS, Manifest, changed, right
 from support.rest import Rest
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("namespace")]
-CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *INSTANCES]
+CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *INSTANCES, *KEYS]
 
 
 @pytest.fixture(scope="module")

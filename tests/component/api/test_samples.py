@@ -64,6 +64,7 @@ def test_the_category_holds_what_users_deal_with(crds: ApiServer) -> None:
             "hypervisors",
             "images",
             "instances",
+            "keypairs",
             "networks",
             "ports",
             "volumes",

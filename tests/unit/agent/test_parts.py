@@ -22,7 +22,7 @@ from orlop_agent.protocol import Entry
 from orlop_agent.report import same, timed
 from orlop_agent.seed.content import files
 from orlop_agent.seed.iso import image
-from orlop_api.assignment import AssignedNic, Assignment, AssignmentStatus, State
+from orlop_api.assignment import AssignedKey, AssignedNic, Assignment, AssignmentStatus, State
 from orlop_api.condition import Condition, Truth, timestamp
 from orlop_api.config import NodeConfig
 from orlop_api.hypervisor import Capacity, HypervisorStatus, ImportReport, ImportState
@@ -165,6 +165,13 @@ class TestSeed:
             "version": 2,
             "ethernets": {"eth0": {"match": {"macaddress": "02:00:10:01:00:0a"}, "dhcp4": True}},
         }
+
+    def test_keys_are_where_cloud_init_looks(self):
+        lines = ("ssh-ed25519 AAAA me", 'ssh-ed25519 AAAA "\ninstance-id: x')
+        keys = [AssignedKey(name=f"k{n}", public_key=line) for n, line in enumerate(lines)]
+        meta_data = json.loads(files("uid", "web-1", [NIC], b"", keys)["meta-data"])
+        assert meta_data["public-keys"] == list(lines)
+        assert files("uid", "web-1", [NIC], b"", keys)["meta-data"].count(b"\n") == 1
 
     def test_without_dhcp_the_seed_has_the_addresses(self):
         static = NIC.model_copy(update={"dhcp": "Disabled"})

@@ -12,6 +12,7 @@ from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import (
     ASSIGNMENT_NAMESPACE,
     USER_DATA_KEY,
+    AssignedKey,
     AssignedNic,
     AssignedSecret,
     AssignedVolume,
@@ -86,6 +87,7 @@ def binding(
     image: AssignedImage | None,
     nics: tuple[AssignedNic, ...],
     volumes: tuple[AssignedVolume, ...],
+    public_keys: tuple[AssignedKey, ...] = (),
 ) -> Body:
     """The merge patch that binds: everything resolved, in one write."""
     if facts.assignment is None:
@@ -106,6 +108,7 @@ def binding(
             "boot_volume_uid": boots_from.metadata.uid if boots_from is not None else None,
             "nics": list(nics),
             "volumes": list(volumes),
+            "public_keys": list(public_keys),
             "secret": secret,
             "instance_generation": instance.metadata.generation,
             **_ridealong(instance),

@@ -13,6 +13,7 @@ from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance, NetworkInterface, VolumeMount
+from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.peer import ImagePeer
 from orlop_api.snapshot import VolumeSnapshot
@@ -73,6 +74,8 @@ class Facts:
     nics: tuple[NicFacts, ...] = ()
     disks: tuple[DiskFacts, ...] = ()
     """All Volumes; the one of spec.boot is the first."""
+    key_pairs: Mapping[str, KeyPair] = field(default_factory=dict)
+    """Those of spec.keyPairRefs that exist, by name."""
     answers: Mapping[Question, bool] = field(default_factory=dict)
     """What the authorizer said lately."""
     secrets: Mapping[tuple[str, str], Blocker | None] = field(default_factory=dict)

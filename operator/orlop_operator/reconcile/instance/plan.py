@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orlop_api.assigned_image import AssignedImage
-from orlop_api.assignment import Desired
+from orlop_api.assignment import AssignedKey, Desired
 from orlop_api.condition import Condition, Truth
 from orlop_api.hypervisor import node_namespace
 from orlop_operator import protocol
@@ -17,7 +17,16 @@ from orlop_operator.kinds import INSTANCE
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Announce, Ask, Bind, Effect, Inform, Plan, Remove
 from orlop_operator.reconcile.existence import created
-from orlop_operator.reconcile.instance import assign, attachments, boot, image, network, schedule, volumes
+from orlop_operator.reconcile.instance import (
+    assign,
+    attachments,
+    boot,
+    image,
+    keys,
+    network,
+    schedule,
+    volumes,
+)
 from orlop_operator.reconcile.instance.assign import binding, changes, decide, node_secret, unbound
 from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
 from orlop_operator.reconcile.instance.authorize import authorize
@@ -167,6 +176,10 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
         message = f"Flavor {facts.instance.spec.flavor_name} does not exist"
         said[schedule.TYPE] = false(schedule.TYPE, "FlavorNotFound", message)
         return _told(facts, said)
+    found_keys = keys.resolve(facts)
+    if isinstance(found_keys, Blocker):
+        said[schedule.TYPE] = false(schedule.TYPE, found_keys.reason, found_keys.message)
+        return _told(facts, said)
     if isinstance(found_image, Blocker) or isinstance(wiring, Blocker) or isinstance(disks, Blocker):
         return _told(facts, said, again_after=_asked_again(found_image) or _asked_again(disks))
     wanted = schedule.request(facts, asked, found_image, disks)
@@ -188,7 +201,9 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
         return replace(plan, effects=effects)
     if not isinstance(step, protocol.ReadInstanceThenBind):
         raise AssertionError(step)  # noqa: TRY004 - the protocol answers a candidate with these two only
-    return replace(plan, effects=(_bind(facts, step, found_image, wiring, disks), *_forget(facts, step)))
+    return replace(
+        plan, effects=(_bind(facts, step, found_image, wiring, disks, found_keys), *_forget(facts, step))
+    )
 
 
 def _freed(facts: Facts) -> tuple[Effect, ...]:
@@ -232,9 +247,10 @@ def _bind(
     found_image: AssignedImage | None,
     wiring: network.Wiring,
     disks: volumes.Disks,
+    found_keys: tuple[AssignedKey, ...],
 ) -> Bind:
     meta = facts.instance.metadata
-    change = binding(facts, step, found_image, wiring.nics, disks.assigned)
+    change = binding(facts, step, found_image, wiring.nics, disks.assigned, found_keys)
     return Bind(meta.namespace, meta.name, facts.assignment, change)
 
 
