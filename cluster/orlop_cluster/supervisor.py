@@ -42,9 +42,11 @@ def supervise(cluster: Sealed, owner: int | None) -> None:
         relay = start_relay(init, listener)
         stack.callback(end, relay)
         stack.callback(end_namespaces, init, outer)
-        (cluster.state / "supervisor.json").write_text(
-            json.dumps({"supervisor": os.getpid(), "init": init, "port": listener.getsockname()[1]})
-        )
+        record = {"supervisor": os.getpid(), "init": init, "port": listener.getsockname()[1]}
+        # As a whole: who waits for the cluster reads the file as soon as it has its name.
+        unfinished = cluster.state / ".supervisor.json"
+        unfinished.write_text(json.dumps(record))
+        unfinished.rename(cluster.state / "supervisor.json")
         print("ready", flush=True)
         # From here on the words go to the log alone; who started us may be gone.
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -4,14 +4,15 @@ import time
 
 import pytest
 
+from orlop_operator.reconcile.instance.summarize import STARTING_PATIENCE
 from support.audit import calls, orlops_writes
 from support.lab import NAMESPACE
 
 pytestmark = pytest.mark.e2e
 
 
-def test_at_most_nine_writes_per_create_three_of_them_on_the_instance(cluster):
-    """One NIC, image cached, no volume, no user data."""
+def test_at_most_nine_writes_per_create_two_of_them_on_the_instance(cluster):
+    """One NIC, image cached, no volume, no user data. A node that takes its time costs one more (ADR 9)."""
     cluster.create("warm")  # the image is on this node now, and the Network too
     node = cluster.get("inst", "warm", NAMESPACE)["status"]["nodeName"]
     cluster.create("counted", placement={"nodeSelector": {"kubernetes.io/hostname": node}})
@@ -26,6 +27,8 @@ def test_at_most_nine_writes_per_create_three_of_them_on_the_instance(cluster):
         f"{call.received - created.received:7.3f} {call.what} {call.name} by {call.user}" for call in writes
     )
     print(f"\n{listing}")
-    assert len(writes) <= 9, listing
-    assert sum(call.resource == "instances" for call in writes) <= 3, listing
+    placed = next(call.done for call in writes if call.what == "patch instances/status")
+    slow = writes[-1].received - placed > STARTING_PATIENCE
+    assert len(writes) <= 9 + slow, listing
+    assert sum(call.resource == "instances" for call in writes) <= 2 + slow, listing
     assert len(writes) >= 5, f"fewer writes than a create can have; is the log complete?\n{listing}"

@@ -6,24 +6,30 @@ import pytest
 
 Row = Sequence[object]
 Show = Callable[[str, Row, Sequence[Row]], None]
-_shown = pytest.StashKey[list[str]]()
+_TABLE = "table"
 
 
-@pytest.fixture(scope="session")
-def show_table(pytestconfig: pytest.Config) -> Show:
+@pytest.fixture
+def show_table(request: pytest.FixtureRequest) -> Show:
     """Called with a title, the names of the columns and the rows; numbers stand to the right."""
 
     def show(title: str, names: Row, rows: Sequence[Row]) -> None:
-        pytestconfig.stash.setdefault(_shown, []).append("\n".join(_lines(title, names, rows)))
+        # A property of the test comes with its report, also where another process runs it.
+        request.node.user_properties.append((_TABLE, "\n".join(_lines(title, names, rows))))
 
     return show
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for table in config.stash.get(_shown, []):
-        title, _, lines = table.partition("\n")
-        terminalreporter.section(title)
-        terminalreporter.write_line(lines)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    for report in reports:
+        if report.when != "call":
+            continue
+        for name, value in report.user_properties:
+            if name == _TABLE:
+                title, _, lines = str(value).partition("\n")
+                terminalreporter.section(title)
+                terminalreporter.write_line(lines)
 
 
 def _lines(title: str, names: Row, rows: Sequence[Row]) -> Iterator[str]:
