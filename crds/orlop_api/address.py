@@ -50,6 +50,20 @@ def inside(address: str) -> str:
     )
 
 
+ADDRESS_OR_RANGE = (
+    rule(
+        "isIP(self) ? ip(self).family() == 4 : isCIDR(self) && cidr(self).ip().family() == 4"
+        " && cidr(self) == cidr(self).masked() && cidr(self).prefixLength() >= 16",
+        "must be an IPv4 address or a range from /16 to /32, for example 10.10.0.100 or 10.10.1.0/24",
+    ),
+    rule(
+        f"!{list(_RESERVED)}.exists(r, isIP(self) ? ip(self).family() == 4 && cidr(r).containsIP(self)"
+        " : isCIDR(self) && cidr(self).ip().family() == 4 && cidr(r).containsIP(cidr(self).ip()))",
+        f"must not be in a reserved range ({', '.join(_RESERVED)})",
+    ),
+)
+"""What a Port may use beside its own address."""
+
 RANGE = (
     "isCIDR(self.cidr) && cidr(self.cidr).ip().family() == 4"
     " && cidr(self.cidr).prefixLength() >= 16 && cidr(self.cidr).prefixLength() <= 29"

@@ -18,6 +18,7 @@ from orlop_api.condition import Conditions
 from orlop_api.instance import RestartPolicy, StopPolicy
 from orlop_api.keypair import KEY_LENGTH, MOST_KEY_PAIRS
 from orlop_api.network import Dhcp, Egress
+from orlop_api.port import AddressPairs
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
@@ -82,6 +83,8 @@ class AssignedNic(ApiModel):
     """The guest's MAC address."""
     addresses: Annotated[list[Ipv4], Field(min_length=1, max_length=4, json_schema_extra=LIST_ATOMIC)]
     """The guest's addresses."""
+    allowed_address_pairs: AddressPairs = []
+    """What the guest may send from beside them."""
     cidr: Annotated[str, Field(max_length=18)]
     """The subnet."""
     gateway: Ipv4

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orlop_api.address import IPV4, MAC
+from orlop_api.address import ADDRESS_OR_RANGE, IPV4, MAC
 from orlop_api.condition import Conditions
 from orlop_api.resource import (
     API_VERSION,
@@ -18,9 +18,20 @@ from orlop_api.resource import (
     MacAddress,
     Metadata,
     ObjectUid,
+    list_map,
     rule,
     rules,
 )
+
+
+class AddressPair(ApiModel):
+    """What the guest may send from, and answer for, beside its own address; as Neutron's allowed address pairs."""
+
+    address: Annotated[str, Field(max_length=18, json_schema_extra=rules(*ADDRESS_OR_RANGE))]
+    """An IPv4 address, or a range from /16 to /32, without the gateway's address. The MAC is the Port's own."""
+
+
+AddressPairs = Annotated[list[AddressPair], Field(max_length=8, json_schema_extra=list_map("address"))]
 
 
 class PortSpec(ApiModel):
@@ -32,6 +43,9 @@ class PortSpec(ApiModel):
     """The address that is wanted; the next free one when absent."""
     mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC))] | None = None
     """The MAC address that is wanted; derived from segment and address when absent."""
+    allowed_address_pairs: AddressPairs = []
+    """Addresses that the guest may use beside its own, at most 8. Several Ports may name the same one: whoever answers
+    for it has it, on any node, as VRRP wants it. They are not claimed: one that Orlop may hand out needs a Port too."""
 
 
 class PortBinding(ApiModel):

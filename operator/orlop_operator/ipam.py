@@ -51,6 +51,14 @@ def why_not(subnet: Subnet, address: str) -> str | None:
     return None
 
 
+def pair_why_not(subnet: Subnet, address: str) -> str | None:
+    """Why a guest may not speak as this address or range; None when it may."""
+    router = gateway(subnet)
+    if IPv4Address(router) in IPv4Network(address):
+        return f"{address} is the gateway" if address == router else f"{address} holds the gateway, {router}"
+    return None
+
+
 def derived_mac(segment: int, address: str) -> str:
     """02 (locally administered), 24 bits of the segment, the low 16 bits of the address."""
     low = int(IPv4Address(address)) & 0xFFFF

@@ -29,7 +29,15 @@ def _pools(*pools: tuple[str, str]) -> dict[str, Any]:
     return {"spec.subnets.0.pools": [{"start": start, "end": end} for start, end in pools]}
 
 
+def _pair(*addresses: str) -> dict[str, Any]:
+    return {"spec.allowedAddressPairs": [{"address": address} for address in addresses]}
+
+
 SUBNET = "spec.subnets[0]"
+PAIR = "spec.allowedAddressPairs[0]"
+ADDRESS_OR_RANGE = (
+    "must be an IPv4 address or a range from /16 to /32, for example 10.10.0.100 or 10.10.1.0/24"
+)
 
 NETWORKS = [
     Bad("no subnet", "Network", {"spec.subnets": []}, "spec.subnets"),
@@ -105,4 +113,13 @@ NETWORKS = [
     Bad("upper-case MAC", "Port", {"spec.macAddress": "02:00:00:00:00:AA"}, "spec.macAddress", MAC),
     Bad("MAC of five bytes", "Port", {"spec.macAddress": "02:00:00:00:00"}, "spec.macAddress", MAC),
     Bad("MAC with dashes", "Port", {"spec.macAddress": "02-00-00-00-00-01"}, "spec.macAddress", MAC),
+    Bad("pair of host bits", "Port", _pair("10.10.0.5/24"), f"{PAIR}.address", ADDRESS_OR_RANGE),
+    Bad("pair of everything", "Port", _pair("0.0.0.0/0"), f"{PAIR}.address"),
+    Bad("pair too wide", "Port", _pair("10.0.0.0/8"), f"{PAIR}.address", ADDRESS_OR_RANGE),
+    Bad("pair of IPv6", "Port", _pair("fd00::1"), f"{PAIR}.address", ADDRESS_OR_RANGE),
+    Bad("pair of a word", "Port", _pair("vip"), f"{PAIR}.address", ADDRESS_OR_RANGE),
+    Bad("pair for metadata", "Port", _pair("169.254.169.254"), f"{PAIR}.address", RESERVED),
+    Bad("pair of multicast", "Port", _pair("224.0.0.0/24"), f"{PAIR}.address", RESERVED),
+    Bad("nine pairs", "Port", _pair(*(f"10.10.0.{n}" for n in range(9))), "spec.allowedAddressPairs"),
+    Bad("a pair twice", "Port", _pair("10.10.0.9", "10.10.0.9"), "spec.allowedAddressPairs[1]"),
 ]

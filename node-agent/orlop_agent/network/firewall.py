@@ -18,6 +18,12 @@ COUNTERS = ("forged_mac", "forged_arp", "forged_address", "rogue_dhcp", "other_p
 """What is dropped, by cause; `nft list counters` in the namespace."""
 
 
+_RANGES = {
+    "more_addresses": "typeof meta iifname . ether saddr . ip saddr; flags interval;",
+    "more_senders": "typeof meta iifname . arp saddr ether . arp saddr ip; flags interval;",
+}
+
+
 def _anew(family: str) -> str:
     return f"add table {family} orlop\nflush table {family} orlop\n"
 
@@ -26,12 +32,17 @@ def identities(attachments: Iterable[Attachment]) -> str:
     """Which tap may use which MAC and addresses: all of the Network's taps at once, replaced as one."""
     macs: list[str] = []
     pairs: list[str] = []
+    more: list[str] = []
     for attachment in sorted(attachments, key=lambda each: each.tap):
         who = f'"{attachment.tap}" . {attachment.mac}'
         macs.append(who)
         pairs += [f"{who} . {address}" for address in attachment.addresses]
-    text = "".join(f"flush set bridge orlop {name}\n" for name in ("macs", "addresses", "senders"))
-    for name, elements in (("macs", macs), ("addresses", pairs), ("senders", pairs)):
+        more += [f"{who} . {range_}" for range_ in attachment.pairs]
+    sets = {"macs": macs, "addresses": pairs, "senders": pairs, "more_addresses": more, "more_senders": more}
+    # Ranges are in sets of their own, for those are looked up more slowly; an older agent's table has none.
+    text = "".join(f"add set bridge orlop {name} {{ {kind} }}\n" for name, kind in _RANGES.items())
+    text += "".join(f"flush set bridge orlop {name}\n" for name in sets)
+    for name, elements in sets.items():
         if elements:
             text += f"add element bridge orlop {name} {{ {', '.join(elements)} }}\n"
     return text
@@ -45,8 +56,9 @@ def anti_spoofing(segment: Segment) -> str:
     router advertisement. From other nodes nobody speaks as the gateway: it is on every node itself.
     """
     counters = "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
+    ranges = "".join(f"  set {name} {{ {kind} }}\n" for name, kind in _RANGES.items())
     return f"""{_anew("bridge")}table bridge orlop {{
-{counters}  set macs {{ typeof meta iifname . ether saddr; }}
+{counters}{ranges}  set macs {{ typeof meta iifname . ether saddr; }}
   set addresses {{ typeof meta iifname . ether saddr . ip saddr; }}
   set senders {{ typeof meta iifname . arp saddr ether . arp saddr ip; }}
   chain prerouting {{
@@ -60,12 +72,16 @@ def anti_spoofing(segment: Segment) -> str:
   chain arp_from_guests {{
     arp htype 1 arp hlen 6 arp plen 4 iifname . arp saddr ether . arp saddr ip @senders accept
     arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @macs accept
+    arp saddr ip {segment.gateway} counter name forged_arp drop
+    arp htype 1 arp hlen 6 arp plen 4 iifname . arp saddr ether . arp saddr ip @more_senders accept
     counter name forged_arp drop
   }}
   chain ipv4_from_guests {{
     udp sport 67 counter name rogue_dhcp drop
     iifname . ether saddr . ip saddr @addresses accept
     ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
+    ip saddr {segment.gateway} counter name forged_address drop
+    iifname . ether saddr . ip saddr @more_addresses accept
     counter name forged_address drop
   }}
   chain from_nodes {{

@@ -6,7 +6,7 @@ overlay, and a neighbour entry from which the bridge answers ARP (bridge(8), nei
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from orlop_agent.network.batch import NO_ENTRY, Line
 from orlop_agent.network.names import BRIDGE, OVERLAY
 from orlop_agent.network.segment import checked_mac
+from orlop_agent.network.shared import BROADCAST
 from orlop_api.port import Port
 
 
@@ -25,10 +26,12 @@ class Peers:
     """The node of each MAC."""
     neighbours: Mapping[IPv4Address, str] = field(default_factory=dict)
     """The MAC of each address."""
+    flooded: frozenset[IPv4Address] = frozenset()
+    """Nodes that get what is for all; only where an address is shared (see shared.py)."""
 
 
 def wanted(
-    ports: Iterable[Port], here: IPv4Address, local_macs: frozenset[str]
+    ports: Iterable[Port], here: IPv4Address, local_macs: frozenset[str], *, is_shared: bool = False
 ) -> tuple[Peers, list[ValueError]]:
     """The Ports in use on other nodes, and what is wrong with those that cannot be told to the kernel."""
     hosts: dict[str, IPv4Address] = {}
@@ -47,14 +50,15 @@ def wanted(
         if host != here and mac not in local_macs:
             hosts[mac] = host
             neighbours |= dict.fromkeys(addresses, mac)
-    return Peers(hosts, neighbours), wrong
+    return Peers(hosts, neighbours, frozenset(hosts.values()) if is_shared else frozenset()), wrong
 
 
-def known(forwarding: Iterable[Mapping[str, Any]], neighbours: Iterable[Mapping[str, Any]]) -> Peers:
+def known(forwarding: Sequence[Mapping[str, Any]], neighbours: Iterable[Mapping[str, Any]]) -> Peers:
     """What the kernel has, from the JSON of `bridge fdb show` and `ip neigh show`."""
     return Peers(
-        {entry["mac"]: IPv4Address(entry["dst"]) for entry in forwarding if "dst" in entry},
+        {e["mac"]: IPv4Address(e["dst"]) for e in forwarding if "dst" in e and e["mac"] != BROADCAST},
         {IPv4Address(entry["dst"]): entry["lladdr"] for entry in neighbours if "lladdr" in entry},
+        frozenset(IPv4Address(e["dst"]) for e in forwarding if "dst" in e and e["mac"] == BROADCAST),
     )
 
 
@@ -70,6 +74,11 @@ def bridge_changes(have: Peers, want: Peers) -> list[Line]:
                 Line(f"fdb replace {mac} dev {OVERLAY} dst {host} self static"),
                 Line(f"fdb replace {mac} dev {OVERLAY} master static"),
             ]
+    all_ = f"{BROADCAST} dev {OVERLAY} dst"
+    lines += [
+        Line(f"fdb delete {all_} {host} self", NO_ENTRY) for host in sorted(have.flooded - want.flooded)
+    ]
+    lines += [Line(f"fdb append {all_} {host} self static") for host in sorted(want.flooded - have.flooded)]
     return lines
 
 

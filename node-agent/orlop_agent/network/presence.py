@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from orlop_agent.network import firewall, forwarding, leases, links, names, resolver
+from orlop_agent.network import firewall, forwarding, leases, links, names, resolver, shared
 from orlop_agent.network.dhcp import Dhcp
 from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
@@ -45,6 +45,8 @@ class Presence:
         self._built = False
         self._peers: Peers | None = None
         """What the kernel knows; None: ask it."""
+        self._copies: str | None = None
+        """The rules for shared addresses as the kernel has them, if that is known."""
 
     @property
     def segment(self) -> Segment:
@@ -107,17 +109,27 @@ class Presence:
             return
         nameless = self._name(ports)
         local = frozenset(attachment.mac for attachment in self.attachments.values())
-        want, wrong = forwarding.wanted(ports, self._around.host_ip, local)
+        addresses, odd = shared.shared(ports)
+        want, wrong = forwarding.wanted(ports, self._around.host_ip, local, is_shared=bool(addresses))
+        wrong += odd
         have = self._peers or await self._known_peers()
         self._peers = None
         node = self._around.node
         await node.bridge(forwarding.bridge_changes(have, want), inside=self.segment_id)
         await node.ip(forwarding.neighbour_changes(have, want), inside=self.segment_id)
         self._peers = want
+        await self._copy(shared.copies(addresses, local))
         if wrong:
             raise NetworkError("InvalidPort", f"{len(wrong)} Ports cannot be reached: {wrong[0]}")
         if nameless:
             raise NetworkError("InvalidPort", f"{len(nameless)} Ports have no name: {nameless[0]}")
+
+    async def _copy(self, rules: str) -> None:
+        """Tell other nodes what is asked and said of addresses that several may have."""
+        if rules != self._copies:
+            self._copies = None
+            await self._around.node.nft(rules, inside=self.segment_id)
+            self._copies = rules
 
     async def repair(self, wanted: Sequence[Attachment]) -> None:
         """Makes what is missing, without a pause for who is there; with nobody, takes all away. Raises NetworkError."""
@@ -126,7 +138,7 @@ class Presence:
         if not self.attachments:
             await self.remove(())
             return
-        self._peers = None
+        self._peers = self._copies = None
         await self._build(make=())
         there = await self._around.node.read("ip", "-j", "link", "show", inside=self.segment_id)
         present = {entry["ifname"]: entry for entry in there}
@@ -227,7 +239,7 @@ class Presence:
     async def _dismantle(self) -> None:
         around = self._around
         self._built = False
-        self._peers = None
+        self._peers = self._copies = None
         await around.dhcp.remove(self.segment_id, self._dhcp_directory)
         await around.dns.remove(self.segment_id, self._dns_directory)
         async with around.lock:

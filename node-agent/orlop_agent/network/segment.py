@@ -7,8 +7,9 @@ a batch, a ruleset or a configuration.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import Any, Self
 
 from orlop_agent.network import names
@@ -31,6 +32,11 @@ def checked_mac(text: str) -> str:
 def checked_label(text: str, what: str) -> str:
     """One label of a DNS name. Raises ValueError."""
     return _checked(_LABEL, text, what)
+
+
+def ranges(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
+    """Addresses and ranges in as few ranges as it takes. Raises ValueError."""
+    return tuple(collapse_addresses(IPv4Network(text) for text in texts))
 
 
 def _checked(form: re.Pattern[str], text: str, what: str) -> str:
@@ -97,6 +103,8 @@ class Attachment:
     mac: str
     addresses: tuple[IPv4Address, ...]
     nic: AssignedNic
+    pairs: tuple[IPv4Network, ...] = ()
+    """What the guest may speak as, beside its own addresses; no two of them overlap."""
 
     @classmethod
     def of(cls, instance_uid: str, hostname: str, nic: AssignedNic) -> Self:
@@ -110,6 +118,7 @@ class Attachment:
                 mac=checked_mac(nic.mac_address),
                 addresses=tuple(IPv4Address(address) for address in nic.addresses),
                 nic=nic,
+                pairs=ranges(pair.address for pair in nic.allowed_address_pairs),
             )
         except ValueError as error:
             raise NetworkError("InvalidNIC", f"NIC {nic.name} cannot be made: {error}") from error

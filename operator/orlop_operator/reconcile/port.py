@@ -15,6 +15,7 @@ from orlop_api.claim import Claim
 from orlop_api.condition import Condition, find, is_true
 from orlop_api.instance import FINALIZER
 from orlop_api.network import Network
+from orlop_operator.ipam import pair_why_not
 from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.reconcile.addresses import Holder, Taken, identify
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
@@ -87,6 +88,10 @@ def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
     ):
         ready = find(network.status.conditions, "Ready") if network.status else None
         return Blocker("NetworkNotReady", f"{what} is not ready{f': {ready.message}' if ready else ''}")
+    for pair in port.spec.allowed_address_pairs:
+        problem = pair_why_not(network.spec.subnets[0], pair.address)
+        if problem is not None:
+            return Blocker("AddressPairInvalid", f"allowedAddressPairs: {problem} of {what}")
     holder = Holder(port.metadata.namespace, port.metadata.name, port.metadata.uid)
     identity = identify(
         network,

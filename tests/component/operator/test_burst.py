@@ -44,15 +44,15 @@ def because(seen: dict[str, Body]) -> Counter[str]:
 
 
 async def until(it: Tenant, test: Callable[[dict[str, Body]], bool]) -> dict[str, Body]:
-    """The Instances once they are so, by one watch on all."""
-    seen: dict[str, Body] = {}
+    """The Instances once they are so, by one watch on all; it begins where the list ends, so that no end is missed."""
     listed = await it.api.call("GET", it.path("instances"))
     seen = {item["metadata"]["name"]: item for item in listed["items"]}
     try:
         async with asyncio.timeout(SECONDS):
             if test(seen):
                 return seen
-            async with aclosing(it.api.watch(it.path("instances"))) as changes:
+            since = listed["metadata"]["resourceVersion"]
+            async with aclosing(it.api._changes(it.path("instances"), since, {})) as changes:
                 async for kind, thing in changes:
                     seen[thing["metadata"]["name"]] = thing
                     if kind == "DELETED":
@@ -103,7 +103,8 @@ async def test_the_last_addresses_are_contested(user: Api, large: list[ScriptedA
     room = MANY - 3 * CONTESTED
     first, last = 16, 16 + room - 1
     pool = {"start": f"10.20.0.{first}", "end": f"10.20.{last >> 8}.{last & 255}"}
-    subnet = {"name": "v4", "cidr": "10.20.0.0/23", "pools": [pool]}
+    # Longer than the test may take: what rests is counted at its end.
+    subnet = {"name": "v4", "cidr": "10.20.0.0/23", "pools": [pool], "reuseAfter": "2h"}
     await it.make("networks", wishes.thing("Network", "burst", "blue", {"subnets": [subnet]}))
     network = (await it.ready("blue", "networks"))["metadata"]["uid"]
     named = [
@@ -178,6 +179,30 @@ async def test_an_address_rests_before_it_is_given_to_another(user: Api, large: 
     await it.delete("mine", "ports")
     await asyncio.gather(it.delete("two"), it.delete("three"))
     assert held(await claims(it, network)) == []
+
+
+async def test_a_pair_with_the_gateway_is_refused_and_others_reach_the_order(
+    user: Api, large: list[ScriptedAgent]
+) -> None:
+    it = await tenant(user, "pairs")
+    for name, address, problem in (
+        ("router", "10.10.0.1", "10.10.0.1 is the gateway"),
+        ("wide", "10.10.0.0/25", "10.10.0.0/25 holds the gateway, 10.10.0.1"),
+    ):
+        body = wishes.port("pairs", name)
+        body["spec"]["allowedAddressPairs"] = [{"address": address}]
+        await it.make("ports", body)
+        message = await it.because(name, "AddressPairInvalid", "ports")
+        assert message == f"allowedAddressPairs: {problem} of Network pairs/blue"
+        await it.delete(name, "ports")
+    body = wishes.port("pairs", "mine")
+    pairs = [{"address": "10.10.0.100"}, {"address": "10.99.0.0/16"}]
+    body["spec"]["allowedAddressPairs"] = pairs
+    await it.make("ports", body)
+    ready = await it.boot("web", networks=[{"name": "eth0", "portRef": {"name": "mine"}}])
+    (nic,) = (await it.assignment(ready["metadata"]["uid"]))["spec"]["nics"]
+    assert nic["allowedAddressPairs"] == pairs
+    await it.delete("web")
 
 
 async def test_quarantine_ends_by_itself_whoever_began_it(user: Api, large: list[ScriptedAgent]) -> None:

@@ -128,6 +128,7 @@ def _assigned(nic: NicFacts, network: Network, identity: Identity, port_name: st
         segment_id=status.segment_id,
         mac_address=identity.mac,
         addresses=[identity.address],
+        allowed_address_pairs=nic.port.spec.allowed_address_pairs if nic.port is not None else [],
         cidr=subnet.cidr,
         gateway=gateway(subnet),
         dns=subnet.dns,

@@ -6,10 +6,30 @@ def test_identities_replace_all_that_was(attach):
     second = attach("10.10.0.21", uid="uid-2", mac_address="02:00:10:01:00:15")
     text = firewall.identities([second, first])
     assert text == firewall.identities([first, second])
-    assert text.startswith("flush set bridge orlop macs\n")
+    assert text.index("flush set bridge orlop macs\n") < text.index("add element")
     tap = names.tap("uid-2", "eth0")
     assert f'"{tap}" . 02:00:10:01:00:15 . 10.10.0.21' in text
     assert text.index("flush set bridge orlop senders") < text.index("add element")
+
+
+def test_what_else_a_guest_may_use_is_in_sets_of_ranges_where_nothing_overlaps(attach):
+    pairs = [{"address": each} for each in ("10.10.0.100", "10.10.0.96/29", "10.20.0.0/16")]
+    one = attach("10.10.0.20", allowed_address_pairs=pairs)
+    text = firewall.identities([one])
+    who = f'"{one.tap}" . 02:00:10:01:00:14'
+    assert (
+        f"add element bridge orlop more_addresses {{ {who} . 10.10.0.96/29, {who} . 10.20.0.0/16 }}" in text
+    )
+    assert f"add element bridge orlop senders {{ {who} . 10.10.0.20 }}" in text
+
+
+def test_the_gateway_is_refused_before_ranges_are_looked_at(attach):
+    lines = firewall.anti_spoofing(attach().segment).splitlines()
+    for gateway, ranges in (
+        ("    arp saddr ip 10.10.0.1 counter name forged_arp drop", "@more_senders"),
+        ("    ip saddr 10.10.0.1 counter name forged_address drop", "@more_addresses"),
+    ):
+        assert lines.index(gateway) < next(n for n, line in enumerate(lines) if ranges in line)
 
 
 def test_with_nobody_there_is_nobody_to_speak():

@@ -5,13 +5,14 @@ from hypothesis import strategies as st
 
 from orlop_agent.network import forwarding
 from orlop_agent.network.forwarding import Peers
+from orlop_agent.network.shared import BROADCAST
 from orlop_api.port import Port
 
 HERE = IPv4Address("192.0.2.1")
 MACS = st.integers(0, 5).map(lambda low: f"02:00:10:01:00:{low:02x}")
 ADDRESSES = st.integers(0, 5).map(lambda low: IPv4Address(f"10.10.0.{low}"))
 HOSTS = st.integers(2, 4).map(lambda low: IPv4Address(f"192.0.2.{low}"))
-PEERS = st.builds(Peers, st.dictionaries(MACS, HOSTS), st.dictionaries(ADDRESSES, MACS))
+PEERS = st.builds(Peers, st.dictionaries(MACS, HOSTS), st.dictionaries(ADDRESSES, MACS), st.frozensets(HOSTS))
 
 
 def port(mac: str | None, address: str, host: str | None) -> Port:
@@ -70,10 +71,13 @@ def test_nothing_changes_when_all_is_as_wanted(peers: Peers):
 
 @given(PEERS, PEERS)
 def test_changes_lead_from_any_state_to_any_other(have: Peers, want: Peers):
-    hosts = dict(have.hosts)
+    hosts, flooded = dict(have.hosts), set(have.flooded)
     for line in forwarding.bridge_changes(have, want):
         words = line.text.split()
-        if words[-1] == "self" and words[1] == "delete":
+        if words[2] == BROADCAST:
+            change = {"append": flooded.add, "delete": flooded.remove}[words[1]]
+            change(IPv4Address(words[6]))
+        elif words[-1] == "self" and words[1] == "delete":
             del hosts[words[2]]
         elif "dst" in words:
             hosts[words[2]] = IPv4Address(words[6])
@@ -84,4 +88,4 @@ def test_changes_lead_from_any_state_to_any_other(have: Peers, want: Peers):
             del neighbours[IPv4Address(words[2])]
         else:
             neighbours[IPv4Address(words[2])] = words[4]
-    assert Peers(hosts, neighbours) == want
+    assert Peers(hosts, neighbours, frozenset(flooded)) == want
