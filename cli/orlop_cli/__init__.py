@@ -1,0 +1,1 @@
+"""The command `orlop`: what takes more than one `kubectl get` to see."""
