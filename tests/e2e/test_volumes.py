@@ -1,9 +1,7 @@
 """Volumes of real guests: attached, grown, limited, detached and handed on while they run, bit for bit."""
 
 import json
-import random
 import textwrap
-import time
 
 import pytest
 
@@ -113,47 +111,6 @@ def test_data_stays_bit_for_bit_while_its_volume_comes_grows_and_goes(cluster):
     assert says(cluster, reader, "READ") == written
     cluster.delete("reader")
     cluster.delete("bits", kind="ovol")
-
-
-# A serial of 20 characters ends without a newline.
-HAS = "while sleep 0.5; do echo HAS $(for disk in /sys/block/vd*/serial; do cat $disk; echo; done); done"
-
-
-def test_agents_killed_at_random_moments_lose_and_leave_nothing(cluster):
-    dice = random.Random(4)
-    names = [f"v{n}" for n in range(4)]
-    serials = {name: volume(cluster, name, "8Mi") for name in names}
-    guest = cluster.create("stormy", userData=script(HAS))
-    cluster.booted(guest)
-    node, boot = guest["status"]["nodeName"], cluster.answer(guest)[1]
-    wanted, sizes = [], dict.fromkeys(names, 8)
-    for n in range(5):
-        wanted = dice.sample(names, dice.randrange(len(names) + 1))
-        cluster.patch("stormy", {"volumes": mounts(*wanted)})
-        grown = dice.choice(names)
-        sizes[grown] = 9 + n
-        change(cluster, grown, size=f"{sizes[grown]}Mi")
-        time.sleep(dice.random())
-        # Whole seconds would always hit the same moment of a step.
-        cluster.on_node(node, "bash", "-c", "pkill -KILL -f '[/]orlop-agent'; true")
-        time.sleep(dice.random() * 2)
-    cluster.wait("inst/stormy", namespace=NAMESPACE)
-    last = " ".join(sorted(serials[name] for name in wanted))
-
-    def has():
-        told = [line for line in cluster.console(guest).splitlines() if line.startswith("user-data: HAS")]
-        return " ".join(sorted(told[-1].split()[2:]))
-
-    until(has, lambda seen: seen == last, 60)
-    assert cluster.answer(guest)[1] == boot, "the guest never ended"
-    for name in names:
-        volume_seen = cluster.get("ovol", name, NAMESPACE)
-        if ready_reason(volume_seen)[0] == "True":  # it was attached, so it has data
-            capacity(cluster, name, sizes[name] * MIB)
-    cluster.delete("stormy")
-    cluster.delete(*names, kind="ovol")
-    left = cluster.on_node(node, "ls", "-A", "/var/lib/orlop/volumes").split()
-    assert left == []
 
 
 def test_a_full_disk_halts_its_guest_alone_until_there_is_room(cluster):
