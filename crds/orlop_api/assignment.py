@@ -36,6 +36,7 @@ from orlop_api.resource import (
     SecretKey,
     list_map,
 )
+from orlop_api.security_group import MOST_GROUPS
 from orlop_api.subnet_options import MOST_ROUTES, MOST_SEARCHED, AssignedDomain, AssignedRoute
 from orlop_api.volume_class import MultiAttach, VolumeLocation
 
@@ -66,6 +67,15 @@ class InstanceIdentity(ApiModel):
     """Name of the Instance; the guest's host name."""
     uid: ObjectUid
     """Uid of the Instance; also the libvirt domain's UUID."""
+
+
+class AssignedSecurity(ApiModel):
+    """The SecurityGroups of a NIC when it was ordered; what the Port's status says of them is newer."""
+
+    namespace: DnsLabel
+    """Namespace of the Port and its SecurityGroups."""
+    groups: Annotated[list[ObjectUid], Field(max_length=MOST_GROUPS, json_schema_extra=LIST_ATOMIC)] = []
+    """Uids of the SecurityGroups; none: nothing is filtered."""
 
 
 class AssignedNic(ApiModel):
@@ -109,6 +119,8 @@ class AssignedNic(ApiModel):
     """Whether the guest reaches the outside."""
     mtu: Annotated[int, Field(ge=576, le=9000)]
     """MTU in bytes."""
+    security: AssignedSecurity | None = None
+    """The SecurityGroups in force; absent in orders of an operator that knew none."""
 
 
 class AssignedOrigin(ApiModel):

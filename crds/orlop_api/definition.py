@@ -16,6 +16,7 @@ from orlop_api.network import Network
 from orlop_api.port import Port
 from orlop_api.resource import GROUP, VERSION, ApiModel
 from orlop_api.schema import Schema, structural
+from orlop_api.security_group import SecurityGroup
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
@@ -141,6 +142,7 @@ DEFINITIONS = (
         ANYBODY,
         (".status.networkUID",),
     ),
+    Definition(SecurityGroup, "securitygroups", "osg", "Namespaced", (READY, REASON, AGE, MESSAGE), ANYBODY),
     Definition(
         KeyPair,
         "keypairs",
@@ -294,7 +296,5 @@ def crd(definition: Definition) -> dict[str, Any]:
 
 
 def _column(column: Column) -> dict[str, Any]:
-    made: dict[str, Any] = {"name": column.name, "type": column.kind, "jsonPath": column.path}
-    if column.wide:
-        made["priority"] = 1
-    return made
+    made = {"name": column.name, "type": column.kind, "jsonPath": column.path}
+    return made | ({"priority": 1} if column.wide else {})

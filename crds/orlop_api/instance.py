@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from orlop_api.address import IPV4, MAC
 from orlop_api.attachment import Access
 from orlop_api.boot import BOOT_DISK, ONE_BOOT, Boot
 from orlop_api.condition import Conditions
 from orlop_api.keypair import MOST_KEY_PAIRS
+from orlop_api.nic import EACH_PORT_ONCE, NIC_RULES, NetworkInterface
 from orlop_api.placement import Placement
 from orlop_api.resource import (
     API_VERSION,
@@ -67,36 +67,6 @@ class StopPolicy(ApiModel):
     """How long the guest may take to power off, 1 to 3600 seconds."""
 
 
-_ONE_NETWORK = rule(
-    "has(self.networkRef) != has(self.portRef)", "exactly one of networkRef and portRef must be set"
-)
-_PORT_BRINGS_ITS_OWN = rule(
-    "!has(self.portRef) || (!has(self.address) && !has(self.macAddress))",
-    "address and macAddress go with networkRef: a Port has its own",
-)
-
-
-class NetworkInterface(ApiModel):
-    """One NIC: on a Network, or with the identity of a Port."""
-
-    name: DnsLabel
-    """Name of the NIC within the Instance."""
-    network_ref: LocalRef | None = None
-    """The Network to be on; Orlop makes the Port."""
-    port_ref: LocalRef | None = None
-    """A Port that was made before."""
-    address: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))] | None = None
-    """The address that is wanted, with networkRef; the next free one when absent."""
-    mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC))] | None = None
-    """The MAC address that is wanted, with networkRef."""
-
-
-_EACH_PORT_ONCE = rule(
-    "self.all(n, !has(n.portRef) || self.exists_one(m, has(m.portRef) && m.portRef.name == n.portRef.name))",
-    "each Port may be named once: a Port is one NIC",
-)
-
-
 class VolumeMount(ApiModel):
     """One Volume as a disk of the machine."""
 
@@ -141,8 +111,8 @@ class InstanceSpec(ApiModel):
     boot: Annotated[Boot, Field(json_schema_extra=rules(ONE_BOOT))]
     """What the machine boots from."""
     networks: Annotated[
-        list[Annotated[NetworkInterface, Field(json_schema_extra=rules(_ONE_NETWORK, _PORT_BRINGS_ITS_OWN))]],
-        Field(max_length=8, json_schema_extra=list_map("name") | rules(_EACH_PORT_ONCE)),
+        list[Annotated[NetworkInterface, Field(json_schema_extra=NIC_RULES)]],
+        Field(max_length=8, json_schema_extra=list_map("name") | rules(EACH_PORT_ONCE)),
     ] = []
     """The NICs, in the order in which the guest sees them; at most 8."""
     volumes: Annotated[
@@ -260,6 +230,16 @@ def _fixed_list(field: str) -> dict[str, str]:
     )
 
 
+def _same_names(field: str) -> dict[str, str]:
+    """The same entries in the same order, where no list and an empty one are the same."""
+    new, old = f"self.{field}", f"oldSelf.{field}"
+    names = f"{new}.map(n, n.name) == {old}.map(n, n.name)"
+    return rule(
+        f"has({new}) && {new}.size() > 0 ? has({old}) && {names} : !has({old}) || {old}.size() == 0",
+        f"{field} {_CHANGE}",
+    )
+
+
 class Instance(ApiModel):
     """A virtual machine. Its name is the guest's host name."""
 
@@ -280,7 +260,7 @@ class Instance(ApiModel):
         Field(
             json_schema_extra=rules(
                 *(_fixed(name) for name in ("flavorName", "boot", "userData")),
-                _fixed_list("networks"),
+                _same_names("networks"),
                 _fixed_list("keyPairRefs"),
                 _NOT_TWICE,
                 _ROOT_IS_TAKEN,

@@ -21,7 +21,9 @@ from orlop_api.resource import (
     list_map,
     rule,
     rules,
+    unchanged,
 )
+from orlop_api.security_group import MOST_GROUPS, SecurityGroupRefs
 
 
 class AddressPair(ApiModel):
@@ -46,6 +48,12 @@ class PortSpec(ApiModel):
     allowed_address_pairs: AddressPairs = []
     """Addresses that the guest may use beside its own, at most 8. Several Ports may name the same one: whoever answers
     for it has it, on any node, as VRRP wants it. They are not claimed: one that Orlop may hand out needs a Port too."""
+    security_group_refs: SecurityGroupRefs = []
+    """The SecurityGroups that the Port is in; at most 5, and they may change at any time.
+
+    Where none is listed, the namespace's SecurityGroup `default` holds; where there is none of that name, nothing is
+    filtered.
+    """
 
 
 class PortBinding(ApiModel):
@@ -74,10 +82,20 @@ class PortStatus(ApiModel):
     """The MAC address."""
     addresses: Annotated[list[Ipv4], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
     """The addresses."""
+    security_groups: (
+        Annotated[list[ObjectUid], Field(max_length=MOST_GROUPS, json_schema_extra=LIST_ATOMIC)] | None
+    ) = None
+    """Uids of the SecurityGroups in force; none: nothing is filtered. Agents find a group's members by it."""
     binding: PortBinding | None = None
     """Who uses the Port, and where."""
     conditions: Conditions = []
     """Ready: address and MAC are claimed."""
+
+
+_ONLY_GROUPS_CHANGE = rule(
+    unchanged(PortSpec, but={"security_group_refs"}),
+    "only securityGroupRefs of spec may change: create another Port",
+)
 
 
 class Port(ApiModel):
@@ -88,7 +106,7 @@ class Port(ApiModel):
     metadata: Metadata = Metadata()
     spec: Annotated[
         PortSpec,
-        Field(json_schema_extra=rules(rule("self == oldSelf", "spec is immutable: create another Port"))),
+        Field(json_schema_extra=rules(_ONLY_GROUPS_CHANGE)),
     ]
     """The identity that is wanted."""
     status: PortStatus | None = None

@@ -14,14 +14,20 @@ from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
 from orlop_agent.api.http import Body
 from orlop_agent.api.watch import Changed, Gone, Listed
+from orlop_agent.groupwatch import GroupWatch, Guarded
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.groups import UNKNOWN
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
 
 _log = structlog.get_logger()
 
 
-class Networks(Protocol):
+_PATIENCE = 10.0
+"""Seconds that a NIC waits for what the API server says of its Network, before its Instance says so."""
+
+
+class Networks(Guarded, Protocol):
     """What the agent needs of the node's networks; every call can be repeated. NetworkError."""
 
     def tap_name(self, instance_uid: str, nic_name: str) -> str: ...
@@ -43,15 +49,20 @@ class Wiring:
         self._client = client
         self._users: dict[str, set[str]] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, asyncio.Event] = {}
+        self._groups = GroupWatch(networks, client)
+        self._homes: dict[str, set[str]] = {}
+        """Namespaces of SecurityGroups that are, or were, in force on a Network."""
 
     def tap_name(self, instance_uid: str, nic_name: str) -> str:
         return self._networks.tap_name(instance_uid, nic_name)
 
     async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None:
         """Make what the NICs need, up to their taps in the node's own namespace."""
-        if nics:
-            await self._networks.prepare(instance_uid, hostname, nics)
         self.use(instance_uid, nics)
+        if nics:
+            await self._learn(nics)
+            await self._networks.prepare(instance_uid, hostname, nics)
 
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
         """Move the taps of a paused domain to their Networks and set them up."""
@@ -77,6 +88,7 @@ class Wiring:
         for network_uid in wanted:
             self._users.setdefault(network_uid, set()).add(instance_uid)
             if network_uid not in self._watches:
+                self._told[network_uid] = asyncio.Event()
                 self._watches[network_uid] = asyncio.create_task(
                     self._follow(network_uid), name=f"ports of {network_uid}"
                 )
@@ -84,7 +96,20 @@ class Wiring:
             self._users[network_uid].discard(instance_uid)
             if not self._users[network_uid]:
                 del self._users[network_uid]
+                del self._told[network_uid]
                 self._watches.pop(network_uid).cancel()
+                self._homes.pop(network_uid, None)
+                self._groups.use(network_uid, ())
+        for nic in nics:
+            if nic.security is not None and nic.security.groups:
+                self._guarded_by(nic.network_uid, {nic.security.namespace})
+
+    def _guarded_by(self, network_uid: str, namespaces: set[str]) -> None:
+        """Follow their SecurityGroups for as long as the Network is in use here."""
+        known = self._homes.setdefault(network_uid, set())
+        if not namespaces <= known:
+            known |= namespaces
+            self._groups.use(network_uid, known)
 
     async def close(self) -> None:
         """End the watches."""
@@ -92,6 +117,18 @@ class Wiring:
             task.cancel()
         await asyncio.gather(*self._watches.values(), return_exceptions=True)
         self._watches.clear()
+        await self._groups.close()
+
+    async def _learn(self, nics: Sequence[AssignedNic]) -> None:
+        """Until it is known which SecurityGroups are in force, and what they say. Raises NetworkError."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                told = {nic.network_uid: self._told[nic.network_uid] for nic in nics}
+                for network_uid, event in told.items():
+                    await event.wait()
+                    await self._groups.told(network_uid)
+        except TimeoutError as error:
+            raise NetworkError("SecurityGroupsUnknown", UNKNOWN) from error
 
     async def _follow(self, network_uid: str) -> None:
         """Keep the Network's unicast entries as its Ports say, until nobody here uses it."""
@@ -118,6 +155,10 @@ class Wiring:
                         ports.update(_port(found))
                     case Gone(found):
                         ports.pop(found["metadata"]["uid"], None)
+                guarded = (
+                    p.metadata.namespace for p in ports.values() if p.status and p.status.security_groups
+                )
+                self._guarded_by(network_uid, set(guarded))
                 changed.set()
         finally:
             setter.cancel()
@@ -133,7 +174,11 @@ class Wiring:
             await changed.wait()
             changed.clear()
             try:
-                await self._networks.set_peers(network_uid, list(ports.values()))
+                try:
+                    await self._networks.set_peers(network_uid, list(ports.values()))
+                finally:
+                    if network_uid in self._told:
+                        self._told[network_uid].set()
             except NetworkError as error:
                 _log.warning("network.peers", network=network_uid, reason=error.reason, error=error.message)
             except Exception:  # noqa: BLE001 - told in full, and tried again

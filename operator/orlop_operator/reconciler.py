@@ -20,7 +20,7 @@ from orlop_operator.kinds import HYPERVISOR, IMAGE, INSTANCE, LEASE, NODE
 from orlop_operator.leases import Pulse
 from orlop_operator.node_trust import NodeTrust
 from orlop_operator.placements import Placements
-from orlop_operator.reconcile.effects import Plan
+from orlop_operator.reconcile.effects import Plan, planned
 from orlop_operator.reconcile.execute import Executor, Learned
 from orlop_operator.reconcile.gather import (
     Context,
@@ -32,6 +32,7 @@ from orlop_operator.reconcile.gather import (
     snapshot_facts,
     volume_facts,
 )
+from orlop_operator.reconcile.gather_groups import group_facts
 from orlop_operator.reconcile.gather_image import image_facts
 from orlop_operator.reconcile.hypervisor import LAPSE, is_leaving, plan_hypervisor
 from orlop_operator.reconcile.image import plan_image
@@ -39,6 +40,7 @@ from orlop_operator.reconcile.instance.plan import plan_instance
 from orlop_operator.reconcile.keypair import look_at_keypair
 from orlop_operator.reconcile.network import plan_network
 from orlop_operator.reconcile.port import plan_port
+from orlop_operator.reconcile.security_group import plan_group
 from orlop_operator.reconcile.snapshot import plan_snapshot
 from orlop_operator.reconcile.source import published
 from orlop_operator.reconcile.volume import plan_volume
@@ -90,6 +92,7 @@ class Reconciler:
             "KeyPair": lambda key: self._run(key, lambda _: look_at_keypair(self._store, key)),
             "Network": self._network,
             "Port": self._port,
+            "SecurityGroup": self._security_group,
             "Volume": self._volume,
             "VolumeSnapshot": self._snapshot,
             "Hypervisor": self._hypervisor,
@@ -217,20 +220,16 @@ class Reconciler:
             self._queue.add(following)
 
     async def _network(self, key: Key) -> None:
-        def plan(_: Learned) -> Plan | None:
-            facts = network_facts(self._context, key)
-            return plan_network(facts) if facts is not None else None
-
-        await self._run(key, plan)
+        await self._run(key, lambda _: planned(network_facts(self._context, key), plan_network))
 
     async def _port(self, key: Key) -> None:
         gone = await self._garbage.port_is_forsaken(key)
+        await self._run(key, lambda _: planned(port_facts(self._context, key, user_is_gone=gone), plan_port))
 
-        def plan(_: Learned) -> Plan | None:
-            facts = port_facts(self._context, key, user_is_gone=gone)
-            return plan_port(facts) if facts is not None else None
-
-        await self._run(key, plan)
+    async def _security_group(self, key: Key) -> None:
+        await self._run(
+            key, lambda _: planned(group_facts(self._store, key, self._context.now()), plan_group)
+        )
 
     async def _volume(self, key: Key) -> None:
         gone = await self._garbage.forsakers(key)
@@ -258,10 +257,10 @@ class Reconciler:
         await self._trust.check()
         await self._inside.check(self._store.all(NODE))
 
-        def plan(_: Learned) -> Plan | None:
-            return plan_hypervisor(hypervisor_facts(self._context, key, self._pulse.silent_for(key.name)))
-
-        await self._run(key, plan)
+        silence = self._pulse.silent_for
+        await self._run(
+            key, lambda _: plan_hypervisor(hypervisor_facts(self._context, key, silence(key.name)))
+        )
 
     async def _assignment(self, key: Key) -> None:
         await self._once(key, await self._garbage.plan_assignment(key))

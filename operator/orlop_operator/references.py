@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orlop_api.image import Image
 from orlop_api.instance import Instance, disks_of
 from orlop_api.port import Port
+from orlop_api.resource import LocalRef
+from orlop_api.security_group import SecurityGroup, listed, remotes
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_operator.kinds import (
@@ -16,10 +18,12 @@ from orlop_operator.kinds import (
     KEY_PAIR,
     NETWORK,
     PORT,
+    SECURITY_GROUP,
     VOLUME,
     VOLUME_CLASS,
     VOLUME_SNAPSHOT,
     Object,
+    OwnedPort,
 )
 
 Reference = tuple[str, str, str]
@@ -37,6 +41,12 @@ def references(thing: Object) -> Iterator[Reference]:
         yield from _of_instance(thing)
     elif isinstance(thing, Port):
         yield NETWORK.name, thing.metadata.namespace, thing.spec.network_ref.name
+        # One that Orlop made is in the groups that its Instance lists.
+        if not isinstance(thing, OwnedPort) or thing.owner_uid is None:
+            yield from _groups(thing.metadata.namespace, thing.spec.security_group_refs)
+    elif isinstance(thing, SecurityGroup):
+        for name in remotes(thing):
+            yield SECURITY_GROUP.name, thing.metadata.namespace, name
     elif isinstance(thing, Volume):
         yield from _of_volume(thing)
     elif isinstance(thing, VolumeSnapshot):
@@ -47,6 +57,12 @@ def references(thing: Object) -> Iterator[Reference]:
             yield VOLUME.name, home, source.volume_ref.name
         if source.instance_ref is not None:
             yield INSTANCE.name, home, source.instance_ref.name
+
+
+def _groups(namespace: str, refs: Sequence[LocalRef]) -> Iterator[Reference]:
+    """Those that are listed, or the one that counts where none is."""
+    for name in listed(refs):
+        yield SECURITY_GROUP.name, namespace, name
 
 
 def _of_volume(volume: Volume) -> Iterator[Reference]:
@@ -75,6 +91,7 @@ def _of_instance(instance: Instance) -> Iterator[Reference]:
         if nic.network_ref is not None:
             yield NETWORK.name, namespace, nic.network_ref.name
             yield PORT.name, namespace, made_port(instance.metadata.name, nic.name)
+            yield from _groups(namespace, nic.security_group_refs)
         if nic.port_ref is not None:
             yield PORT.name, namespace, nic.port_ref.name
     for mount in disks_of(spec):

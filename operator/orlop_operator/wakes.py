@@ -29,7 +29,17 @@ from orlop_operator.references import references
 from orlop_operator.store import Change, Key, Store
 
 RECONCILED = frozenset(
-    {"Instance", "Image", "KeyPair", "Network", "Port", "Volume", "VolumeSnapshot", "Hypervisor"}
+    {
+        "Instance",
+        "Image",
+        "KeyPair",
+        "Network",
+        "Port",
+        "SecurityGroup",
+        "Volume",
+        "VolumeSnapshot",
+        "Hypervisor",
+    }
 )
 """Kinds that have a plan of their own; an Assignment is planned with its Instance, while there is one."""
 
@@ -166,6 +176,10 @@ def _of_hypervisor(thing: Hypervisor, store: Store) -> Iterator[Key]:
 
 def _of_referred(change: Change, thing: Object, store: Store) -> Iterator[Key]:
     """The Network waits for its last Port to go; a node may have orders for a Volume or an Image."""
+    if isinstance(thing, Port):
+        # A SecurityGroup that is deleted waits for the last Port that it is in force for.
+        left = (store.by_uid(uid) for uid in _guards(change.old) - _guards(change.new))
+        yield from (key for key in left if key is not None)
     if change.new is not None:
         return
     if isinstance(thing, Port):
@@ -173,3 +187,9 @@ def _of_referred(change: Change, thing: Object, store: Store) -> Iterator[Key]:
     else:
         for hypervisor in store.all(HYPERVISOR):
             yield Key(HYPERVISOR.name, "", hypervisor.metadata.name)
+
+
+def _guards(thing: Object | None) -> frozenset[str]:
+    """Uids of the SecurityGroups in force for a Port."""
+    status = thing.status if isinstance(thing, Port) else None
+    return frozenset((status.security_groups if status is not None else None) or ())

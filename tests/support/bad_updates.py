@@ -43,7 +43,13 @@ CHANGED = [
         "spec",
         "keyPairRefs is immutable: create another Instance",
     ),
-    Bad("port", "Port", {"spec.address": "10.10.0.9"}, "spec", "spec is immutable: create another Port"),
+    Bad(
+        "port",
+        "Port",
+        {"spec.address": "10.10.0.9"},
+        "spec",
+        "only securityGroupRefs of spec may change: create another Port",
+    ),
     Bad(
         "shrink",
         "Volume",

@@ -113,27 +113,33 @@ class Wire:
     """Holds a guest's tap open, as QEMU does: what is written here, the guest sent."""
 
     def __init__(self, node: FakeNode, tap: str) -> None:
+        self.tap = self.opened(node.shell, tap)
+
+    @staticmethod
+    def opened(shell: Sequence[str], tap: str) -> int:
+        """A descriptor of the tap, made where the shell is if it is not there."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            opener = [*node.shell, sys.executable, "-c", _OPEN, tap, str(theirs.fileno())]
+            opener = [*shell, sys.executable, "-c", _OPEN, tap, str(theirs.fileno())]
             subprocess.run(opener, pass_fds=[theirs.fileno()], check=True)
-            _, (self._tap, *_), _, _ = socket.recv_fds(ours, 1, 1)
+            _, (descriptor, *_), _, _ = socket.recv_fds(ours, 1, 1)
+        return int(descriptor)
 
     def send(self, frame: bytes) -> None:
-        os.write(self._tap, _VNET_HEADER + frame)
+        os.write(self.tap, _VNET_HEADER + frame)
 
     def receive(self, wanted: Callable[[bytes], bool], seconds: float = 2.0) -> bytes | None:
         """The next frame that is wanted; None when the time is over."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            if select.select([self._tap], [], [], left)[0]:
-                frame = os.read(self._tap, 65536)[len(_VNET_HEADER) :]
+            if select.select([self.tap], [], [], left)[0]:
+                frame = os.read(self.tap, 65536)[len(_VNET_HEADER) :]
                 if wanted(frame):
                     return frame
         return None
 
     def close(self) -> None:
-        os.close(self._tap)
+        os.close(self.tap)
 
 
 @contextlib.contextmanager

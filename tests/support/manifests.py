@@ -20,6 +20,7 @@ SPECS: dict[str, Manifest] = {
     },
     "Network": {"subnets": [{"name": "v4", "cidr": "10.10.0.0/24"}]},
     "Port": {"networkRef": {"name": "blue"}},
+    "SecurityGroup": {"ingress": [{"protocol": "TCP", "port": 22, "cidr": "0.0.0.0/0"}]},
     "Volume": {"size": "10Gi", "className": "local"},
     "VolumeSnapshot": {"volumeRef": {"name": "data"}},
     "Instance": {

@@ -19,6 +19,7 @@ from orlop_agent.simulate import SimulatedHypervisor
 from orlop_api.assignment import AssignedNic
 from orlop_api.config import OrlopConfig
 from orlop_api.port import Port
+from orlop_api.security_group import SecurityGroup
 from support.scripted import ASSIGNMENTS, Api, Body
 
 DISK = (bytes(510) + b"\x55\xaa").ljust(4096, b"\0")
@@ -31,6 +32,7 @@ class NotedNetworks:
         self.prepared: dict[str, list[str]] = {}
         self.plugged: set[str] = set()
         self.peers: dict[str, list[str]] = {}
+        self.groups: dict[str, list[str]] = {}
         self.resynced: list[set[str]] = []
         self.untouched: set[str] = set()
         """At the last resync."""
@@ -59,6 +61,12 @@ class NotedNetworks:
 
     def forget_peers(self, network_uid: str) -> None:
         self.peers.pop(network_uid, None)
+
+    async def set_groups(self, namespace: str, groups: Mapping[str, SecurityGroup]) -> None:
+        self.groups[namespace] = sorted(group.metadata.name for group in groups.values())
+
+    def forget_groups(self, namespace: str) -> None:
+        self.groups.pop(namespace, None)
 
     async def resync(
         self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()

@@ -46,6 +46,10 @@ class Client:
         """Every Port of a Network, in whatever namespace."""
         return self._watch(f"{_API}/ports", {"fieldSelector": f"status.networkUID={network_uid}"})
 
+    def watch_groups(self, namespace: str) -> AsyncIterator[Event]:
+        """Every SecurityGroup of a namespace."""
+        return self._watch(f"{_API}/namespaces/{namespace}/securitygroups", {})
+
     async def assignment(self, instance_uid: str) -> Assignment | None:
         """The Assignment as etcd has it now; None when there is none."""
         try:

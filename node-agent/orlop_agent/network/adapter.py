@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from orlop_agent.network import links, names
+from orlop_agent.network import groups, links, names
 from orlop_agent.network.dhcp import Dhcp
 from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
@@ -20,6 +20,7 @@ from orlop_agent.network.segment import Attachment
 from orlop_agent.network.server import Daemon, Unit
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
+from orlop_api.security_group import SecurityGroup
 
 
 class Networks:
@@ -55,6 +56,7 @@ class Networks:
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         """A lock is there as long as somebody has it or waits for it."""
         self._ports: dict[str, Sequence[Port]] = {}
+        self._groups: dict[str, Mapping[str, SecurityGroup]] = {}
         self._prepared: set[str] = set()
         """Instances since the last resync began: what it was told may be older than they are."""
 
@@ -72,7 +74,7 @@ class Networks:
 
         async def add(presence: Presence) -> None:
             mine = [each for each in attachments if each.nic.segment_id == presence.segment_id]
-            presence.ports = self._ports.get(mine[0].nic.network_uid, ())
+            self._tell(presence, mine)
             await presence.add(mine)
 
         await self._each({int(nic.segment_id) for nic in nics}, add)
@@ -112,8 +114,13 @@ class Networks:
         self._ports[network_uid] = ports
 
         async def forward(presence: Presence) -> None:
-            if presence.attachments:
+            if not presence.attachments:
+                return
+            self._tell(presence, presence.attachments.values())
+            try:
                 await presence.forward(self._ports.get(network_uid, ()))
+            finally:
+                await presence.secure()
 
         where = [
             segment_id
@@ -121,6 +128,34 @@ class Networks:
             if any(each.nic.network_uid == network_uid for each in presence.attachments.values())
         ]
         await self._each(where, forward)
+
+    async def set_groups(self, namespace: str, known: Mapping[str, SecurityGroup]) -> None:
+        """Has in force what these say, all of the namespace by uid, on its Networks here. Raises NetworkError.
+
+        Told before a Network is here, it holds from when it is.
+        """
+        self._groups[namespace] = known
+
+        async def secure(presence: Presence) -> None:
+            if presence.attachments:
+                self._tell(presence, presence.attachments.values())
+                await presence.secure()
+
+        await self._each(list(self._known()), secure)
+
+    def forget_groups(self, namespace: str) -> None:
+        """Nobody tells of this namespace's SecurityGroups any more."""
+        self._groups.pop(namespace, None)
+
+    def _tell(self, presence: Presence, attachments: Collection[Attachment]) -> None:
+        """What is known of a Network by now; what it knew before it keeps."""
+        nic = next(iter(attachments)).nic
+        ports = self._ports.get(nic.network_uid)
+        if ports is not None:
+            presence.ports = ports
+        homes = groups.homes(attachments, presence.ports or ())
+        if homes and homes <= self._groups.keys():
+            presence.groups = {uid: group for home in homes for uid, group in self._groups[home].items()}
 
     def forget_peers(self, network_uid: str) -> None:
         """Nobody tells of this Network's Ports any more."""
@@ -155,6 +190,8 @@ class Networks:
             if unwanted:
                 await presence.remove(unwanted)
             mine = [each for each in keep.values() if each.nic.segment_id == presence.segment_id]
+            if mine:
+                self._tell(presence, mine)
             await presence.repair(mine)
 
         segments = {int(each.nic.segment_id) for each in keep.values()}

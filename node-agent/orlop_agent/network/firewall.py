@@ -127,6 +127,7 @@ def gateway(segment: Segment) -> str:
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
+    iifname "{BRIDGE}" oifname "{BRIDGE}" ether daddr != {segment.gateway_mac} accept comment "bridged"
     ct state established,related accept
 {out}    counter drop
   }}

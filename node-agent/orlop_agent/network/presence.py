@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -14,10 +14,12 @@ from orlop_agent.network.dhcp import Dhcp
 from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.forwarding import Peers
+from orlop_agent.network.guardian import Guardian
 from orlop_agent.network.node import Node
 from orlop_agent.network.records import Records
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_api.port import Port
+from orlop_api.security_group import SecurityGroup
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,11 @@ class Presence:
     def __init__(self, segment_id: int, around: Surroundings, known: Sequence[Attachment] = ()) -> None:
         self.segment_id = segment_id
         self.attachments = {attachment.tap: attachment for attachment in known}
-        self.ports: Sequence[Port] = ()
+        self.ports: Sequence[Port] | None = None
+        """Of the Network; None: nobody told yet."""
+        self.groups: Mapping[str, SecurityGroup] | None = None
+        """SecurityGroups of its namespace by uid; None: nobody told yet."""
+        self._guardian = Guardian(around.node, segment_id)
         self._around = around
         self._built = False
         self._peers: Peers | None = None
@@ -101,6 +107,8 @@ class Presence:
             self.attachments.pop(tap, None)
         if not self.attachments:
             around.records.forget(self.segment_id)
+        else:
+            await self.secure()
 
     async def forward(self, ports: Sequence[Port]) -> None:
         """Makes the Ports on other nodes reachable, and no others, and all known by name. Raises NetworkError."""
@@ -139,6 +147,7 @@ class Presence:
             await self.remove(())
             return
         self._peers = self._copies = None
+        self._guardian.forget()
         await self._build(make=())
         there = await self._around.node.read("ip", "-j", "link", "show", inside=self.segment_id)
         present = {entry["ifname"]: entry for entry in there}
@@ -166,6 +175,15 @@ class Presence:
         for result in results:
             if result is not None:
                 raise result
+        await self._secure(new)
+
+    async def secure(self) -> None:
+        """Has in force what SecurityGroups say, as far as they are known. Raises NetworkError."""
+        if self._built:
+            await self._secure(())
+
+    async def _secure(self, new: Sequence[Attachment]) -> None:
+        await self._guardian.keep(self.attachments.values(), self.ports, self.groups, new)
 
     async def _reclaim(self, again: Sequence[Attachment]) -> frozenset[str]:
         """Removes taps that an ended guest left in the namespace; returns those that a guest has open."""
@@ -199,6 +217,7 @@ class Presence:
         self._built = True
         if self.ports:
             await self.forward(self.ports)
+        await self._secure(make)
 
     def _name(self, ports: Sequence[Port]) -> list[ValueError]:
         """Names for all Ports; what is wrong with those that get none."""
@@ -240,6 +259,7 @@ class Presence:
         around = self._around
         self._built = False
         self._peers = self._copies = None
+        self._guardian.forget()
         await around.dhcp.remove(self.segment_id, self._dhcp_directory)
         await around.dns.remove(self.segment_id, self._dns_directory)
         async with around.lock:
@@ -266,7 +286,7 @@ echo 1 > ipv4/ip_forward
 set_if_there 0 'ipv4/conf/all/send_redirects ipv4/conf/default/send_redirects'
 set_if_there 1 'ipv4/conf/all/arp_ignore'
 set_if_there 1 'ipv6/conf/all/disable_ipv6 ipv6/conf/default/disable_ipv6'
-set_if_there 0 'bridge/bridge-nf-call-iptables bridge/bridge-nf-call-ip6tables bridge/bridge-nf-call-arptables'
+set_if_there 0 'bridge/bridge-nf-call-ip6tables bridge/bridge-nf-call-arptables'
 """
 """The namespace's own settings (Documentation/networking/ip-sysctl.rst): it routes; an address is answered for
-only where it is; no IPv6; what is bridged is not shown to the inet tables."""
+only where it is; no IPv6. Whether what is bridged is shown to the inet tables the Guardian says."""

@@ -6,9 +6,9 @@ mostly resourceVersion); nothing here can harm when the plan was made from stale
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from orlop_api.requester import Requester
 from orlop_operator.kinds import Kind, M, Object
@@ -193,3 +193,11 @@ class Plan:
     """Seconds."""
     final: bool = False
     """Nothing is to be decided after these effects; their own events will wake whoever cares."""
+
+
+F = TypeVar("F")
+
+
+def planned(facts: F | None, plan: Callable[[F], Plan]) -> Plan | None:
+    """What is planned for something that may not exist any more."""
+    return plan(facts) if facts is not None else None

@@ -11,8 +11,9 @@ from orlop_api.assignment import ASSIGNMENT_NAMESPACE
 from orlop_api.claim import ClaimType
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
-from orlop_api.instance import Instance, NetworkInterface, VolumeMount, disks_of
+from orlop_api.instance import Instance, VolumeMount, disks_of
 from orlop_api.keypair import KeyPair
+from orlop_api.nic import NetworkInterface
 from orlop_api.peer import ImagePeer, NodeCertificate
 from orlop_api.requester import from_annotations
 from orlop_api.snapshot import VolumeSnapshot
@@ -35,6 +36,7 @@ from orlop_operator.kinds import (
 )
 from orlop_operator.placements import Placements
 from orlop_operator.reconcile.copies import copied_by, published_as
+from orlop_operator.reconcile.gather_groups import groups_of
 from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
@@ -143,7 +145,8 @@ def _nic(store: Store, instance: Instance, nic: NetworkInterface) -> NicFacts:
     network_name = nic.network_ref.name if nic.network_ref else port.spec.network_ref.name if port else ""
     network = store.get(NETWORK, namespace, network_name)
     claims = store.claims_of_network(network.metadata.uid) if network is not None else {}
-    return NicFacts(nic, port, network, claims)
+    found = NicFacts(nic, port, network, claims)
+    return replace(found, groups=groups_of(store, namespace, found.group_refs))
 
 
 def _disk(store: Store, home: str, mount: VolumeMount) -> DiskFacts:
@@ -212,7 +215,8 @@ def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts |
     claims = store.claims_of_network(network.metadata.uid) if network is not None else {}
     held = dict(store.claims_of_holder(port.metadata.uid))
     claimed = frozenset(context.claimed)
-    return PortFacts(port, context.now(), network, claims, held, claimed, user_is_gone)
+    groups = groups_of(store, key.namespace, port.spec.security_group_refs)
+    return PortFacts(port, context.now(), network, claims, held, claimed, user_is_gone, groups)
 
 
 def volume_facts(context: Context, key: Key, *, gone: Collection[str]) -> VolumeFacts | None:

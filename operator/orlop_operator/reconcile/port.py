@@ -20,6 +20,7 @@ from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.reconcile.addresses import Holder, Taken, identify
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, Delete, DropFinalizer, Effect, Patch, Plan
+from orlop_operator.reconcile.guarding import Groups, in_force
 from orlop_operator.reconcile.instance.facts import Blocker, named
 from orlop_operator.reconcile.quarantine import given_back
 
@@ -39,10 +40,12 @@ class PortFacts:
     """Claims that somebody is just creating."""
     user_is_gone: bool = False
     """The Instance that it is bound to, or was made for, does not exist, by an uncached read."""
+    groups: Groups = field(default_factory=dict)
+    """The SecurityGroups that it lists, or `default` where it lists none; those that exist."""
 
 
 def status_of(port: OwnedPort, nic: AssignedNic, ready: Condition, now: datetime) -> Body:
-    """The status of a Port with this identity, without the binding."""
+    """The status of a Port with this identity, without the binding and the SecurityGroups."""
     old = port.status.conditions if port.status else []
     return {
         "observedGeneration": port.metadata.generation,
@@ -104,11 +107,16 @@ def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
         return identity
     if identity.missing:
         return identity.claiming()
+    known = (port.status.security_groups if port.status else None) or ()
+    guarded = in_force(port.metadata.namespace, port.spec.security_group_refs, facts.groups, known)
+    if isinstance(guarded, Blocker):
+        return guarded
     return {
         "networkUID": network.metadata.uid,
         "segmentID": network.status.segment_id,
         "macAddress": identity.mac,
         "addresses": [identity.address],
+        "securityGroups": guarded,
     }
 
 

@@ -74,15 +74,16 @@ def test_images_and_volumes_keep_who_made_them(
 
 
 @pytest.mark.parametrize(
-    ("plural", "spec"),
+    ("kind", "spec"),
     [
-        ("networks", {"subnets": [{"name": "v4", "cidr": "10.0.0.0/24"}]}),
-        ("ports", {"networkRef": {"name": "blue"}}),
+        ("Network", {"subnets": [{"name": "v4", "cidr": "10.0.0.0/24"}]}),
+        ("Port", {"networkRef": {"name": "blue"}}),
+        ("SecurityGroup", {"ingress": [{"cidr": "10.0.0.0/24"}]}),
     ],
 )
-def test_other_kinds_get_the_finalizer_only(installed: ApiServer, plural: str, spec: dict) -> None:
+def test_other_kinds_get_the_finalizer_only(installed: ApiServer, kind: str, spec: dict) -> None:
+    plural = f"{kind.lower()}s"
     name = named(plural)
-    kind = plural.removesuffix("s").capitalize()
     body = {"apiVersion": "orlop.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
     installed.kubectl("-n", NAMESPACE, "create", "-f", "-", stdin=json.dumps(body))
     metadata = get(installed, f"{plural}.orlop.dev", name)

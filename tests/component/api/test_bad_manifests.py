@@ -6,6 +6,7 @@ import pytest
 
 from orlop_api.requester import Requester
 from support.bad import Bad
+from support.bad_groups import CHANGED_GROUPS, GROUPS
 from support.bad_instances import INSTANCES
 from support.bad_keys import KEYS
 from support.bad_networks import NETWORKS
@@ -17,7 +18,7 @@ from support.manifests import CLUSTER_WIDE, SPECS, Manifest, changed, right
 from support.rest import Rest
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("namespace")]
-CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *INSTANCES, *KEYS]
+CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *GROUPS, *INSTANCES, *KEYS]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_refused_at_creation(rest: Rest, administrator: Requester, bad: Bad) -> 
     check(answer.status, answer.causes, answer.message, bad)
 
 
-@pytest.mark.parametrize("bad", CHANGED, ids=named)
+@pytest.mark.parametrize("bad", [*CHANGED, *CHANGED_GROUPS], ids=named)
 def test_refused_at_update(rest: Rest, administrator: Requester, bad: Bad) -> None:
     manifest = changed(manifest_of(bad, administrator), bad.first)
     assert rest.create(manifest).status == 201

@@ -11,7 +11,7 @@ from orlop_api.condition import Condition, Truth
 from orlop_api.instance import Instance, disks_of
 from orlop_api.requester import Requester, from_annotations
 from orlop_api.resource import GROUP
-from orlop_operator.kinds import FLAVOR, IMAGE, KEY_PAIR, NETWORK, PORT, VOLUME, Kind
+from orlop_operator.kinds import FLAVOR, IMAGE, KEY_PAIR, NETWORK, PORT, SECURITY_GROUP, VOLUME, Kind
 from orlop_operator.reconcile.conditions import false, true
 from orlop_operator.reconcile.effects import Ask, Question
 from orlop_operator.reconcile.instance.facts import Facts, named
@@ -33,6 +33,7 @@ def questions(instance: Instance, requester: Requester) -> tuple[Question, ...]:
     for nic in spec.networks:
         if nic.network_ref is not None:
             asked.append(use(NETWORK, namespace, nic.network_ref.name))
+            asked += (use(SECURITY_GROUP, namespace, ref.name) for ref in nic.security_group_refs)
         if nic.port_ref is not None:
             asked.append(use(PORT, namespace, nic.port_ref.name))
     asked += (use(VOLUME, namespace, mount.volume_ref.name) for mount in disks_of(spec))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,10 +12,13 @@ from orlop_api.condition import Condition
 from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
-from orlop_api.instance import Instance, NetworkInterface, VolumeMount
+from orlop_api.instance import Instance, VolumeMount
 from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
+from orlop_api.nic import NetworkInterface
 from orlop_api.peer import ImagePeer
+from orlop_api.resource import LocalRef
+from orlop_api.security_group import SecurityGroup
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
@@ -36,6 +39,15 @@ class NicFacts:
     """All Claims of that Network."""
     holder: str = ""
     """Name of the Instance that the Port is bound to, where that is another one."""
+    groups: Mapping[str, SecurityGroup] = field(default_factory=dict)
+    """The SecurityGroups that it lists, or `default` where it lists none; those that exist."""
+
+    @property
+    def group_refs(self) -> Sequence[LocalRef]:
+        """The SecurityGroups that it lists; a Port has its own."""
+        if self.nic.port_ref is None:
+            return self.nic.security_group_refs
+        return self.port.spec.security_group_refs if self.port is not None else ()
 
 
 @dataclass(frozen=True)

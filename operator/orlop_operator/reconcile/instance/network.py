@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orlop_api.assignment import AssignedNic
-from orlop_api.condition import find, is_true
+from orlop_api.assignment import AssignedNic, AssignedSecurity
+from orlop_api.condition import Condition, find, is_true
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER, Instance
 from orlop_api.network import Network
@@ -15,8 +15,9 @@ from orlop_api.subnet_options import AssignedRoute
 from orlop_operator.ipam import gateway
 from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
-from orlop_operator.reconcile.conditions import true
+from orlop_operator.reconcile.conditions import false, true
 from orlop_operator.reconcile.effects import Body, Create, Effect, Patch
+from orlop_operator.reconcile.guarding import in_force
 from orlop_operator.reconcile.instance.facts import Blocker, Facts, NicFacts, named
 from orlop_operator.reconcile.port import status_of
 from orlop_operator.references import made_port
@@ -50,7 +51,10 @@ def resolve(facts: Facts) -> Wiring | Blocker:
         picked |= identity.names
         if nic.port is None:
             creates.append(Create(PORT, port_body(facts.instance, nic), facts.instance.metadata.namespace))
-        nics.append(_assigned(nic, network, identity, port_name))
+        guarded = _guarded(facts, nic)
+        if isinstance(guarded, Blocker):
+            return guarded
+        nics.append(_assigned(nic, network, identity, port_name, guarded))
     return Wiring(tuple(nics), tuple(creates))
 
 
@@ -117,7 +121,24 @@ def _made(facts: Facts, nic: NicFacts, network: Network, picked: set[str]) -> tu
     return found if isinstance(found, Blocker) else (found, name)
 
 
-def _assigned(nic: NicFacts, network: Network, identity: Identity, port_name: str) -> AssignedNic:
+def _guarded(facts: Facts, nic: NicFacts) -> AssignedSecurity | Blocker:
+    """The SecurityGroups that are in force for it."""
+    namespace, status = facts.instance.metadata.namespace, nic.port.status if nic.port is not None else None
+    known = (status.security_groups if status is not None else None) or ()
+    found = in_force(namespace, nic.group_refs, nic.groups, known)
+    return found if isinstance(found, Blocker) else AssignedSecurity(namespace=namespace, groups=found)
+
+
+def unguarded(facts: Facts) -> Condition | None:
+    """Why SecurityGroups that a bound Instance lists are not in force; what was in force before still is."""
+    blocked = (_guarded(facts, nic) for nic in facts.nics)
+    found = next((blocker for blocker in blocked if isinstance(blocker, Blocker)), None)
+    return false(TYPE, found.reason, found.message) if found is not None else None
+
+
+def _assigned(
+    nic: NicFacts, network: Network, identity: Identity, port_name: str, guarded: AssignedSecurity
+) -> AssignedNic:
     subnet, status = network.spec.subnets[0], network.status
     if status is None or status.segment_id is None:
         raise AssertionError
@@ -140,6 +161,7 @@ def _assigned(nic: NicFacts, network: Network, identity: Identity, port_name: st
         dhcp=subnet.dhcp,
         egress=network.spec.egress,
         mtu=status.mtu or 1450,
+        security=guarded,
     )
 
 
@@ -170,9 +192,18 @@ def port_body(instance: Instance, nic: NicFacts) -> Body:
 
 
 def bind_ports(
-    facts: Facts, nics: Mapping[str, AssignedNic], node: str, host: Hypervisor | None, *, made: bool
+    facts: Facts,
+    nics: Mapping[str, AssignedNic],
+    node: str,
+    host: Hypervisor | None,
+    *,
+    made: bool,
+    allowed: bool = True,
 ) -> tuple[Patch[OwnedPort], ...]:
-    """Say on each Port who uses it and where, and on one that Orlop `made` also what it is."""
+    """Say on each Port who uses it and where, and on one that Orlop `made` also what it is.
+
+    Its SecurityGroups stay where the requester is not `allowed` all that the Instance lists now.
+    """
     address = host.status.host_address if host is not None and host.status is not None else None
     if address is None:
         return ()
@@ -188,15 +219,22 @@ def bind_ports(
         port, assigned = nic.port, nics.get(nic.nic.name)
         if port is None or assigned is None or (port.owner_uid == instance.metadata.uid) is not made:
             continue
-        if (
-            port.status is not None
-            and port.status.binding is not None
-            and port.status.binding.wire() == binding
-        ):
+        guarded = _guarded(facts, nic) if made and allowed else None
+        if _is_told(port, binding, guarded):
             continue
         change: Body = {"binding": binding}
         if made:
             ready = true("Ready", "Bound", f"bound to Instance {instance.metadata.name} on {node}")
             change |= status_of(port, assigned, ready, facts.now)
+        if isinstance(guarded, AssignedSecurity):
+            change["securityGroups"] = guarded.groups
         patches.append(Patch(PORT, port, {"status": change}, "status"))
     return tuple(patches)
+
+
+def _is_told(port: OwnedPort, binding: Body, guarded: AssignedSecurity | Blocker | None) -> bool:
+    """Whether the Port says already who uses it, and the SecurityGroups in force; none and unknown are the same."""
+    status = port.status
+    if status is None or status.binding is None or status.binding.wire() != binding:
+        return False
+    return not isinstance(guarded, AssignedSecurity) or guarded.groups == (status.security_groups or [])

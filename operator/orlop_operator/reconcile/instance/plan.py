@@ -140,10 +140,13 @@ def _keep(
     moving = attachments.ready(facts, assignment, coming.blocker)
     if moving is not None and not isinstance(brings, Blocker):
         said = said | {volumes.TYPE: moving}
+    open_ = network.unguarded(facts)
+    if open_ is not None:
+        said = said | {network.TYPE: open_}
     nics = {nic.name: nic for nic in assignment.spec.nics}
     node = assignment.spec.node_name
     ports = (
-        *network.bind_ports(facts, nics, node, host, made=True),
+        *network.bind_ports(facts, nics, node, host, made=True, allowed=allowed),
         *network.bind_ports(facts, nics, node, host, made=False),
     )
     if isinstance(brings, Blocker) or assign.unlocks_nothing(assignment):

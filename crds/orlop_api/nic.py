@@ -1,0 +1,57 @@
+"""One NIC of an Instance."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from orlop_api.address import IPV4, MAC
+from orlop_api.resource import ApiModel, DnsLabel, Ipv4, LocalRef, MacAddress, rule, rules, unchanged
+from orlop_api.security_group import SecurityGroupRefs
+
+_ONE_NETWORK = rule(
+    "has(self.networkRef) != has(self.portRef)", "exactly one of networkRef and portRef must be set"
+)
+_PORT_BRINGS_ITS_OWN = rule(
+    "!has(self.portRef) || (!has(self.address) && !has(self.macAddress))",
+    "address and macAddress go with networkRef: a Port has its own",
+)
+
+
+class NetworkInterface(ApiModel):
+    """One NIC: on a Network, or with the identity of a Port."""
+
+    name: DnsLabel
+    """Name of the NIC within the Instance."""
+    network_ref: LocalRef | None = None
+    """The Network to be on; Orlop makes the Port."""
+    port_ref: LocalRef | None = None
+    """A Port that was made before."""
+    address: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))] | None = None
+    """The address that is wanted, with networkRef; the next free one when absent."""
+    mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC))] | None = None
+    """The MAC address that is wanted, with networkRef."""
+    security_group_refs: SecurityGroupRefs = []
+    """The SecurityGroups that the NIC is in, with networkRef; at most 5, and they may change at any time.
+
+    Where none is listed, the namespace's SecurityGroup `default` holds; where there is none of that name, nothing is
+    filtered.
+    """
+
+
+_GROUPS_OF_THE_PORT = rule(
+    "!has(self.portRef) || !has(self.securityGroupRefs)",
+    "securityGroupRefs goes with networkRef: a Port has its own",
+)
+_NIC_STAYS = rule(
+    unchanged(NetworkInterface, but={"name", "security_group_refs"}),
+    "only securityGroupRefs of a NIC may change: create another Instance",
+)
+
+
+NIC_RULES = rules(_ONE_NETWORK, _PORT_BRINGS_ITS_OWN, _GROUPS_OF_THE_PORT, _NIC_STAYS)
+EACH_PORT_ONCE = rule(
+    "self.all(n, !has(n.portRef) || self.exists_one(m, has(m.portRef) && m.portRef.name == n.portRef.name))",
+    "each Port may be named once: a Port is one NIC",
+)

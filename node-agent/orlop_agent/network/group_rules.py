@@ -1,0 +1,180 @@
+"""SecurityGroups in nftables: the whole, or what changed, each as one transaction. Pure text.
+
+Two tables in the Network's namespace, both named orlop_groups. `inet` judges connections, also those on the
+bridge, which br_netfilter shows to it. There no rule sees through which tap a packet came or goes; but which
+address is whose is held by the table `bridge orlop`, so addresses stand for NICs. `bridge` keeps from guarded NICs
+what is not sent to their own address: broadcast and multicast, which `inet` could not tell for whom they are. And
+it lets them speak from no address that `inet` does not judge, whoever else may allow them that.
+
+Every packet of a connection is judged by who began it, answers too, so a rule that is gone cuts what it let in,
+and whatever is still allowed goes on. A connection is judged twice: `sent` for the NIC that began it, if
+that is here, and `received` for the one that it is with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from orlop_agent.network.groups import Guard, members_set
+
+TABLE = "orlop_groups"
+COUNTERS = ("denied_ingress", "denied_egress", "denied_invalid")
+"""What is dropped, by cause; `nft list counters` in the namespace."""
+_INET = f"inet {TABLE}"
+_BRIDGE = f"bridge {TABLE}"
+
+
+def whole(want: Guard, there: Collection[str]) -> str:
+    """All of it, whatever was there before: `there` are names of chains and sets. Counters stay."""
+    text = f"add table {_INET}\nflush table {_INET}\nadd table {_BRIDGE}\nflush table {_BRIDGE}\n"
+    text += _frame()
+    for name in ("egress", "ingress"):
+        text += f"flush map {_INET} {name}\n"
+    text += f"flush set {_INET} guarded\nflush set {_BRIDGE} addresses\nflush set {_BRIDGE} taps\n"
+    chains = [name for name in there if name.startswith(("in_", "out_", "to_", "from_"))]
+    # Who jumps goes before what is jumped to.
+    for name in sorted(chains, key=lambda name: name.startswith(("in_", "out_"))):
+        text += f"delete chain {_INET} {name}\n"
+    text += "".join(f"delete set {_INET} {name}\n" for name in sorted(there) if name.startswith("of_"))
+    return text + changes(Guard(), want)
+
+
+def changes(have: Guard, want: Guard) -> str:
+    """From one to the other, touching nothing else; empty where they are the same."""
+    lines = [
+        *_new_members(have, want),
+        *_groups(have, want),
+        *_combinations(have, want),
+        *_nics(have, want),
+        *_taps(have, want),
+        *_stale(have, want),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _frame() -> str:
+    counters = "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
+    return f"""table {_INET} {{
+{counters}  set guarded {{ type ipv4_addr; }}
+  map egress {{ type ipv4_addr : verdict; }}
+  map ingress {{ type ipv4_addr : verdict; }}
+  chain sent {{
+    type filter hook forward priority filter - 30; policy accept;
+    ct state invalid,untracked ip saddr @guarded counter name denied_invalid drop
+    ct state invalid,untracked ip daddr @guarded counter name denied_invalid drop
+    ct state related accept comment "errors of what is allowed"
+    ct original ip saddr vmap @egress
+  }}
+  chain received {{
+    type filter hook forward priority filter - 20; policy accept;
+    ct state related accept
+    ct reply ip saddr vmap @ingress
+  }}
+  chain asked {{
+    type filter hook input priority filter - 20; policy accept;
+    udp sport 68 udp dport 67 accept comment "DHCP"
+    ct state related accept
+    ct original ip saddr vmap @egress
+  }}
+}}
+table {_BRIDGE} {{
+  counter denied_broadcast {{ }}
+  counter denied_source {{ }}
+  set taps {{ type ifname; }}
+  set addresses {{ typeof meta oifname . ip daddr; }}
+  chain prerouting {{
+    type filter hook prerouting priority -290; policy accept;
+    ether type ip iifname @taps ip saddr != 0.0.0.0 iifname . ip saddr != @addresses counter name denied_source drop
+  }}
+  chain forward {{
+    type filter hook forward priority -300; policy accept;
+    ether type ip oifname @taps oifname . ip daddr != @addresses counter name denied_broadcast drop
+  }}
+}}
+"""
+
+
+def _new_members(have: Guard, want: Guard) -> Iterator[str]:
+    """Sets of members, and who came and went: one more is one element."""
+    for uid in sorted(want.members):
+        name = members_set(uid)
+        if uid not in have.members:
+            yield f"add set {_INET} {name} {{ type ipv4_addr; }}"
+        old, new = have.members.get(uid, frozenset()), want.members[uid]
+        yield from _element("delete", f"{_INET} {name}", old - new)
+        yield from _element("add", f"{_INET} {name}", new - old)
+
+
+def _groups(have: Guard, want: Guard) -> Iterator[str]:
+    """A chain for each group and direction, with its rules."""
+    for uid in sorted(want.rules):
+        old, new = have.rules.get(uid), want.rules[uid]
+        for name, before, after in (
+            (f"in_{uid}", old and old.ingress, new.ingress),
+            (f"out_{uid}", old and old.egress, new.egress),
+        ):
+            if before is None:
+                yield f"add chain {_INET} {name}"
+            elif before == after:
+                continue
+            else:
+                yield f"flush chain {_INET} {name}"
+            yield from (f"add rule {_INET} {name} {line}" for line in after)
+
+
+def _combinations(have: Guard, want: Guard) -> Iterator[str]:
+    """A chain for each list of groups and direction: NICs that list the same share it."""
+    for uids in sorted(_lists(want) - _lists(have)):
+        name = _combination(uids)
+        for chain, group, counter in (("to", "in", "denied_ingress"), ("from", "out", "denied_egress")):
+            yield f"add chain {_INET} {chain}_{name}"
+            yield from (f"add rule {_INET} {chain}_{name} jump {group}_{uid}" for uid in uids)
+            yield f"add rule {_INET} {chain}_{name} counter name {counter} drop"
+
+
+def _nics(have: Guard, want: Guard) -> Iterator[str]:
+    """Which list holds for which address."""
+    old = [address for address, uids in have.nics.items() if want.nics.get(address) != uids]
+    new = {address: uids for address, uids in want.nics.items() if have.nics.get(address) != uids}
+    for name, chain in (("egress", "from"), ("ingress", "to")):
+        yield from _element("delete", f"{_INET} {name}", old)
+        verdicts = (f"{address} : goto {chain}_{_combination(uids)}" for address, uids in new.items())
+        yield from _element("add", f"{_INET} {name}", verdicts)
+    yield from _element("delete", f"{_INET} guarded", have.nics.keys() - want.nics.keys())
+    yield from _element("add", f"{_INET} guarded", want.nics.keys() - have.nics.keys())
+
+
+def _taps(have: Guard, want: Guard) -> Iterator[str]:
+    for verb, some, other in (("delete", have.taps, want.taps), ("add", want.taps, have.taps)):
+        pairs = (f'"{tap}" . {address}' for tap, address in some - other)
+        yield from _element(verb, f"{_BRIDGE} addresses", pairs)
+        names = {tap for tap, _ in some} - {tap for tap, _ in other}
+        yield from _element(verb, f"{_BRIDGE} taps", (f'"{tap}"' for tap in names))
+
+
+def _stale(have: Guard, want: Guard) -> Iterator[str]:
+    """What nothing leads to any more."""
+    for uids in sorted(_lists(have) - _lists(want)):
+        name = _combination(uids)
+        yield f"delete chain {_INET} to_{name}"
+        yield f"delete chain {_INET} from_{name}"
+    for uid in sorted(have.rules.keys() - want.rules.keys()):
+        yield f"delete chain {_INET} in_{uid}"
+        yield f"delete chain {_INET} out_{uid}"
+    for uid in sorted(have.members.keys() - want.members.keys()):
+        yield f"delete set {_INET} {members_set(uid)}"
+
+
+def _lists(guard: Guard) -> set[tuple[str, ...]]:
+    return set(guard.nics.values())
+
+
+def _combination(uids: Sequence[str]) -> str:
+    return hashlib.sha256(" ".join(uids).encode()).hexdigest()[:16]
+
+
+def _element(verb: str, where: str, elements: Iterable[object]) -> Iterator[str]:
+    listed = ", ".join(sorted(map(str, elements)))
+    if listed:
+        yield f"{verb} element {where} {{ {listed} }}"

@@ -1,0 +1,132 @@
+"""A guest with Linux' own network stack at the end of its wire: real ARP, ICMP, UDP and TCP."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+
+from orlop_agent.network.adapter import Networks
+from orlop_api.assignment import AssignedNic
+from support.fakenode import FakeNode, Wire, start
+
+_SOCKET = """
+import socket, sys
+made = socket.socket(socket.AF_INET, int(sys.argv[1]))
+socket.send_fds(socket.socket(fileno=int(sys.argv[2])), [b"x"], [made.fileno()])
+"""
+QUICK = 0.4
+"""Seconds for what shall not come."""
+PATIENT = 5.0
+
+
+class Stack:
+    """A guest with one NIC."""
+
+    def __init__(self, wire: Wire, nic: AssignedNic) -> None:
+        self.mac, self.address, self.nic = nic.mac_address, nic.addresses[0], nic
+        self._wire = wire
+        self._sockets: list[socket.socket] = []
+        holder = ["unshare", "--net", "--", "sh", "-c", "echo up && exec cat"]
+        self._holder = subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._holder.stdout
+        assert self._holder.stdout.readline() == b"up\n"
+        self._into = ["nsenter", "-t", str(self._holder.pid), "-n", "--"]
+        self.tap = Wire.opened(self._into, "eth0")
+        prefix = nic.cidr.split("/")[1]
+        for line in (
+            f"link set eth0 address {nic.mac_address} mtu {nic.mtu} up",
+            f"address add {self.address}/{prefix} dev eth0",
+            "link set lo up",
+            f"route add default via {nic.gateway}",
+        ):
+            subprocess.run([*self._into, "ip", *line.split()], check=True)
+        self._stop, stopper = os.pipe()
+        self._stopper = stopper
+        self._pump = threading.Thread(target=self._carry, daemon=True)
+        self._pump.start()
+
+    @classmethod
+    async def start(cls, networks: Networks, node: FakeNode, uid: str, nic: AssignedNic) -> Stack:
+        (wire,) = await start(networks, node, uid, [nic])
+        return cls(wire, nic)
+
+    def _carry(self) -> None:
+        there = {self._wire.tap: self.tap, self.tap: self._wire.tap}
+        while True:
+            ready, _, _ = select.select([*there, self._stop], [], [])
+            if self._stop in ready:
+                return
+            for source in ready:
+                with contextlib.suppress(BlockingIOError, OSError):
+                    os.write(there[source], os.read(source, 65550))
+
+    def close(self) -> None:
+        for made in self._sockets:
+            made.close()
+        os.write(self._stopper, b"x")
+        self._pump.join()
+        for descriptor in (self.tap, self._stop, self._stopper):
+            os.close(descriptor)
+        self._wire.close()
+        self._holder.kill()
+        self._holder.wait()
+        for pipe in (self._holder.stdin, self._holder.stdout):
+            assert pipe
+            pipe.close()
+
+    def socket(self, kind: socket.SocketKind, seconds: float = PATIENT) -> socket.socket:
+        """A socket of the guest, used here."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            opener = [*self._into, sys.executable, "-c", _SOCKET, str(int(kind)), str(theirs.fileno())]
+            subprocess.run(opener, pass_fds=[theirs.fileno()], check=True)
+            _, (descriptor, *_), _, _ = socket.recv_fds(ours, 1, 1)
+        made = socket.socket(fileno=descriptor)
+        self._sockets.append(made)
+        made.settimeout(seconds)
+        return made
+
+    def listen(self, port: int) -> socket.socket:
+        made = self.socket(socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(("0.0.0.0", port))
+        made.listen()
+        return made
+
+    def accept(self, listener: socket.socket) -> socket.socket:
+        made, _ = listener.accept()
+        self._sockets.append(made)
+        return made
+
+    def connect(self, to: str, port: int, seconds: float = PATIENT) -> socket.socket | None:
+        """A connection; None where nobody answers in time."""
+        made = self.socket(socket.SOCK_STREAM, seconds)
+        try:
+            made.connect((to, port))
+        except TimeoutError:
+            return None
+        made.settimeout(PATIENT)
+        return made
+
+    def pings(self, to: str, seconds: float = 1.0) -> bool:
+        asked = [*self._into, "ping", "-c", "1", "-W", str(seconds), to]
+        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+def passes(sender: socket.socket, receiver: socket.socket, seconds: float = PATIENT) -> bool:
+    """Whether a word sent on a connection arrives."""
+    word = os.urandom(8).hex().encode()
+    sender.sendall(word)
+    receiver.settimeout(seconds)
+    got = b""
+    try:
+        while word not in got:
+            got += receiver.recv(4096)
+    except TimeoutError:
+        return False
+    return True
