@@ -31,6 +31,12 @@ def create(name: str) -> list[Path]:
     return joins
 
 
+def occupied(name: str) -> bool:
+    """Whether processes are in them."""
+    groups = (group for h in hierarchies() for group in _tree(h / name))
+    return any((group / "cgroup.procs").read_text().strip() for group in groups)
+
+
 def remove(name: str, patience: float = 10.0) -> None:
     """Remove the cluster's cgroups, innermost first.
 

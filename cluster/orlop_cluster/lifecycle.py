@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from orlop_cluster import apt, gobuild, nodeimage
+from orlop_cluster import apt, cgroups, gobuild, nodeimage
 from orlop_cluster.kindconfig import AUDIT_POLICY, kind_config
 from orlop_cluster.opened import Open
 from orlop_cluster.places import locked, state_root
@@ -34,6 +34,10 @@ def up(cluster: Sealed, workers: int, owner: int | None = None) -> None:
             )
         say(f"the cluster {cluster.name} runs already")
         return
+    if not cluster.state.exists() and cgroups.occupied(cluster.cgroup):
+        raise StepError(
+            f"another checkout runs a cluster {cluster.name} on this machine: take another --name"
+        )
     down(cluster)
     build()
     with locked(f"cluster-{cluster.name}"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orlop_cluster import apt, cli, existing, fileserver, opened, sealed, serving
+from orlop_cluster import apt, cgroups, cli, existing, fileserver, lifecycle, opened, sealed, serving
 from orlop_cluster.process import StepError
 
 
@@ -54,6 +54,18 @@ def test_a_cluster_that_does_not_run_says_how_to_start_it(monkeypatch, tmp_path)
     monkeypatch.setattr(sealed, "state_root", lambda: tmp_path)
     with pytest.raises(StepError, match="cluster/dev up --name red"):
         sealed.Sealed("red").inside(["true"])
+
+
+def test_a_name_that_another_checkout_has_is_refused_and_nothing_touched(monkeypatch, tmp_path):
+    group = tmp_path / "cgroup" / "orlop-red" / "node"
+    group.mkdir(parents=True)
+    (group.parent / "cgroup.procs").write_text("")
+    (group / "cgroup.procs").write_text("17\n")
+    monkeypatch.setattr(cgroups, "hierarchies", lambda: [tmp_path / "cgroup"])
+    monkeypatch.setattr(sealed, "state_root", lambda: tmp_path / "state")
+    with pytest.raises(StepError, match=r"another checkout runs a cluster red .* take another --name"):
+        lifecycle.up(sealed.Sealed("red"), 2)
+    assert group.is_dir()
 
 
 def test_the_first_cluster_has_the_plain_kubeconfig(monkeypatch, tmp_path):
