@@ -18,6 +18,7 @@ def pytest_sessionstart(session):
         guardian.start()
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(config, items):
     """The quick tests first; what restarts nodes of the shared cluster last.
 
