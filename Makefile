@@ -6,7 +6,7 @@ setup:            ; @cluster/setup
 build: setup      ; @cluster/dev build
 demo: setup       ; @cluster/dev demo
 down:             ; @cluster/dev down
-test: lint build  ; @$(PYTHON) -m pytest --numprocesses=2 --dist=loadgroup
+test: lint build  ; @$(PYTHON) -m pytest --numprocesses=2
 lint: setup       ; @$(PYTHON) -m orlop_cluster.lint
 e2e: setup        ; @$(PYTHON) -m pytest tests/e2e
 bench: setup      ; @ORLOP_BENCH=10 $(PYTHON) -m pytest tests/bench -s

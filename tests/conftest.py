@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from support import guardian
 
@@ -18,21 +19,33 @@ def pytest_sessionstart(session):
         guardian.start()
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(config, items):
-    """The quick tests first; what restarts nodes of the shared cluster last.
+    """The quick tests first, or in two processes what waits most; what restarts nodes of the cluster last."""
+    order = ("e2e", "component", "unit") if hasattr(config, "workerinput") else ("unit", "component", "e2e")
+    items.sort(
+        key=lambda item: (order.index(kind(item.nodeid)), item.get_closest_marker("disruptive") is not None)
+    )
 
-    Two processes share them so that what waits for a cluster waits beside what computes: all that needs the cluster
-    is one's, and begins at once; all component tests are the other's, which look at the whole machine and its daemons.
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Two processes share the tests so that what waits for a cluster waits beside what computes.
+
+    All that needs the cluster is one's, since it is made once; and all component tests, which look at the whole
+    machine and its daemons.
     """
-    shared = hasattr(config, "workerinput")
-    kinds = ("/e2e/", "/component/", "/unit/") if shared else ("/unit/", "/component/", "/bench/", "/e2e/")
+    config.option.loadscopereorder = False
+    return ByKind(config, log)
 
-    def kind(item):
-        path = str(item.path).replace("/bench/", "/e2e/") if shared else str(item.path)
-        return next((n for n, part in enumerate(kinds) if part in path), len(kinds) - 1)
 
-    items.sort(key=lambda item: (kind(item), item.get_closest_marker("disruptive") is not None))
-    if shared:
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(kinds[kind(item)].strip("/")))
+class ByKind(LoadScopeScheduling):
+    """Hands out each kind of test as a whole."""
+
+    def _split_scope(self, nodeid):
+        return kind(nodeid)
+
+
+def kind(nodeid):
+    """What a test needs most: nothing (unit), real programs (component), the real cluster (e2e)."""
+    directory = nodeid.removeprefix("tests/").partition("/")[0]
+    return {"bench": "e2e"}.get(directory, directory)
