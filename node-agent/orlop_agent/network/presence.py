@@ -176,6 +176,7 @@ class Presence:
             if result is not None:
                 raise result
         await self._secure(new)
+        await self._answer()
 
     async def secure(self) -> None:
         """Has in force what SecurityGroups say, as far as they are known. Raises NetworkError."""
@@ -212,12 +213,19 @@ class Presence:
         await node.ip(links.inside(segment, pair), inside=self.segment_id)
         if segment.dhcp:
             await self._around.dhcp.ensure(segment, self._dhcp_directory, self.attachments.values())
-        if resolver.answers(segment):
-            await self._around.dns.ensure(segment, self._dns_directory)
-        self._built = True
+        # From here on rules and peers follow what is told, also where something below fails: isolation does not wait
+        # for names.
+        self._built, self._answers = True, False
+        await self._secure(make)
+        await self._answer()
         if self.ports:
             await self.forward(self.ports)
-        await self._secure(make)
+
+    async def _answer(self) -> None:
+        """The server of names, where the gateway is one."""
+        if resolver.answers(self.segment) and not self._answers:
+            await self._around.dns.ensure(self.segment, self._dns_directory)
+            self._answers = True
 
     def _name(self, ports: Sequence[Port]) -> list[ValueError]:
         """Names for all Ports; what is wrong with those that get none."""

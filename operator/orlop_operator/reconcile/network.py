@@ -20,6 +20,8 @@ UNDERLAY_MTU = 1500
 """What is assumed while no hypervisor has said its own."""
 _NAMED = 3
 """Ports that a message names."""
+_AT_ONCE, _MOMENT = 32, 0.5
+"""Claims that a deleted Network gives up at once, and seconds until the next ones."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,9 @@ def _end(facts: NetworkFacts) -> Plan:
         return _say(facts, false("Ready", "InUse", f"being deleted; waits for Port {listed}"), kept)
     if facts.held or facts.freed:
         freed = (Delete(CLAIM, claim, unchanged=True) for claim in facts.freed)
-        return Plan((*freed, *(Delete(CLAIM, claim) for claim in facts.held.values())))
+        ends = [*freed, *(Delete(CLAIM, claim) for claim in facts.held.values())]
+        # The others a moment later: thousands at once would leave no connection to whoever else needs one.
+        return Plan(tuple(ends[:_AT_ONCE]), _MOMENT if ends[_AT_ONCE:] else None, final=bool(ends[_AT_ONCE:]))
     return Plan((DropFinalizer(NETWORK, network),))
 
 

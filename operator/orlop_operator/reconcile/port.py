@@ -107,8 +107,7 @@ def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
         return identity
     if identity.missing:
         return identity.claiming()
-    known = (port.status.security_groups if port.status else None) or ()
-    guarded = in_force(port.metadata.namespace, port.spec.security_group_refs, facts.groups, known)
+    guarded = _guarded(facts)
     if isinstance(guarded, Blocker):
         return guarded
     return {
@@ -120,10 +119,27 @@ def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
     }
 
 
+def _guarded(facts: PortFacts) -> list[str] | Blocker:
+    """Uids of the SecurityGroups in force."""
+    port = facts.port
+    known = (port.status.security_groups if port.status else None) or ()
+    return in_force(port.metadata.namespace, port.spec.security_group_refs, facts.groups, known)
+
+
+def _still_guarded(facts: PortFacts) -> Body:
+    """The same as status fields, of a Port that a guest may have whatever else is wrong with it, its deletion too."""
+    status = facts.port.status
+    if facts.port.owner_uid is not None or status is None or not status.addresses:
+        return {}
+    guarded = _guarded(facts)
+    return {} if isinstance(guarded, Blocker) else {"securityGroups": guarded}
+
+
 def _say(facts: PortFacts, found: Blocker | Body) -> Plan:
     port = facts.port
+    identity: Body
     if isinstance(found, Blocker):
-        ready, identity = false("Ready", found.reason, found.message), {}
+        ready, identity = false("Ready", found.reason, found.message), _still_guarded(facts)
     else:
         ready = true("Ready", "Claimed", f"{found['addresses'][0]} is claimed")
         identity = found
@@ -153,7 +169,7 @@ def _release(facts: PortFacts) -> Plan:
         conditions = settled(
             port.status.conditions if port.status else [], kstatus(ready), port.metadata.generation, facts.now
         )
-        change = {"conditions": [c.wire() for c in conditions]}
+        change = {"conditions": [c.wire() for c in conditions], **_still_guarded(facts)}
         old: dict[str, Any] = port.status.wire() if port.status else {}
         return Plan((Patch(PORT, port, {"status": change}, "status"),) if differs(old, old | change) else ())
     if facts.held:

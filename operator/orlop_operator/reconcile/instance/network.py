@@ -219,7 +219,8 @@ def bind_ports(
         port, assigned = nic.port, nics.get(nic.nic.name)
         if port is None or assigned is None or (port.owner_uid == instance.metadata.uid) is not made:
             continue
-        guarded = _guarded(facts, nic) if made and allowed else None
+        # What applies where nothing is listed is nobody's right to use: it does not wait for that.
+        guarded = _guarded(facts, nic) if made and (allowed or not nic.nic.security_group_refs) else None
         if _is_told(port, binding, guarded):
             continue
         change: Body = {"binding": binding}

@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
+from orlop_api.network import Network
 from orlop_api.resource import LocalRef
 from orlop_api.security_group import SecurityGroup
 from orlop_operator.kinds import PORT, SECURITY_GROUP, OwnedPort
-from orlop_operator.reconcile.effects import DropFinalizer, Report
+from orlop_operator.reconcile.effects import DropFinalizer, Patch, Report
 from orlop_operator.reconcile.gather_groups import group_facts
 from orlop_operator.reconcile.guarding import in_force
 from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.reconcile.port import PortFacts, plan_port
 from orlop_operator.reconcile.security_group import plan_group
 from orlop_operator.references import references
 from orlop_operator.store import Change, Key, Store
@@ -121,3 +123,26 @@ def test_who_lists_none_is_woken_by_default():
     assert ("SecurityGroup", "demo", "default") not in listed
     # Its Instance lists for it.
     assert {kind for kind, _, _ in references(port("p", owner="i"))} == {"Network"}
+
+
+@pytest.mark.parametrize("deleting", ["the Port", "its Network"])
+def test_a_port_that_is_deleted_or_whose_network_is_hears_of_default_while_a_guest_has_it(deleting):
+    going = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": [FINALIZER]}
+    binding = {"instanceName": "i", "instanceUID": "i", "nodeName": "n", "hostAddress": "192.0.2.1"}
+    made = OwnedPort.model_validate(
+        {
+            "metadata": {"name": "p", "namespace": "demo", "uid": "p"}
+            | (going if deleting == "the Port" else {"finalizers": [FINALIZER]}),
+            "spec": {"networkRef": {"name": "blue"}},
+            "status": {"addresses": ["10.10.0.2"], "macAddress": "02:00:10:01:00:02", "binding": binding},
+        }
+    )
+    network = Network.model_validate(
+        {
+            "metadata": {"name": "blue", "namespace": "demo", "uid": "b", **going},
+            "spec": {"subnets": [{"name": "v4", "cidr": "10.10.0.0/24"}]},
+        }
+    )
+    (effect,) = plan_port(PortFacts(made, NOW, network, groups={"default": group("default")})).effects
+    assert isinstance(effect, Patch)
+    assert effect.change["status"]["securityGroups"] == ["uid-default"]

@@ -6,10 +6,12 @@ import pytest
 
 from orlop_api.claim import Claim, address_claim
 from orlop_api.network import Network
+from orlop_api.resource import Metadata
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, NETWORK
 from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
-from orlop_operator.reconcile.effects import Create, Delete, InOrder, Patch, Plan, created
+from orlop_operator.reconcile.effects import Create, Delete, DropFinalizer, InOrder, Patch, Plan, created
 from orlop_operator.reconcile.instance.facts import Blocker
+from orlop_operator.reconcile.network import NetworkFacts, plan_network
 from orlop_operator.reconcile.quarantine import given_back, plan_freed
 from orlop_operator.store import Key, Store
 from orlop_operator.wakes import wakes
@@ -127,6 +129,28 @@ def test_outside_the_pools_nothing_is_given_without_asking():
     )
     assert isinstance(found, Blocker)
     assert found.reason == "NoFreeAddress"
+
+
+def test_a_network_that_goes_gives_up_many_claims_bit_by_bit():
+    freed = [claim(n, until="2026-11-27T12:00:00Z") for n in range(100)]
+    meta = {
+        "namespace": "demo",
+        "name": "blue",
+        "uid": UID,
+        "deletionTimestamp": "2026-11-26T12:00:00Z",
+        "finalizers": ["orlop.dev/operator"],
+    }
+    going = network().model_copy(update={"metadata": Metadata.model_validate(meta)})
+    gone = 0
+    while not isinstance(
+        (plan := plan_network(NetworkFacts(going, NOW, freed=freed))).effects[0], DropFinalizer
+    ):
+        assert {type(effect) for effect in plan.effects} == {Delete}
+        assert len(plan.effects) <= 32
+        assert (plan.again_after is not None) is plan.final is (len(freed) > len(plan.effects))
+        gone += len(plan.effects)
+        freed = freed[len(plan.effects) :]
+    assert gone == 100
 
 
 def test_a_claim_goes_when_its_time_is_over():
