@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orlop_api.assigned_image import AssignedImage
-from orlop_api.condition import Condition, find
+from orlop_api.condition import Condition, Truth, find
 from orlop_api.quantity import to_bytes
 from orlop_operator.protocol import AskScheduler, Candidate
 from orlop_operator.reconcile import publish
@@ -47,9 +47,10 @@ def _not_given(facts: Facts, image: AssignedImage | None) -> str:
     if image is None or image.source.published is None or facts.image is None or facts.image.status is None:
         return ""
     kept = find(facts.image.status.conditions, publish.TYPE)
-    if kept is None or kept.status.value == "True" or facts.peers(image.digest, ""):
+    if facts.peers(image.digest, "") or (kept is not None and kept.status is Truth.TRUE):
         return ""
-    return kept.reason
+    # An Image is Ready a moment before it says whether it is kept.
+    return kept.reason if kept is not None else "Pending"
 
 
 def choose(facts: Facts, wanted: Request, asked: AskScheduler) -> Candidate | Condition:

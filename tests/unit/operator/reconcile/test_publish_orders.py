@@ -137,6 +137,10 @@ def test_an_instance_goes_where_its_image_can_be_had():
     assert _not_given(world, AskScheduler(only="n2")) == "", "what has a disk there has its image below it"
     other = ImagePeer(node_name="n3", address="192.0.2.3", port=9444)
     assert _not_given(world, others=(other,)) == "", "it was taken from there before"
+    world.image["status"]["conditions"] = [
+        c for c in world.image["status"]["conditions"] if c["type"] != "Kept"
+    ]
+    assert _not_given(world) == "Pending", "it is Ready a moment before it says so"
 
 
 ANYWHERE = AskScheduler()
