@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from orlop_agent.network import names, resolver
 from orlop_agent.network.records import replace
 from orlop_agent.network.segment import Segment
-from orlop_agent.network.server import Launcher, Server, keep
+from orlop_agent.network.server import Launcher, Server, keep, remove
 
 _CAPABILITIES = "CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN"
 
@@ -45,10 +44,7 @@ class Dns:
 
     async def remove(self, segment_id: int, directory: Path) -> None:
         """The server and its files. Raises NetworkError."""
-        server = _server(segment_id, directory)
-        if server.configuration_file.exists():
-            await self._launcher.stop(server)
-        shutil.rmtree(directory, ignore_errors=True)
+        await remove(self._launcher, _server(segment_id, directory))
 
 
 def _server(segment_id: int, directory: Path) -> Server:

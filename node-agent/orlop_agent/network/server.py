@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,13 @@ async def keep(launcher: Launcher, server: Server, configuration: str) -> bool:
         await launcher.stop(server)
     await launcher.start(server)
     return True
+
+
+async def remove(launcher: Launcher, server: Server) -> None:
+    """The server and its files. Raises NetworkError."""
+    if server.configuration_file.exists():
+        await launcher.stop(server)
+    shutil.rmtree(server.directory, ignore_errors=True)
 
 
 async def _end(server: Server, pid: int) -> None:

@@ -15,11 +15,10 @@ from orlop_operator.kinds import CLAIM, NETWORK
 from orlop_operator.reconcile.addresses import Holder, claim_body
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, Create, Delete, DropFinalizer, Plan, Report
+from orlop_operator.reconcile.instance.facts import several
 
 UNDERLAY_MTU = 1500
 """What is assumed while no hypervisor has said its own."""
-_NAMED = 3
-"""Ports that a message names."""
 _AT_ONCE, _MOMENT = 32, 0.5
 """Claims that a deleted Network gives up at once, and seconds until the next ones."""
 
@@ -70,15 +69,13 @@ def _end(facts: NetworkFacts) -> Plan:
     if FINALIZER not in network.metadata.finalizers:
         return Plan()
     if facts.ports:
-        names = sorted(facts.ports)
-        listed = ", ".join(names[:_NAMED]) + (
-            f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        )
         status = network.status
         kept: Body = (
             {"segmentID": status.segment_id, "mtu": status.mtu} if status and status.segment_id else {}
         )
-        return _say(facts, false("Ready", "InUse", f"being deleted; waits for Port {listed}"), kept)
+        return _say(
+            facts, false("Ready", "InUse", f"being deleted; waits for Port {several(facts.ports)}"), kept
+        )
     if facts.held or facts.freed:
         freed = (Delete(CLAIM, claim, unchanged=True) for claim in facts.freed)
         ends = [*freed, *(Delete(CLAIM, claim) for claim in facts.held.values())]

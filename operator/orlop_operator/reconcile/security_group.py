@@ -15,10 +15,7 @@ from orlop_api.security_group import SecurityGroup
 from orlop_operator.kinds import SECURITY_GROUP
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import DropFinalizer, Plan, Report
-from orlop_operator.reconcile.instance.facts import named
-
-_NAMED = 3
-"""Ports that a message names."""
+from orlop_operator.reconcile.instance.facts import named, several
 
 
 @dataclass(frozen=True)
@@ -53,10 +50,7 @@ def _end(facts: SecurityGroupFacts) -> Plan:
     if FINALIZER not in group.metadata.finalizers:
         return Plan()
     if facts.ports:
-        ports = sorted(facts.ports)
-        rest = f" and {len(ports) - _NAMED} more" if len(ports) > _NAMED else ""
-        listed = ", ".join(ports[:_NAMED]) + rest
-        message = f"being deleted; stays in force until it is listed no more for Port {listed}"
+        message = f"being deleted; stays in force until it is listed no more for Port {several(facts.ports)}"
         return _say(facts, false("Ready", "InUse", message))
     return Plan((DropFinalizer(SECURITY_GROUP, group),))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -136,6 +136,12 @@ class Facts:
         """The condition as the Instance's status has it now."""
         status = self.instance.status
         return next((c for c in status.conditions if c.type == kind), None) if status else None
+
+
+def several(names: Iterable[str], most: int = 3) -> str:
+    """How sentences list names: the first of them, and how many more there are."""
+    found = sorted(names)
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
 
 
 def named(kind: str, namespace: str, name: str) -> str:
