@@ -31,6 +31,7 @@ from orlop_agent.journal import Journal
 from orlop_agent.ledger import Ledger
 from orlop_agent.makings import Makings
 from orlop_agent.metrics import CacheMetrics, serve
+from orlop_agent.network_metrics import exposition
 from orlop_agent.origins import Origins
 from orlop_agent.paths import Layout
 from orlop_agent.peer.keeper import Keepers
@@ -161,8 +162,12 @@ async def assembled(
         makings.listen(lambda _: storage.wake())
         agents.append(Agent(me, kind, client, cache, services, volumes, inventory, storage))
         makings.listen(agents[0].wake)
+
+        async def counted() -> bytes:
+            return exposition(await networks.counts())
+
         counts = asyncio.create_task(
-            serve(settings.host_ip, settings.orlop_metrics_port, images.exposition), name="metrics"
+            serve(settings.host_ip, settings.orlop_metrics_port, images.exposition, counted), name="metrics"
         )
         try:
             yield agents[0]

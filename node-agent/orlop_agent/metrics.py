@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -67,11 +67,16 @@ class CacheMetrics:
         return Gauge(f"orlop_image_cache_{name}", text, registry=self._registry)
 
 
-async def serve(address: str, port: int, exposition: Callable[[], bytes]) -> None:
+async def serve(
+    address: str, port: int, cached: Callable[[], bytes], networks: Callable[[], Awaitable[bytes]]
+) -> None:
     """Answer until cancelled. A port that is taken costs the metrics, never the agent."""
+    # Anybody may ask, and each answer costs programs on the node: one at a time.
+    one = asyncio.Lock()
 
     async def metrics(_: web.Request) -> web.Response:
-        body = await asyncio.to_thread(exposition)
+        async with one:
+            body = await asyncio.to_thread(cached) + await networks()
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4"})
 
     application = web.Application()

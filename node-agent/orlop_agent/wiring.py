@@ -15,6 +15,7 @@ from orlop_agent.api.client import Client
 from orlop_agent.api.http import Body
 from orlop_agent.api.watch import Changed, Gone, Listed
 from orlop_agent.groupwatch import GroupWatch, Guarded
+from orlop_agent.network.counts import Counts
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.groups import UNKNOWN
 from orlop_api.assignment import AssignedNic
@@ -39,6 +40,7 @@ class Networks(Guarded, Protocol):
     async def resync(
         self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()
     ) -> None: ...
+    async def counts(self) -> list[Counts]: ...
 
 
 class Wiring:

@@ -1,6 +1,7 @@
 """A node of its own in network and mount namespaces, and stand-ins for QEMU that hold a guest's tap open."""
 
 import contextlib
+import json
 import os
 import select
 import shutil
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from orlop_agent.network import names
+from orlop_agent.network import drops, names
 from orlop_agent.network.adapter import Networks
 from orlop_api.assignment import AssignedNic
 
@@ -61,10 +62,11 @@ class FakeNode:
             systemd=False,
         )
 
-    def dropped(self, segment_id: int, counter: str) -> int:
-        """Packets that a rule dropped."""
-        listed = self.run("nft", "list", "counter", "bridge", "orlop", counter, inside=segment_id)
-        return int(listed.split("packets ")[1].split()[0])
+    def dropped(self, segment_id: int, cause: str, interface: str | None = None) -> int:
+        """Packets that rules dropped, of all interfaces or of one."""
+        listed = json.loads(self.run(*drops.LIST, inside=segment_id))
+        found = drops.counted(listed)
+        return sum(causes.get(cause, 0) for name, causes in found.items() if interface in {None, name})
 
     def traces(self) -> dict[str, list[str]]:
         """All that Orlop could have left."""

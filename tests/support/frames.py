@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -51,11 +51,43 @@ def _checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def ipv4(mac: str, to_mac: str, source: str, destination: str, protocol: int, payload: bytes) -> bytes:
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0)
-    header += socket.inet_aton(source) + socket.inet_aton(destination)
-    header = header[:10] + struct.pack("!H", _checksum(header)) + header[12:]
-    return ethernet(mac, to_mac, IPV4, header + payload)
+def ipv4(
+    mac: str,
+    to_mac: str,
+    source: str,
+    destination: str,
+    protocol: int,
+    payload: bytes,
+    *,
+    options: bytes = b"",
+) -> bytes:
+    """`options` in whole words of 4 bytes."""
+    length = 20 + len(options)
+    header = struct.pack("!BBHHHBBH", 0x40 | length // 4, 0, length + len(payload), 1, 0, 64, protocol, 0)
+    header += socket.inet_aton(source) + socket.inet_aton(destination) + options
+    return ethernet(mac, to_mac, IPV4, _summed(header) + payload)
+
+
+def _summed(header: bytes) -> bytes:
+    unsummed = header[:10] + b"\0\0" + header[12:]
+    return header[:10] + struct.pack("!H", _checksum(unsummed)) + header[12:]
+
+
+def changed(frame: bytes, bytes_at: Mapping[int, bytes]) -> bytes:
+    """With other bytes behind the Ethernet header; the sum of an IPv4 header that is whole is right again."""
+    made = bytearray(frame)
+    for at, new in bytes_at.items():
+        made[14 + at : 14 + at + len(new)] = new
+    length = (made[14] & 15) * 4
+    if made[12:14] == b"\x08\0" and length >= 20:
+        made[14 : 14 + length] = _summed(bytes(made[14 : 14 + length]))
+    return bytes(made)
+
+
+def icmp(kind: int, body: bytes) -> bytes:
+    """Any message of ICMP, with `body` behind the first 4 bytes."""
+    message = bytes([kind, 0, 0, 0]) + body
+    return message[:2] + struct.pack("!H", _checksum(message)) + message[4:]
 
 
 def udp(source_port: int, destination_port: int, payload: bytes) -> bytes:

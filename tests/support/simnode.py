@@ -12,6 +12,7 @@ from typing import Any
 
 from orlop_agent.agent import Agent
 from orlop_agent.assembly import assembled
+from orlop_agent.network.counts import Counts
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.paths import Layout
 from orlop_agent.settings import Settings
@@ -55,6 +56,9 @@ class NotedNetworks:
         self._perhaps("detach")
         self.prepared.pop(instance_uid, None)
         self.plugged.discard(instance_uid)
+
+    async def counts(self) -> list[Counts]:
+        return []
 
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
         self.peers[network_uid] = sorted(port.metadata.name for port in ports)

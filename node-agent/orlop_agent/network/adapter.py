@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from orlop_agent.network import groups, links, names
+from orlop_agent.network import counts, groups, links, names
+from orlop_agent.network.counts import Counts
 from orlop_agent.network.dhcp import Dhcp
 from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
@@ -21,6 +23,8 @@ from orlop_agent.network.server import Daemon, Unit
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
 from orlop_api.security_group import SecurityGroup
+
+_log = logging.getLogger(__name__)
 
 
 class Networks:
@@ -142,6 +146,23 @@ class Networks:
                 await presence.secure()
 
         await self._each(list(self._known()), secure)
+
+    async def counts(self) -> list[Counts]:
+        """What was counted on each Network here; one that is just being made or taken away is left out."""
+
+        async def one(presence: Presence) -> Counts | None:
+            try:
+                return await counts.read(
+                    self._node, presence.segment_id, list(presence.attachments.values()), presence.ports or ()
+                )
+            except NetworkError as error:
+                _log.info("no counts of Network %d: %s", presence.segment_id, error.message)
+                return None
+
+        # Nobody is waited for here: what is done to a Network may take long, and only looking is no harm.
+        here = self._node.namespaces()
+        present = [each for each in self._known().values() if each.segment_id in here]
+        return [found for each in present if (found := await one(each)) is not None]
 
     def forget_groups(self, namespace: str) -> None:
         """Nobody tells of this namespace's SecurityGroups any more."""

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orlop_agent.network import resolver
+from orlop_agent.network import drops, resolver
+from orlop_agent.network.drops import drop
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, VETHS
 from orlop_agent.network.segment import Attachment, Segment
 
-COUNTERS = ("forged_mac", "forged_arp", "forged_address", "rogue_dhcp", "other_protocol", "forged_overlay")
-"""What is dropped, by cause; `nft list counters` in the namespace."""
-
-
-_RANGES = {
+_COUNTERS = ("forged_mac", "forged_arp", "forged_address", "rogue_dhcp", "other_protocol", "forged_overlay")
+"""Of agents before there were counts for each NIC."""
+_MULTICAST = "ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00"
+_LATER = {
+    "chaddrs": "typeof meta iifname . @th,288,48;",
     "more_addresses": "typeof meta iifname . ether saddr . ip saddr; flags interval;",
     "more_senders": "typeof meta iifname . arp saddr ether . arp saddr ip; flags interval;",
 }
@@ -31,6 +32,7 @@ def _anew(family: str) -> str:
 def identities(attachments: Iterable[Attachment]) -> str:
     """Which tap may use which MAC and addresses: all of the Network's taps at once, replaced as one."""
     macs: list[str] = []
+    chaddrs: list[str] = []
     pairs: list[str] = []
     more: list[str] = []
     for attachment in sorted(attachments, key=lambda each: each.tap):
@@ -38,9 +40,13 @@ def identities(attachments: Iterable[Attachment]) -> str:
         macs.append(who)
         pairs += [f"{who} . {address}" for address in attachment.addresses]
         more += [f"{who} . {range_}" for range_ in attachment.pairs]
-    sets = {"macs": macs, "addresses": pairs, "senders": pairs, "more_addresses": more, "more_senders": more}
-    # Ranges are in sets of their own, for those are looked up more slowly; an older agent's table has none.
-    text = "".join(f"add set bridge orlop {name} {{ {kind} }}\n" for name, kind in _RANGES.items())
+        chaddrs.append(f'"{attachment.tap}" . 0x{attachment.mac.replace(":", "")}')
+    sets = {
+        "macs": macs, "chaddrs": chaddrs, "addresses": pairs, "senders": pairs,
+        "more_addresses": more, "more_senders": more,
+    }  # fmt: skip
+    # Ranges are in sets of their own, for those are looked up more slowly. An older agent's table has not all of them.
+    text = "".join(f"add set bridge orlop {name} {{ {kind} }}\n" for name, kind in _LATER.items())
     text += "".join(f"flush set bridge orlop {name}\n" for name in sets)
     for name, elements in sets.items():
         if elements:
@@ -51,48 +57,117 @@ def identities(attachments: Iterable[Attachment]) -> str:
 def anti_spoofing(segment: Segment) -> str:
     """What enters the bridge. IPv4 and ARP only; the kernel need not know connections or bridges here.
 
-    A guest may send from its own MAC and addresses, ask for DHCP (RFC 2131, section 4.1: from 0.0.0.0) and
-    probe an address (RFC 5227). It may not answer DHCP, nor speak STP, LLDP, VLAN or IPv6, and so no
-    router advertisement. From other nodes nobody speaks as the gateway: it is on every node itself.
+    A guest may send from its own MAC and addresses, ask for DHCP (RFC 2131, section 4.1: from 0.0.0.0) in its own
+    name and probe its own addresses (RFC 5227, by which a probe for another's would take that from it). It may not
+    be a DHCP server or a router, nor send where it wants by source routes (RFC 791) or what is for one to all
+    (RFC 1122, section 3.3.6), nor speak STP, LLDP, LACP, VLAN or IPv6. From other nodes nobody speaks as the
+    gateway: it is on every node itself.
     """
-    counters = "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
-    ranges = "".join(f"  set {name} {{ {kind} }}\n" for name, kind in _RANGES.items())
-    return f"""{_anew("bridge")}table bridge orlop {{
-{counters}{ranges}  set macs {{ typeof meta iifname . ether saddr; }}
-  set addresses {{ typeof meta iifname . ether saddr . ip saddr; }}
-  set senders {{ typeof meta iifname . arp saddr ether . arp saddr ip; }}
-  chain prerouting {{
+    return f"""{_anew("bridge")}{_without(_COUNTERS)}table bridge orlop {{
+{_sets()}{drops.objects()}{_from_guests(segment)}{_ipv4_from_guests(segment)}  chain from_nodes {{
+    ether saddr {segment.gateway_mac} {drop("forged_overlay")}
+    arp saddr ip {segment.gateway} {drop("forged_overlay")}
+    ip saddr {segment.gateway} {drop("forged_overlay")}
+    udp sport 67 {drop("rogue_dhcp")}
+    udp dport 68 {drop("rogue_dhcp")}
+    ether type {{ arp, ip }} accept
+    {drop("other_protocol")}
+  }}
+}}
+"""
+
+
+def _without(counters: Iterable[str]) -> str:
+    """Takes away what only an older agent's rules used; those must be gone already."""
+    return "".join(
+        f"add counter bridge orlop {name}\ndelete counter bridge orlop {name}\n" for name in counters
+    )
+
+
+def _sets() -> str:
+    return (
+        "".join(f"  set {name} {{ {kind} }}\n" for name, kind in _LATER.items())
+        + """\
+  set macs { typeof meta iifname . ether saddr; }
+  set addresses { typeof meta iifname . ether saddr . ip saddr; }
+  set senders { typeof meta iifname . arp saddr ether . arp saddr ip; }
+"""
+    )
+
+
+def _from_guests(segment: Segment) -> str:
+    """The bridge hands what is for LACP's address to `input` alone, and all else of its kind to `prerouting`."""
+    return f"""  chain prerouting {{
     type filter hook prerouting priority -300; policy drop;
     iifname "{OVERLAY}" goto from_nodes
-    iifname . ether saddr != @macs counter name forged_mac drop
-    ether type arp goto arp_from_guests
+    iifname . ether saddr != @macs {drop("forged_mac")}
+    ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f {drop("link_control")}
     ether type ip goto ipv4_from_guests
-    counter name other_protocol drop
+    ether type arp goto arp_from_guests
+    ether type ip6 goto ipv6_from_guests
+    ether type {{ 8021q, 8021ad }} {drop("vlan")}
+    {drop("other_protocol")}
+  }}
+  chain input {{
+    type filter hook input priority -300; policy accept;
+    ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f {drop("link_control")}
   }}
   chain arp_from_guests {{
     arp htype 1 arp hlen 6 arp plen 4 iifname . arp saddr ether . arp saddr ip @senders accept
-    arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @macs accept
-    arp saddr ip {segment.gateway} counter name forged_arp drop
+    arp htype 1 arp hlen 6 arp plen 4 arp saddr ip 0.0.0.0 goto arp_probes
+    arp saddr ip {segment.gateway} {drop("forged_arp")}
     arp htype 1 arp hlen 6 arp plen 4 iifname . arp saddr ether . arp saddr ip @more_senders accept
-    counter name forged_arp drop
+    {drop("forged_arp")}
   }}
-  chain ipv4_from_guests {{
-    udp sport 67 counter name rogue_dhcp drop
-    iifname . ether saddr . ip saddr @addresses accept
-    ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
-    ip saddr {segment.gateway} counter name forged_address drop
-    iifname . ether saddr . ip saddr @more_addresses accept
-    counter name forged_address drop
+  chain arp_probes {{
+    arp operation request iifname . arp saddr ether . arp daddr ip @senders accept
+    arp daddr ip {segment.gateway} {drop("forged_arp")}
+    arp operation request iifname . arp saddr ether . arp daddr ip @more_senders accept
+    {drop("forged_arp")}
   }}
-  chain from_nodes {{
-    ether saddr {segment.gateway_mac} counter name forged_overlay drop
-    arp saddr ip {segment.gateway} counter name forged_overlay drop
-    ip saddr {segment.gateway} counter name forged_overlay drop
-    udp sport 67 counter name rogue_dhcp drop
-    ether type {{ arp, ip }} accept
-    counter name other_protocol drop
+  chain ipv6_from_guests {{
+    icmpv6 type {{ nd-router-advert, nd-redirect }} {drop("rogue_router")}
+    udp sport 547 {drop("rogue_dhcp")}
+    udp dport 546 {drop("rogue_dhcp")}
+    {drop("ipv6")}
   }}
-}}
+"""
+
+
+def _ipv4_from_guests(segment: Segment) -> str:
+    """A header that is none has no protocol for nftables. What is TCP takes the shortest way; it may be longer than
+    the MTU, and UDP too, for guests leave the cutting to the node.
+    """
+    everybody = f"{{ 255.255.255.255, {segment.cidr.broadcast_address}, 224.0.0.0/4 }}"
+    return f"""  chain ipv4_from_guests {{
+    ip hdrlength > 5 jump options_from_guests
+    meta l4proto != tcp jump beside_tcp_from_guests
+    {_MULTICAST} ip daddr != {everybody} {drop("misdirected")}
+    meta l4proto != 255 iifname . ether saddr . ip saddr @addresses accept
+    ip saddr {segment.gateway} {drop("forged_address")}
+    meta l4proto != 255 iifname . ether saddr . ip saddr @more_addresses accept
+    meta l4proto != 255 {drop("forged_address")}
+    {drop("malformed")}
+  }}
+  chain options_from_guests {{
+    ip option lsrr exists {drop("source_route")}
+    ip option ssrr exists {drop("source_route")}
+  }}
+  chain beside_tcp_from_guests {{
+    udp sport 67 {drop("rogue_dhcp")}
+    udp dport 68 {drop("rogue_dhcp")}
+    udp dport 67 goto dhcp_from_guests
+    icmp type {{ redirect, router-advertisement }} {drop("rogue_router")}
+    meta l4proto != udp meta length > {segment.mtu} {drop("oversized")}
+  }}
+  chain dhcp_from_guests {{
+    ip frag-off & 0x3fff != 0 {drop("forged_dhcp")}
+    @th,64,24 0x010106 @th,256,32 0 iifname . @th,288,48 @chaddrs goto dhcp_in_own_name
+    {drop("forged_dhcp")}
+  }}
+  chain dhcp_in_own_name {{
+    ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 accept
+  }}
 """
 
 

@@ -61,6 +61,9 @@ def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
             " stp_state 0 mcast_snooping 0 forward_delay 0",
             EXISTS,
         ),
+        # What is for the bridge itself (STP, LLDP) goes by the rules, which drop it, and teaches it nothing: with
+        # another's MAC it would take what is sent to that one. The kernel keeps the first three bits to itself.
+        Line(f"link set {BRIDGE} type bridge group_fwd_mask 0xfff8 no_linklocal_learn 1"),
         Line(f"address add {segment.gateway}/{prefix} brd + dev {BRIDGE}", EXISTS),
         Line(f"link set {OVERLAY} master {BRIDGE}"),
         Line(

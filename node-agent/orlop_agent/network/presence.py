@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from orlop_agent.network import firewall, forwarding, leases, links, names, resolver, shared
+from orlop_agent.network import drops, firewall, forwarding, leases, links, names, resolver, shared
 from orlop_agent.network.dhcp import Dhcp
 from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
@@ -100,7 +100,7 @@ class Presence:
         elif self.segment_id in around.node.namespaces():
             segment = self.segment
             await around.node.ip(links.remove(taps), inside=self.segment_id)
-            await around.node.nft(firewall.identities(rest), inside=self.segment_id)
+            await around.node.nft(firewall.identities(rest) + drops.forget(taps), inside=self.segment_id)
             await around.dhcp.forget(segment, self._dhcp_directory, old)
         around.records.remove(old)
         for tap in taps:

@@ -1,4 +1,4 @@
-from orlop_agent.network import firewall, names
+from orlop_agent.network import drops, firewall, names
 
 
 def test_identities_replace_all_that_was(attach):
@@ -26,8 +26,9 @@ def test_what_else_a_guest_may_use_is_in_sets_of_ranges_where_nothing_overlaps(a
 def test_the_gateway_is_refused_before_ranges_are_looked_at(attach):
     lines = firewall.anti_spoofing(attach().segment).splitlines()
     for gateway, ranges in (
-        ("    arp saddr ip 10.10.0.1 counter name forged_arp drop", "@more_senders"),
-        ("    ip saddr 10.10.0.1 counter name forged_address drop", "@more_addresses"),
+        (f"    arp saddr ip 10.10.0.1 {drops.drop('forged_arp')}", "arp saddr ip @more_senders"),
+        (f"    arp daddr ip 10.10.0.1 {drops.drop('forged_arp')}", "arp daddr ip @more_senders"),
+        (f"    ip saddr 10.10.0.1 {drops.drop('forged_address')}", "@more_addresses"),
     ):
         assert lines.index(gateway) < next(n for n, line in enumerate(lines) if ranges in line)
 
@@ -37,11 +38,36 @@ def test_with_nobody_there_is_nobody_to_speak():
 
 
 def test_every_drop_on_the_bridge_is_counted(attach):
-    rules = firewall.anti_spoofing(attach().segment)
-    drops = [line.strip() for line in rules.splitlines() if line.strip().endswith(" drop")]
-    assert drops
-    assert all("counter name" in drop for drop in drops)
-    assert {drop.split("counter name ")[1].split()[0] for drop in drops} == set(firewall.COUNTERS)
+    lines = [line.strip() for line in firewall.anti_spoofing(attach().segment).splitlines()]
+    ends = [line for line in lines if line.endswith("goto dropped")]
+    assert {int(end.split()[-3]) for end in ends} == set(drops.CAUSES.values())
+    # Only the chain that counts drops, and what is not counted there is dropped all the same.
+    at = lines.index("chain dropped {")
+    assert lines[at + 1 : at + 4] == ["add @dropped { iifname . meta mark }", "drop", "}"]
+    assert [line for line in lines if line.endswith(" drop") or line == "drop"] == ["drop"]
+    # No number is two causes'.
+    assert len(set(drops.CAUSES.values())) == len(drops.CAUSES)
+
+
+def test_counts_of_a_nic_are_forgotten_in_one_transaction_whatever_was_there():
+    add, element, delete = drops.forget(["tapb", "tapa"]).splitlines()
+    assert add.startswith("add set bridge orlop dropped {")
+    assert element == delete.replace("delete", "add", 1)
+    assert element.count('"tapa" . ') == element.count('"tapb" . ') == len(drops.CAUSES)
+    assert drops.forget([]) == ""
+
+
+def test_counts_are_read_by_interface_and_cause():
+    elements = [
+        {"elem": {"val": {"concat": [tap, number]}, "counter": {"packets": packets, "bytes": 1}}}
+        for tap, number, packets in (("tapa", 1, 7), ("tapa", 2, 8), ("vx0", 6, 9), ("tapa", 4000, 1))
+    ]
+    listed = {"nftables": [{"metainfo": {}}, {"set": {"name": "dropped", "elem": elements}}]}
+    assert drops.counted(listed) == {
+        "tapa": {"forged_mac": 7, "forged_arp": 8},
+        "vx0": {"forged_overlay": 9},
+    }
+    assert drops.counted({"nftables": [{"set": {"name": "dropped"}}]}) == {}
 
 
 def test_what_the_kernel_may_not_have_is_not_asked_for(attach):

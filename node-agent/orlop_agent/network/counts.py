@@ -1,0 +1,87 @@
+"""What the kernel counted for each NIC of a Network on this node. Pure, but for asking it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orlop_agent.network import drops
+from orlop_agent.network.groups import by_mac
+from orlop_agent.network.names import OVERLAY
+from orlop_agent.network.node import Node
+from orlop_agent.network.segment import Attachment
+from orlop_api.port import Port
+
+
+@dataclass(frozen=True)
+class PortCounts:
+    """One NIC's, since its tap was made; what was dropped, since it came to this node. As the guest sees it."""
+
+    namespace: str
+    port: str
+    received_bytes: int = 0
+    received_packets: int = 0
+    sent_bytes: int = 0
+    sent_packets: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """What the guest sent and may not, in packets by cause."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """One Network's."""
+
+    segment_id: int
+    ports: tuple[PortCounts, ...] = ()
+    overlay_dropped: Mapping[str, int] = field(default_factory=dict)
+    """What came from other nodes and may not, in packets by cause."""
+
+
+async def read(
+    node: Node, segment_id: int, attachments: Iterable[Attachment], ports: Sequence[Port]
+) -> Counts:
+    """Asks the kernel. Raises NetworkError."""
+    links = await node.read("ip", "-j", "-s", "link", "show", inside=segment_id)
+    listed = json.loads(await node.run(drops.LIST, inside=segment_id))
+    return counts(segment_id, attachments, ports, links, listed)
+
+
+def counts(
+    segment_id: int,
+    attachments: Iterable[Attachment],
+    ports: Iterable[Port],
+    links: Iterable[Mapping[str, Any]],
+    listed: Mapping[str, Any],
+) -> Counts:
+    """From the JSON of `ip -s link show` and of drops.LIST."""
+    dropped = drops.counted(listed)
+    passed = {entry["ifname"]: entry["stats64"] for entry in links if "stats64" in entry}
+    known = by_mac(ports)
+    found = []
+    for attachment in sorted(attachments, key=lambda each: each.tap):
+        if attachment.tap not in passed:
+            continue
+        # What a tap received its guest sent.
+        sent, received = passed[attachment.tap]["rx"], passed[attachment.tap]["tx"]
+        found.append(
+            PortCounts(
+                namespace=_namespace(attachment, known),
+                port=attachment.nic.port_name,
+                received_bytes=received["bytes"],
+                received_packets=received["packets"],
+                sent_bytes=sent["bytes"],
+                sent_packets=sent["packets"],
+                dropped=dropped.get(attachment.tap, {}),
+            )
+        )
+    return Counts(segment_id, tuple(found), dropped.get(OVERLAY, {}))
+
+
+def _namespace(attachment: Attachment, ports: Mapping[str, Port]) -> str:
+    """Where the Port is; empty as long as an order of an old operator is all that is known."""
+    port, security = ports.get(attachment.mac), attachment.nic.security
+    if port is not None and port.metadata.name == attachment.nic.port_name:
+        return str(port.metadata.namespace)
+    return str(security.namespace) if security is not None else ""
