@@ -14,6 +14,7 @@ from pydantic import Field
 
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.attachment import Access, AssignedLimits, AttachedVolume, VolumeSize
+from orlop_api.bandwidth import PortQos
 from orlop_api.condition import Conditions
 from orlop_api.instance import RestartPolicy, StopPolicy
 from orlop_api.keypair import KEY_LENGTH, MOST_KEY_PAIRS
@@ -121,6 +122,8 @@ class AssignedNic(ApiModel):
     """MTU in bytes."""
     security: AssignedSecurity | None = None
     """The SecurityGroups in force; absent in orders of an operator that knew none."""
+    qos: PortQos | None = None
+    """The limits when it was ordered; what the Port says of them is newer."""
 
 
 class AssignedOrigin(ApiModel):
@@ -207,8 +210,7 @@ class AssignmentSpec(ApiModel):
     boot_volume_uid: ObjectUid | None = None
     """The Volume of `volumes` that is the machine's first disk; then no root disk is made, ever."""
     image: AssignedImage | None = None
-    """The image that the root disk starts as; absent while unplaced. Where a Volume is booted from: the image that
-    the Volume began as, of which only kernel and initial RAM disk are fetched; absent where it began as none."""
+    """What the root disk starts as, or the Volume that is booted from began as; absent while unplaced."""
     nics: Annotated[list[AssignedNic], Field(max_length=8, json_schema_extra=list_map("name"))] = []
     """The NICs, in order."""
     public_keys: Annotated[
@@ -220,8 +222,7 @@ class AssignmentSpec(ApiModel):
     ] = []
     """The Volumes, in order; each is attached to the Instance before it is listed."""
     instance_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
-    """The Instance's generation that `volumes` follow. It never falls: so whoever plans from an older Instance
-    cannot list a Volume again that another operator just let go."""
+    """The Instance's generation that `volumes` follow. It never falls: nobody lists again what was let go since."""
     secret: AssignedSecret | None = None
     """Where user data and credentials are, if there are any."""
 
@@ -272,8 +273,7 @@ class AssignmentStatus(ApiModel):
     attached_volumes: Annotated[
         list[AttachedVolume], Field(max_length=32, json_schema_extra=list_map("volumeUID"))
     ] = []
-    """The Volumes that the domain has now, by its own account; none where there is no domain. One that the order
-    does not list any more, and that is not here, is nobody's on this node."""
+    """The Volumes that the domain has now. One that is neither ordered nor here is nobody's on this node."""
     restarted_at: Annotated[str, Field(max_length=64)] | None = None
     """The value of spec.restartedAt that was last acted on."""
     domain_uuid: Annotated[str, Field(max_length=36)] | None = None

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from orlop_api.address import IPV4, MAC
+from orlop_api.bandwidth import PortQos
 from orlop_api.resource import ApiModel, DnsLabel, Ipv4, LocalRef, MacAddress, rule, rules, unchanged
 from orlop_api.security_group import SecurityGroupRefs
 
@@ -38,19 +39,24 @@ class NetworkInterface(ApiModel):
     Where none is listed, the namespace's SecurityGroup `default` holds; where there is none of that name, nothing is
     filtered.
     """
+    qos: PortQos | None = None
+    """Limits on what the guest sends and receives, with networkRef; they may change at any time."""
 
 
 _GROUPS_OF_THE_PORT = rule(
     "!has(self.portRef) || !has(self.securityGroupRefs)",
     "securityGroupRefs goes with networkRef: a Port has its own",
 )
+_QOS_OF_THE_PORT = rule(
+    "!has(self.portRef) || !has(self.qos)", "qos goes with networkRef: a Port has its own"
+)
 _NIC_STAYS = rule(
-    unchanged(NetworkInterface, but={"name", "security_group_refs"}),
-    "only securityGroupRefs of a NIC may change: create another Instance",
+    unchanged(NetworkInterface, but={"name", "security_group_refs", "qos"}),
+    "only securityGroupRefs and qos of a NIC may change: create another Instance",
 )
 
 
-NIC_RULES = rules(_ONE_NETWORK, _PORT_BRINGS_ITS_OWN, _GROUPS_OF_THE_PORT, _NIC_STAYS)
+NIC_RULES = rules(_ONE_NETWORK, _PORT_BRINGS_ITS_OWN, _GROUPS_OF_THE_PORT, _QOS_OF_THE_PORT, _NIC_STAYS)
 EACH_PORT_ONCE = rule(
     "self.all(n, !has(n.portRef) || self.exists_one(m, has(m.portRef) && m.portRef.name == n.portRef.name))",
     "each Port may be named once: a Port is one NIC",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.address import ADDRESS_OR_RANGE, IPV4, MAC
+from orlop_api.bandwidth import PortQos
 from orlop_api.condition import Conditions
 from orlop_api.resource import (
     API_VERSION,
@@ -54,6 +55,8 @@ class PortSpec(ApiModel):
     Where none is listed, the namespace's SecurityGroup `default` holds; where there is none of that name, nothing is
     filtered.
     """
+    qos: PortQos | None = None
+    """Limits on what the guest sends and receives; they may change at any time."""
 
 
 class PortBinding(ApiModel):
@@ -86,15 +89,17 @@ class PortStatus(ApiModel):
         Annotated[list[ObjectUid], Field(max_length=MOST_GROUPS, json_schema_extra=LIST_ATOMIC)] | None
     ) = None
     """Uids of the SecurityGroups in force; none: nothing is filtered. Agents find a group's members by it."""
+    qos: PortQos | None = None
+    """The limits in force of a Port that Orlop made; its Instance says them. Where absent, those of spec are."""
     binding: PortBinding | None = None
     """Who uses the Port, and where."""
     conditions: Conditions = []
     """Ready: address and MAC are claimed."""
 
 
-_ONLY_GROUPS_CHANGE = rule(
-    unchanged(PortSpec, but={"security_group_refs"}),
-    "only securityGroupRefs of spec may change: create another Port",
+_LITTLE_CHANGES = rule(
+    unchanged(PortSpec, but={"security_group_refs", "qos"}),
+    "only securityGroupRefs and qos of spec may change: create another Port",
 )
 
 
@@ -106,7 +111,7 @@ class Port(ApiModel):
     metadata: Metadata = Metadata()
     spec: Annotated[
         PortSpec,
-        Field(json_schema_extra=rules(_ONLY_GROUPS_CHANGE)),
+        Field(json_schema_extra=rules(_LITTLE_CHANGES)),
     ]
     """The identity that is wanted."""
     status: PortStatus | None = None

@@ -76,7 +76,7 @@ CHANGED_GROUPS = [
         "Instance",
         {"spec.networks": [{"name": "eth0", "networkRef": {"name": "red"}}]},
         "spec.networks[0]",
-        "only securityGroupRefs of a NIC may change: create another Instance",
+        "only securityGroupRefs and qos of a NIC may change: create another Instance",
     ),
     Bad(
         "another NIC",

@@ -48,7 +48,7 @@ CHANGED = [
         "Port",
         {"spec.address": "10.10.0.9"},
         "spec",
-        "only securityGroupRefs of spec may change: create another Port",
+        "only securityGroupRefs and qos of spec may change: create another Port",
     ),
     Bad(
         "shrink",

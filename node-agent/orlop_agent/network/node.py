@@ -55,6 +55,9 @@ class Node:
     async def bridge(self, lines: Sequence[Line], *, inside: int | None = None) -> None:
         await self._batch("bridge", lines, inside)
 
+    async def tc(self, lines: Sequence[Line], *, inside: int | None = None) -> None:
+        await self._batch("tc", lines, inside)
+
     async def nft(self, ruleset: str, *, inside: int | None = None) -> None:
         """One transaction: all of it or nothing (nft(8))."""
         await self.run(["nft", "-f", "-"], inside=inside, given=ruleset)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from orlop_agent.network import drops, firewall, forwarding, leases, links, names, resolver, shared
+from orlop_agent.network import drops, firewall, forwarding, kernel, leases, links, names, resolver, shared
 from orlop_agent.network.dhcp import Dhcp
 from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
@@ -18,6 +18,7 @@ from orlop_agent.network.guardian import Guardian
 from orlop_agent.network.node import Node
 from orlop_agent.network.records import Records
 from orlop_agent.network.segment import Attachment, Segment
+from orlop_agent.network.shaper import Shaper
 from orlop_api.port import Port
 from orlop_api.security_group import SecurityGroup
 
@@ -47,6 +48,7 @@ class Presence:
         self.groups: Mapping[str, SecurityGroup] | None = None
         """SecurityGroups of its namespace by uid; None: nobody told yet."""
         self._guardian = Guardian(around.node, segment_id)
+        self._shaper = Shaper(around.node, segment_id)
         self._around = around
         self._built = False
         self._peers: Peers | None = None
@@ -87,6 +89,7 @@ class Presence:
         node = self._around.node
         await node.ip(links.move_taps(taps, self.segment_id))
         await node.ip(links.plug_taps(taps), inside=self.segment_id)
+        await self._shaper.keep(self.attachments.values(), self.ports, taps)
 
     async def remove(self, old: Sequence[Attachment]) -> None:
         """Takes NICs away, and the Network with its last one. Raises NetworkError."""
@@ -148,11 +151,13 @@ class Presence:
             return
         self._peers = self._copies = None
         self._guardian.forget()
+        self._shaper.forget()
         await self._build(make=())
         there = await self._around.node.read("ip", "-j", "link", "show", inside=self.segment_id)
         present = {entry["ifname"]: entry for entry in there}
         loose = [tap for tap in self.attachments if tap in present and "master" not in present[tap]]
         await self._around.node.ip(links.plug_taps(loose), inside=self.segment_id)
+        await self._shaper.keep(self.attachments.values(), self.ports)
         strange = [
             name
             for name, entry in present.items()
@@ -182,6 +187,7 @@ class Presence:
         """Has in force what SecurityGroups say, as far as they are known. Raises NetworkError."""
         if self._built:
             await self._secure(())
+            await self._shaper.keep(self.attachments.values(), self.ports)
 
     async def _secure(self, new: Sequence[Attachment]) -> None:
         await self._guardian.keep(self.attachments.values(), self.ports, self.groups, new)
@@ -207,7 +213,7 @@ class Presence:
                 await node.nft(firewall.node())
         in_use = await self._reclaim(make)
         await node.ip(links.make_taps([each for each in make if each.tap not in in_use]))
-        await node.run(["sh", "-ec", _SETTINGS], inside=self.segment_id)
+        await node.run(["sh", "-ec", kernel.SETTINGS], inside=self.segment_id)
         base = firewall.anti_spoofing(segment) + firewall.gateway(segment)
         await node.nft(base + firewall.identities(self.attachments.values()), inside=self.segment_id)
         await node.ip(links.inside(segment, pair), inside=self.segment_id)
@@ -268,6 +274,7 @@ class Presence:
         self._built = False
         self._peers = self._copies = None
         self._guardian.forget()
+        self._shaper.forget()
         await around.dhcp.remove(self.segment_id, self._dhcp_directory)
         await around.dns.remove(self.segment_id, self._dns_directory)
         async with around.lock:
@@ -285,16 +292,3 @@ class Presence:
     @property
     def _dns_directory(self) -> Path:
         return self._around.records.directory(self.segment_id) / "dns"
-
-
-_SETTINGS = """
-cd /proc/sys/net
-set_if_there() { for file in $2; do [ ! -e "$file" ] || echo "$1" > "$file"; done; }
-echo 1 > ipv4/ip_forward
-set_if_there 0 'ipv4/conf/all/send_redirects ipv4/conf/default/send_redirects'
-set_if_there 1 'ipv4/conf/all/arp_ignore'
-set_if_there 1 'ipv6/conf/all/disable_ipv6 ipv6/conf/default/disable_ipv6'
-set_if_there 0 'bridge/bridge-nf-call-ip6tables bridge/bridge-nf-call-arptables'
-"""
-"""The namespace's own settings (Documentation/networking/ip-sysctl.rst): it routes; an address is answered for
-only where it is; no IPv6. Whether what is bridged is shown to the inet tables the Guardian says."""

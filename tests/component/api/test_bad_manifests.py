@@ -9,6 +9,7 @@ from support.bad import Bad
 from support.bad_groups import CHANGED_GROUPS, GROUPS
 from support.bad_instances import INSTANCES
 from support.bad_keys import KEYS
+from support.bad_limits import LIMITS
 from support.bad_networks import NETWORKS
 from support.bad_options import OPTIONS
 from support.bad_sizes_and_images import SIZES_AND_IMAGES
@@ -18,7 +19,7 @@ from support.manifests import CLUSTER_WIDE, SPECS, Manifest, changed, right
 from support.rest import Rest
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("namespace")]
-CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *GROUPS, *INSTANCES, *KEYS]
+CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *GROUPS, *LIMITS, *INSTANCES, *KEYS]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orlop_api.assignment import Assignment
+from orlop_api.bandwidth import PortQos
 from orlop_api.claim import Claim
 from orlop_api.condition import Condition
 from orlop_api.flavor import Flavor
@@ -48,6 +49,13 @@ class NicFacts:
         if self.nic.port_ref is None:
             return self.nic.security_group_refs
         return self.port.spec.security_group_refs if self.port is not None else ()
+
+    @property
+    def qos(self) -> PortQos | None:
+        """Its limits; a Port has its own."""
+        if self.nic.port_ref is None:
+            return self.nic.qos
+        return self.port.spec.qos if self.port is not None else None
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,7 @@ def _assigned(
         egress=network.spec.egress,
         mtu=status.mtu or 1450,
         security=guarded,
+        qos=nic.qos,
     )
 
 
@@ -202,7 +203,7 @@ def bind_ports(
 ) -> tuple[Patch[OwnedPort], ...]:
     """Say on each Port who uses it and where, and on one that Orlop `made` also what it is.
 
-    Its SecurityGroups stay where the requester is not `allowed` all that the Instance lists now.
+    Its SecurityGroups and limits stay where the requester is not `allowed` all that the Instance lists now.
     """
     address = host.status.host_address if host is not None and host.status is not None else None
     if address is None:
@@ -221,16 +222,23 @@ def bind_ports(
             continue
         # What applies where nothing is listed is nobody's right to use: it does not wait for that.
         guarded = _guarded(facts, nic) if made and (allowed or not nic.nic.security_group_refs) else None
-        if _is_told(port, binding, guarded):
+        if _is_told(port, binding, guarded) and not (made and allowed and _is_limited_otherwise(port, nic)):
             continue
         change: Body = {"binding": binding}
         if made:
             ready = true("Ready", "Bound", f"bound to Instance {instance.metadata.name} on {node}")
             change |= status_of(port, assigned, ready, facts.now)
+            if allowed:
+                change["qos"] = nic.qos.whole() if nic.qos is not None else None
         if isinstance(guarded, AssignedSecurity):
             change["securityGroups"] = guarded.groups
         patches.append(Patch(PORT, port, {"status": change}, "status"))
     return tuple(patches)
+
+
+def _is_limited_otherwise(port: OwnedPort, nic: NicFacts) -> bool:
+    """Whether the Port says other limits than the Instance by now."""
+    return (port.status.qos if port.status is not None else None) != nic.qos
 
 
 def _is_told(port: OwnedPort, binding: Body, guarded: AssignedSecurity | Blocker | None) -> bool:
