@@ -29,12 +29,14 @@ class ClaimType(StrEnum):
     ADDRESS = "Address"
     MAC = "MAC"
     SEGMENT = "Segment"
+    ROUTER = "Router"
+    """A Network, by the Router that joins it with others."""
 
 
 class Holder(ApiModel):
     """The object that holds the Claim."""
 
-    kind: Literal["Network", "Port"]
+    kind: Literal["Network", "Port", "Router"]
     """Kind of the holder."""
     namespace: DnsLabel
     """Namespace of the holder."""
@@ -48,9 +50,9 @@ class ClaimSpec(ApiModel):
     """What is held, and by whom."""
 
     type: ClaimType
-    """Address, MAC or Segment."""
+    """Address, MAC, Segment or Router."""
     value: Annotated[str, Field(max_length=64)]
-    """The address, MAC address or segment number."""
+    """The address, MAC address or segment number; with Router the Network's uid."""
     network_uid: ObjectUid
     """The Network that it belongs to."""
     holder: Holder
@@ -60,7 +62,7 @@ class ClaimSpec(ApiModel):
 
 
 class Claim(ApiModel):
-    """An address, MAC or segment number that is taken: `<network uid>-<address>`, `vni-<number>`."""
+    """An address, MAC, segment number or Network that is taken: `<network uid>-<address>`, `vni-<number>`, …"""
 
     api_version: Literal["orlop.dev/v1alpha1"] = API_VERSION
     kind: Literal["Claim"] = "Claim"
@@ -102,3 +104,8 @@ def mac_claim(network_uid: str, mac: str) -> str:
 def segment_claim(number: int) -> str:
     """Name of the Claim on a segment number."""
     return f"vni-{number}"
+
+
+def router_claim(network_uid: str) -> str:
+    """Name of the Claim on a Network, by the Router that it is in."""
+    return f"router-{network_uid}"

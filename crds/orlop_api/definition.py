@@ -15,6 +15,7 @@ from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.port import Port
 from orlop_api.resource import GROUP, VERSION, ApiModel
+from orlop_api.router import Router
 from orlop_api.schema import Schema, structural
 from orlop_api.security_group import SecurityGroup
 from orlop_api.snapshot import VolumeSnapshot
@@ -68,6 +69,8 @@ READY = Column("Ready", _ready("status"))
 REASON = Column("Reason", _ready("reason"))
 MESSAGE = Column("Message", _ready("message"), wide=True)
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
+VCPUS = Column("vCPUs", ".spec.vcpus", "integer")
+JOINED = Column("Networks", ".status.networks[*].name")
 
 DEFINITIONS = (
     Definition(
@@ -142,6 +145,7 @@ DEFINITIONS = (
         ANYBODY,
         (".status.networkUID",),
     ),
+    Definition(Router, "routers", "orouter", "Namespaced", (READY, REASON, JOINED, AGE, MESSAGE), ANYBODY),
     Definition(SecurityGroup, "securitygroups", "osg", "Namespaced", (READY, REASON, AGE, MESSAGE), ANYBODY),
     Definition(
         KeyPair,
@@ -192,12 +196,7 @@ DEFINITIONS = (
         "flavors",
         "flavor",
         "Cluster",
-        (
-            Column("vCPUs", ".spec.vcpus", "integer"),
-            Column("Memory", ".spec.memory"),
-            Column("Root disk", ".spec.rootDisk"),
-            AGE,
-        ),
+        (VCPUS, Column("Memory", ".spec.memory"), Column("Root disk", ".spec.rootDisk"), AGE),
         ANYBODY,
     ),
     Definition(

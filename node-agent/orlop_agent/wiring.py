@@ -18,6 +18,7 @@ from orlop_agent.groupwatch import GroupWatch, Guarded
 from orlop_agent.network.counts import Counts
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.groups import UNKNOWN
+from orlop_agent.routerwatch import Routed, RouterWatch
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
 
@@ -28,7 +29,11 @@ _PATIENCE = 10.0
 """Seconds that a NIC waits for what the API server says of its Network, before its Instance says so."""
 
 
-class Networks(Guarded, Protocol):
+_ROUTERS = "routers"
+"""Stands beside uids of Instances for who uses a Network."""
+
+
+class Networks(Guarded, Routed, Protocol):
     """What the agent needs of the node's networks; every call can be repeated. NetworkError."""
 
     def tap_name(self, instance_uid: str, nic_name: str) -> str: ...
@@ -53,6 +58,7 @@ class Wiring:
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, asyncio.Event] = {}
         self._groups = GroupWatch(networks, client)
+        self._routers = RouterWatch(networks, client, self._follow_joined)
         self._homes: dict[str, set[str]] = {}
         """Namespaces of SecurityGroups that are, or were, in force on a Network."""
 
@@ -86,25 +92,37 @@ class Wiring:
 
     def use(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
         """Follow the Ports of these Networks on behalf of the Instance, and of no others."""
-        wanted = {nic.network_uid for nic in nics}
+        self._use(instance_uid, {nic.network_uid for nic in nics})
+        for nic in nics:
+            if nic.network_namespace is not None:
+                self._routers.use(nic.network_uid, {nic.network_namespace})
+            if nic.security is not None and nic.security.groups:
+                self._guarded_by(nic.network_uid, {nic.security.namespace})
+        self._follow_joined()
+
+    def _follow_joined(self) -> None:
+        """And of Networks that are here because a Router joins them with one that an Instance is on."""
+        used = {network_uid for network_uid, users in self._users.items() if users != {_ROUTERS}}
+        self._use(_ROUTERS, self._routers.joined(used))
+
+    def _use(self, user: str, wanted: Collection[str]) -> None:
         for network_uid in wanted:
-            self._users.setdefault(network_uid, set()).add(instance_uid)
+            self._users.setdefault(network_uid, set()).add(user)
             if network_uid not in self._watches:
                 self._told[network_uid] = asyncio.Event()
                 self._watches[network_uid] = asyncio.create_task(
                     self._follow(network_uid), name=f"ports of {network_uid}"
                 )
         for network_uid in [uid for uid, users in self._users.items() if uid not in wanted]:
-            self._users[network_uid].discard(instance_uid)
+            self._users[network_uid].discard(user)
+            if self._users[network_uid] <= {_ROUTERS}:
+                self._routers.use(network_uid, ())
             if not self._users[network_uid]:
                 del self._users[network_uid]
                 del self._told[network_uid]
                 self._watches.pop(network_uid).cancel()
                 self._homes.pop(network_uid, None)
                 self._groups.use(network_uid, ())
-        for nic in nics:
-            if nic.security is not None and nic.security.groups:
-                self._guarded_by(nic.network_uid, {nic.security.namespace})
 
     def _guarded_by(self, network_uid: str, namespaces: set[str]) -> None:
         """Follow their SecurityGroups for as long as the Network is in use here."""
@@ -120,6 +138,7 @@ class Wiring:
         await asyncio.gather(*self._watches.values(), return_exceptions=True)
         self._watches.clear()
         await self._groups.close()
+        await self._routers.close()
 
     async def _learn(self, nics: Sequence[AssignedNic]) -> None:
         """Until it is known which SecurityGroups are in force, and what they say. Raises NetworkError."""

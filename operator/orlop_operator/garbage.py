@@ -12,7 +12,18 @@ from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.hypervisor import node_namespace
 from orlop_operator import errors, protocol
 from orlop_operator.cluster import Cluster
-from orlop_operator.kinds import ASSIGNMENT, CLAIM, HYPERVISOR, INSTANCE, NETWORK, PORT, VOLUME, Kind, M
+from orlop_operator.kinds import (
+    ASSIGNMENT,
+    CLAIM,
+    HYPERVISOR,
+    INSTANCE,
+    NETWORK,
+    PORT,
+    ROUTER,
+    VOLUME,
+    Kind,
+    M,
+)
 from orlop_operator.reconcile.effects import Delete, Effect, Patch, Plan, Remove
 from orlop_operator.reconcile.imports import IMPORT, PREPULL, secret_name
 from orlop_operator.reconcile.location import holders
@@ -94,6 +105,9 @@ class Garbage:
         if holder.kind == "Network":
             network = await self.read(NETWORK, holder.namespace, holder.name)
             gone = network is None or network.metadata.uid != holder.uid
+        elif holder.kind == "Router":
+            router = await self.read(ROUTER, holder.namespace, holder.name)
+            gone = router is None or router.metadata.uid != holder.uid
         else:
             port = await self.read(PORT, holder.namespace, holder.name)
             gone = port is None or holder.uid not in {port.metadata.uid, port.owner_uid}

@@ -17,6 +17,7 @@ from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.port import Port
 from orlop_api.resource import GROUP, VERSION, ApiModel, Metadata
+from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
@@ -116,6 +117,7 @@ Object = (
     | Network
     | Node
     | OwnedPort
+    | Router
     | SecurityGroup
     | Volume
     | VolumeClass
@@ -158,6 +160,7 @@ IMAGE = Kind("Image", "images", Image)
 NETWORK = Kind("Network", "networks", Network)
 PORT = Kind("Port", "ports", OwnedPort)
 SECURITY_GROUP = Kind("SecurityGroup", "securitygroups", SecurityGroup)
+ROUTER = Kind("Router", "routers", Router)
 VOLUME = Kind("Volume", "volumes", Volume)
 KEY_PAIR = Kind("KeyPair", "keypairs", KeyPair)
 FLAVOR = Kind("Flavor", "flavors", Flavor, namespaced=False)
@@ -170,8 +173,8 @@ NODE = Kind("Node", "nodes", Node, namespaced=False, group="", version="v1")
 LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1")
 
 WATCHED: tuple[Kind[Any], ...] = (
-    FLAVOR, VOLUME_CLASS, NODE, LEASE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, SECURITY_GROUP, PORT, VOLUME,
-    VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
+    FLAVOR, VOLUME_CLASS, NODE, LEASE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, ROUTER, SECURITY_GROUP, PORT,
+    VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
 )  # fmt: skip
 """All that the store holds; what others refer to comes first."""
 BY_NAME = {kind.name: kind for kind in WATCHED}

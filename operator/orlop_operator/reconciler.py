@@ -34,6 +34,7 @@ from orlop_operator.reconcile.gather import (
 )
 from orlop_operator.reconcile.gather_groups import group_facts
 from orlop_operator.reconcile.gather_image import image_facts
+from orlop_operator.reconcile.gather_router import look_at_router
 from orlop_operator.reconcile.hypervisor import LAPSE, is_leaving, plan_hypervisor
 from orlop_operator.reconcile.image import plan_image
 from orlop_operator.reconcile.instance.plan import plan_instance
@@ -92,7 +93,10 @@ class Reconciler:
             "KeyPair": lambda key: self._run(key, lambda _: look_at_keypair(self._store, key)),
             "Network": self._network,
             "Port": self._port,
-            "SecurityGroup": self._security_group,
+            "Router": lambda key: self._run(key, lambda _: look_at_router(store, key, self._context.now())),
+            "SecurityGroup": lambda key: self._run(
+                key, lambda _: planned(group_facts(store, key, self._context.now()), plan_group)
+            ),
             "Volume": self._volume,
             "VolumeSnapshot": self._snapshot,
             "Hypervisor": self._hypervisor,
@@ -225,11 +229,6 @@ class Reconciler:
     async def _port(self, key: Key) -> None:
         gone = await self._garbage.port_is_forsaken(key)
         await self._run(key, lambda _: planned(port_facts(self._context, key, user_is_gone=gone), plan_port))
-
-    async def _security_group(self, key: Key) -> None:
-        await self._run(
-            key, lambda _: planned(group_facts(self._store, key, self._context.now()), plan_group)
-        )
 
     async def _volume(self, key: Key) -> None:
         gone = await self._garbage.forsakers(key)

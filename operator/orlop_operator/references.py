@@ -8,6 +8,7 @@ from orlop_api.image import Image
 from orlop_api.instance import Instance, disks_of
 from orlop_api.port import Port
 from orlop_api.resource import LocalRef
+from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup, listed, remotes
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
@@ -47,6 +48,9 @@ def references(thing: Object) -> Iterator[Reference]:
     elif isinstance(thing, SecurityGroup):
         for name in remotes(thing):
             yield SECURITY_GROUP.name, thing.metadata.namespace, name
+    elif isinstance(thing, Router):
+        for ref in thing.spec.networks:
+            yield NETWORK.name, thing.metadata.namespace, ref.name
     elif isinstance(thing, Volume):
         yield from _of_volume(thing)
     elif isinstance(thing, VolumeSnapshot):

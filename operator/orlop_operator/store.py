@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar, cast
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
-from orlop_api.claim import Claim
+from orlop_api.claim import CLAIM_NAMESPACE, Claim
 from orlop_api.volume import Volume
-from orlop_operator.kinds import ASSIGNMENT, PORT, VOLUME, WATCHED, Kind, M, Object, OwnedPort
+from orlop_operator.kinds import ASSIGNMENT, CLAIM, PORT, VOLUME, WATCHED, Kind, M, Object, OwnedPort
 from orlop_operator.references import references
 
 _REMEMBERED_DEAD = 4096
@@ -107,6 +107,10 @@ class Store:
     def claims_of_holder(self, uid: str) -> dict[str, Claim]:
         """Claim name to Claim, held by the Network, Port or Instance with this uid."""
         return self._holdings.get(uid, {})
+
+    def claim(self, name: str) -> Claim | None:
+        """The Claim of this name."""
+        return self.get(CLAIM, CLAIM_NAMESPACE, name)
 
     def assignments_on(self, node: str) -> list[Assignment]:
         """Assignments that are bound to the node."""

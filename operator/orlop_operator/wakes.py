@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
-from orlop_api.claim import Claim
+from orlop_api.claim import Claim, ClaimType
 from orlop_api.hypervisor import NODE_ACCOUNTS_NAMESPACE, Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance
@@ -18,6 +18,7 @@ from orlop_operator.kinds import (
     IMAGE,
     INSTANCE,
     PORT,
+    ROUTER,
     VOLUME,
     Lease,
     Node,
@@ -35,6 +36,7 @@ RECONCILED = frozenset(
         "KeyPair",
         "Network",
         "Port",
+        "Router",
         "SecurityGroup",
         "Volume",
         "VolumeSnapshot",
@@ -129,10 +131,17 @@ def _of_claim(change: Change, thing: Claim, store: Store) -> Iterator[Key]:
         # Who waited was woken when it was given back, and could have it then.
         return
     if network is not None:
-        yield from (key for key in store.dependents(network) if _wants_address(key, store))
+        yield from (key for key in store.dependents(network) if _waits_for(thing, key, store))
     holder = store.by_uid(thing.spec.holder.uid)
     if holder is not None:
         yield holder
+
+
+def _waits_for(claim: Claim, key: Key, store: Store) -> bool:
+    """Whether somebody may wait for it; Routers wait for Networks, all others for addresses."""
+    if claim.spec.type is ClaimType.ROUTER:
+        return key.kind == ROUTER.name
+    return _wants_address(key, store)
 
 
 def _wants_address(key: Key, store: Store) -> bool:

@@ -20,6 +20,10 @@ SPECS: dict[str, Manifest] = {
     },
     "Network": {"subnets": [{"name": "v4", "cidr": "10.10.0.0/24"}]},
     "Port": {"networkRef": {"name": "blue"}},
+    "Router": {
+        "networks": [{"name": "blue"}],
+        "routes": [{"destination": "192.168.0.0/16", "via": "10.10.0.5"}],
+    },
     "SecurityGroup": {"ingress": [{"protocol": "TCP", "port": 22, "cidr": "0.0.0.0/0"}]},
     "Volume": {"size": "10Gi", "className": "local"},
     "VolumeSnapshot": {"volumeRef": {"name": "data"}},

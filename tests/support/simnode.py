@@ -20,6 +20,7 @@ from orlop_agent.simulate import SimulatedHypervisor
 from orlop_api.assignment import AssignedNic
 from orlop_api.config import OrlopConfig
 from orlop_api.port import Port
+from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup
 from support.scripted import ASSIGNMENTS, Api, Body
 
@@ -34,6 +35,7 @@ class NotedNetworks:
         self.plugged: set[str] = set()
         self.peers: dict[str, list[str]] = {}
         self.groups: dict[str, list[str]] = {}
+        self.routers: dict[str, list[str]] = {}
         self.resynced: list[set[str]] = []
         self.untouched: set[str] = set()
         """At the last resync."""
@@ -71,6 +73,12 @@ class NotedNetworks:
 
     def forget_groups(self, namespace: str) -> None:
         self.groups.pop(namespace, None)
+
+    async def set_routers(self, namespace: str, routers: Collection[Router]) -> None:
+        self.routers[namespace] = sorted(router.metadata.name for router in routers)
+
+    def forget_routers(self, namespace: str) -> None:
+        self.routers.pop(namespace, None)
 
     async def resync(
         self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()

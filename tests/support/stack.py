@@ -113,8 +113,13 @@ class Stack:
         made.settimeout(PATIENT)
         return made
 
-    def pings(self, to: str, seconds: float = 1.0) -> bool:
-        asked = [*self._into, "ping", "-c", "1", "-W", str(seconds), to]
+    def own(self, *words: str) -> None:
+        """A command of ip(8) in the guest."""
+        subprocess.run([*self._into, "ip", *words], check=True)
+
+    def pings(self, to: str, seconds: float = 1.0, source: str | None = None) -> bool:
+        as_whom = ["-I", source] if source is not None else []
+        asked = [*self._into, "ping", "-c", "1", "-W", str(seconds), *as_whom, to]
         return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 

@@ -50,6 +50,10 @@ class Client:
         """Every SecurityGroup of a namespace."""
         return self._watch(f"{_API}/namespaces/{namespace}/securitygroups", {})
 
+    def watch_routers(self, namespace: str) -> AsyncIterator[Event]:
+        """Every Router of a namespace."""
+        return self._watch(f"{_API}/namespaces/{namespace}/routers", {})
+
     async def assignment(self, instance_uid: str) -> Assignment | None:
         """The Assignment as etcd has it now; None when there is none."""
         try:

@@ -16,12 +16,15 @@ from orlop_agent.network.dhcp import Dhcp
 from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.node import Node
-from orlop_agent.network.presence import Presence, Surroundings
+from orlop_agent.network.presence import Presence
 from orlop_agent.network.records import Records
+from orlop_agent.network.routers import Routers
 from orlop_agent.network.segment import Attachment
 from orlop_agent.network.server import Daemon, Unit
+from orlop_agent.network.surroundings import Surroundings
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
+from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup
 
 _log = logging.getLogger(__name__)
@@ -61,6 +64,7 @@ class Networks:
         """A lock is there as long as somebody has it or waits for it."""
         self._ports: dict[str, Sequence[Port]] = {}
         self._groups: dict[str, Mapping[str, SecurityGroup]] = {}
+        self._routers = Routers(self._around, self._each, self._tell)
         self._prepared: set[str] = set()
         """Instances since the last resync began: what it was told may be older than they are."""
 
@@ -82,6 +86,7 @@ class Networks:
             await presence.add(mine)
 
         await self._each({int(nic.segment_id) for nic in nics}, add)
+        await self._routers.keep(self._known())
 
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
         """Moves the taps of a paused domain to their Networks and sets them up. Raises NetworkError."""
@@ -109,6 +114,7 @@ class Networks:
             if any(each.instance_uid == instance_uid for each in presence.attachments.values())
         ]
         await self._each(where, remove)
+        await self._routers.keep(self._known())
 
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
         """Makes the Ports on other nodes reachable, and forgets all others. Raises NetworkError.
@@ -118,20 +124,32 @@ class Networks:
         self._ports[network_uid] = ports
 
         async def forward(presence: Presence) -> None:
-            if not presence.attachments:
+            if not presence.needed:
                 return
-            self._tell(presence, presence.attachments.values())
+            self._tell(presence)
             try:
                 await presence.forward(self._ports.get(network_uid, ()))
             finally:
                 await presence.secure()
 
-        where = [
-            segment_id
-            for segment_id, presence in self._known().items()
-            if any(each.nic.network_uid == network_uid for each in presence.attachments.values())
-        ]
+        known = {segment_id: p for segment_id, p in self._known().items() if p.needed}
+        where = [segment_id for segment_id, p in known.items() if p.segment.network_uid == network_uid]
         await self._each(where, forward)
+        # Its Ports may be members of what is allowed on Networks that a Router joins with it.
+        beside = [s for s, p in known.items() if p.place is not None and network_uid in p.place.others]
+        await self._each(beside, self._secure)
+
+    async def set_routers(self, namespace: str, routers: Collection[Router]) -> None:
+        """Has Networks joined as these say, all of the namespace, and none otherwise. Raises NetworkError.
+
+        Told before a Network is here, it holds from when it is.
+        """
+        self._routers.told[namespace] = routers
+        await self._routers.keep(self._known())
+
+    def forget_routers(self, namespace: str) -> None:
+        """Nobody tells of this namespace's Routers any more."""
+        self._routers.told.pop(namespace, None)
 
     async def set_groups(self, namespace: str, known: Mapping[str, SecurityGroup]) -> None:
         """Has in force what these say, all of the namespace by uid, on its Networks here. Raises NetworkError.
@@ -140,12 +158,12 @@ class Networks:
         """
         self._groups[namespace] = known
 
-        async def secure(presence: Presence) -> None:
-            if presence.attachments:
-                self._tell(presence, presence.attachments.values())
-                await presence.secure()
+        await self._each(list(self._known()), self._secure)
 
-        await self._each(list(self._known()), secure)
+    async def _secure(self, presence: Presence) -> None:
+        if presence.attachments:
+            self._tell(presence)
+            await presence.secure()
 
     async def counts(self) -> list[Counts]:
         """What was counted on each Network here; one that is just being made or taken away is left out."""
@@ -168,12 +186,18 @@ class Networks:
         """Nobody tells of this namespace's SecurityGroups any more."""
         self._groups.pop(namespace, None)
 
-    def _tell(self, presence: Presence, attachments: Collection[Attachment]) -> None:
+    def _tell(self, presence: Presence, new: Collection[Attachment] = ()) -> None:
         """What is known of a Network by now; what it knew before it keeps."""
-        nic = next(iter(attachments)).nic
-        ports = self._ports.get(nic.network_uid)
+        attachments = new or presence.attachments.values()
+        if not new and not presence.needed:
+            return
+        network_uid = next(iter(new)).nic.network_uid if new else presence.segment.network_uid
+        ports = self._ports.get(network_uid)
         if ports is not None:
             presence.ports = ports
+        beside = presence.place.others if presence.place is not None else frozenset()
+        if beside <= self._ports.keys():
+            presence.others = [port for uid in sorted(beside) for port in self._ports[uid]]
         homes = groups.homes(attachments, presence.ports or ())
         if homes and homes <= self._groups.keys():
             presence.groups = {uid: group for home in homes for uid, group in self._groups[home].items()}
@@ -218,6 +242,7 @@ class Networks:
         segments = {int(each.nic.segment_id) for each in keep.values()}
         await self._each(segments | self._known().keys() | self._node.namespaces(), repair)
         await self._remove_strays()
+        await self._routers.keep(self._known(), sweep=True)
         if wrong:
             raise wrong[0]
 
@@ -257,9 +282,11 @@ class Networks:
         """A Network, for one at a time; forgotten when nothing of it is left."""
         present = self._known()
         async with self._locks.setdefault(segment_id, asyncio.Lock()):
-            presence = present.setdefault(segment_id, Presence(segment_id, self._around))
+            if segment_id not in present:
+                present[segment_id] = Presence(segment_id, self._around)
+            presence = present[segment_id]
             try:
                 yield presence
             finally:
-                if not presence.attachments:
+                if not presence.needed:
                     present.pop(segment_id, None)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orlop_agent.network import drops, resolver
+from orlop_agent.network import drops, resolver, routing
 from orlop_agent.network.drops import drop
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, VETHS
+from orlop_agent.network.routing import Place
 from orlop_agent.network.segment import Attachment, Segment
 
 _COUNTERS = ("forged_mac", "forged_arp", "forged_address", "rogue_dhcp", "other_protocol", "forged_overlay")
@@ -54,22 +55,24 @@ def identities(attachments: Iterable[Attachment]) -> str:
     return text
 
 
-def anti_spoofing(segment: Segment) -> str:
+def anti_spoofing(segment: Segment, place: Place | None = None) -> str:
     """What enters the bridge. IPv4 and ARP only; the kernel need not know connections or bridges here.
 
     A guest may send from its own MAC and addresses, ask for DHCP (RFC 2131, section 4.1: from 0.0.0.0) in its own
     name and probe its own addresses (RFC 5227, by which a probe for another's would take that from it). It may not
     be a DHCP server or a router, nor send where it wants by source routes (RFC 791) or what is for one to all
     (RFC 1122, section 3.3.6), nor speak STP, LLDP, LACP, VLAN or IPv6. From other nodes nobody speaks as the
-    gateway: it is on every node itself.
+    gateway: it is on every node itself. Only what such a node routed into the Network bears its MAC, with addresses
+    of a Router's other Networks.
     """
+    routed = routing.overlay_rules(place) if place is not None else ""
     return f"""{_anew("bridge")}{_without(_COUNTERS)}table bridge orlop {{
 {_sets()}{drops.objects()}{_from_guests(segment)}{_ipv4_from_guests(segment)}  chain from_nodes {{
-    ether saddr {segment.gateway_mac} {drop("forged_overlay")}
     arp saddr ip {segment.gateway} {drop("forged_overlay")}
     ip saddr {segment.gateway} {drop("forged_overlay")}
     udp sport 67 {drop("rogue_dhcp")}
     udp dport 68 {drop("rogue_dhcp")}
+{routed}    ether saddr {segment.gateway_mac} {drop("forged_overlay")}
     ether type {{ arp, ip }} accept
     {drop("other_protocol")}
   }}
@@ -171,11 +174,13 @@ def _ipv4_from_guests(segment: Segment) -> str:
 """
 
 
-def gateway(segment: Segment) -> str:
+def gateway(segment: Segment, place: Place | None = None) -> str:
     """What the gateway itself answers: DHCP, ping and, where it knows names, DNS.
 
-    And what it lets out: the subnet, if there is a way.
+    And what it lets out: the subnet, if there is a way. And what is routed between a Router's Networks.
     """
+    routed = routing.forward_rules(place) if place is not None else ""
+    pings = routing.input_rules(place) if place is not None else ""
     out = ""
     nat = ""
     dns = ""
@@ -198,12 +203,12 @@ def gateway(segment: Segment) -> str:
     ct state established accept comment "answers to what the node asked its own guest"
     iifname "{BRIDGE}" udp sport 68 udp dport 67 accept
     iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway} icmp type echo-request accept
-{dns}    counter drop
+{pings}{dns}    counter drop
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
     iifname "{BRIDGE}" oifname "{BRIDGE}" ether daddr != {segment.gateway_mac} accept comment "bridged"
-    ct state established,related accept
+{routed}    ct state established,related accept
 {out}    counter drop
   }}
 {nat}}}

@@ -1,8 +1,8 @@
 """What SecurityGroups mean for the NICs of one Network on this node. Pure.
 
 A NIC's groups are those that its Port's status says; before the Port is known, those of the order. Members of
-a group are addresses of Ports on the same Network, wherever they are. Nothing else reaches a ruleset than what is
-made here: numbers, addresses, networks, and uids that were looked at.
+a group are addresses of Ports on the same Network, or on one that a Router joins with it, wherever they are. Nothing
+else reaches a ruleset than what is made here: numbers, addresses, networks, and uids that were looked at.
 """
 
 from __future__ import annotations
@@ -75,9 +75,15 @@ def homes(attachments: Iterable[Attachment], ports: Iterable[Port]) -> set[str]:
 
 
 def guard(
-    attachments: Iterable[Attachment], ports: Iterable[Port], groups: Mapping[str, SecurityGroup]
+    attachments: Iterable[Attachment],
+    ports: Iterable[Port],
+    groups: Mapping[str, SecurityGroup],
+    others: Iterable[Port] = (),
 ) -> Guard:
-    """What shall be in force, by the groups as they are known, by uid. Raises ValueError."""
+    """What shall be in force, by the groups as they are known, by uid. Raises ValueError.
+
+    `others` are Ports of Networks that a Router joins with this one: members of groups like its own.
+    """
     ports = list(ports)
     known_ports = by_mac(ports)
     nics: dict[IPv4Address, tuple[str, ...]] = {}
@@ -96,11 +102,11 @@ def guard(
     remote = {uid for group in known.values() for uid in _remotes(group, uids_of)}
     members: dict[str, set[IPv4Address]] = {uid: set() for uid in remote}
     watched = bool(nics)
-    for port in ports:
+    watched |= any(port.status is not None and port.status.security_groups for port in ports)
+    for port in (*ports, *others):
         status = port.status
         if status is None or not status.security_groups:
             continue
-        watched = True
         for uid in remote.intersection(status.security_groups):
             members[uid].update(IPv4Address(address) for address in status.addresses)
     frozen = {uid: frozenset(addresses) for uid, addresses in members.items()}

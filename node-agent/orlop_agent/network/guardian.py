@@ -28,6 +28,11 @@ class Guardian:
         self._bare = False
         """There are no tables, and nothing to be guarded."""
 
+    @property
+    def knows(self) -> bool:
+        """Whether it has applied something already."""
+        return self._have is not None or self._bare
+
     def forget(self) -> None:
         """Somebody may have changed what is there."""
         self._have = None
@@ -39,6 +44,7 @@ class Guardian:
         ports: Sequence[Port] | None,
         known: Mapping[str, SecurityGroup] | None,
         new: Sequence[Attachment] = (),
+        others: Sequence[Port] = (),
     ) -> None:
         """Raises NetworkError, also where for one of the `new` not enough is known: no tap without its rules.
 
@@ -48,7 +54,7 @@ class Guardian:
             found = groups.by_mac(ports or ())
             guarded = {each.tap for each in attachments if groups.in_force(each, found)}
             if ports is not None and (known is not None or not guarded):
-                await self.apply(groups.guard(attachments, ports, known or {}))
+                await self.apply(groups.guard(attachments, ports, known or {}, others))
             elif guarded.intersection(each.tap for each in new):
                 raise NetworkError("SecurityGroupsUnknown", groups.UNKNOWN)
         except ValueError as error:

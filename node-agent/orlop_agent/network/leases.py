@@ -24,7 +24,7 @@ def configuration(segment: Segment, directory: Path) -> str:
     """
     servers = ",".join(map(str, resolver.told(segment)))
     domain = resolver.domain(segment)
-    router = str(segment.gateway) if segment.egress else ""
+    router = str(segment.gateway) if segment.egress or segment.routed else ""
     options = [
         f"dhcp-option=option:router{f',{router}' if router else ''}",
         f"dhcp-option=option:dns-server{f',{servers}' if servers else ''}",
@@ -62,7 +62,7 @@ def _further(segment: Segment) -> Iterator[str]:
         yield f"dhcp-option=option:ntp-server,{','.join(map(str, segment.ntp))}"
     if segment.routes:
         # Whoever is told of these looks at no other router (RFC 3442): the gateway's way has to be one of them.
-        default = [("0.0.0.0/0", segment.gateway)] if segment.egress else []
+        default = [("0.0.0.0/0", segment.gateway)] if segment.egress or segment.routed else []
         ways = [f"{destination},{via}" for destination, via in (*segment.routes, *default)]
         yield f"dhcp-option=option:classless-static-route,{','.join(ways)}"
 

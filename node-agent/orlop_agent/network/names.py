@@ -15,6 +15,9 @@ UPLINK = "up0"
 VETHS = "orlop-*"
 """The node's ends of all ways out, as nftables writes it."""
 
+ROUTERS = "orlop-router-"
+"""How namespaces of Routers begin."""
+
 _NAMESPACE = re.compile(r"orlop-([1-9]\d{0,7})")
 _ALIAS = "orlop:"
 
@@ -33,6 +36,20 @@ def segment_of(name: str) -> int | None:
 def tap(instance_uid: str, nic_name: str) -> str:
     """The NIC's interface: the same at every start and on every node."""
     return "tap" + hashlib.sha256(f"{instance_uid}/{nic_name}".encode()).hexdigest()[:11]
+
+
+def router_namespace(router_uid: str) -> str:
+    """The Router's namespace; none of a segment is so named."""
+    return ROUTERS + _short(router_uid)
+
+
+def router_link(router_uid: str) -> str:
+    """The interface that leads to the Router, in a Network's namespace: at most 10 bytes."""
+    return "rt" + _short(router_uid)
+
+
+def _short(uid: str) -> str:
+    return hashlib.sha256(uid.encode()).hexdigest()[:8]
 
 
 def alias(instance_uid: str) -> str:

@@ -16,6 +16,8 @@ from orlop_agent.network.errors import NetworkError
 _DEADLINE = 20.0
 """Seconds for one program. All of them only talk to the kernel or to the node's systemd."""
 _FAILED = "NetworkSetupFailed"
+Inside = int | str
+"""The namespace of a segment, or one by its name."""
 _log = logging.getLogger(__name__)
 
 
@@ -33,15 +35,21 @@ class Node:
         found = (names.segment_of(entry.name) for entry in self._netns_dir.iterdir())
         return {segment for segment in found if segment is not None}
 
-    def namespace(self, segment_id: int) -> Path:
-        return self._netns_dir / names.namespace(segment_id)
+    def routers(self) -> set[str]:
+        """The namespaces of Routers here."""
+        if not self._netns_dir.is_dir():
+            return set()
+        return {e.name for e in self._netns_dir.iterdir() if e.name.startswith(names.ROUTERS)}
 
-    def argv(self, argv: Sequence[str], inside: int | None) -> list[str]:
-        """The command to run on the node, or in the namespace of a segment; nsenter(1)."""
+    def namespace(self, inside: Inside) -> Path:
+        return self._netns_dir / (names.namespace(inside) if isinstance(inside, int) else inside)
+
+    def argv(self, argv: Sequence[str], inside: Inside | None) -> list[str]:
+        """The command to run on the node, or in a namespace there; nsenter(1)."""
         into = [] if inside is None else ["nsenter", f"--net={self.namespace(inside)}", "--"]
         return [*self._shell, *into, *argv]
 
-    async def run(self, argv: Sequence[str], *, inside: int | None = None, given: str = "") -> str:
+    async def run(self, argv: Sequence[str], *, inside: Inside | None = None, given: str = "") -> str:
         """Standard output of a program that must succeed. Raises NetworkError."""
         status, output, errors = await self._run(argv, inside, given)
         if status != 0:
@@ -49,27 +57,27 @@ class Node:
             raise NetworkError(_FAILED, f"{argv[0]}: {said}")
         return output
 
-    async def ip(self, lines: Sequence[Line], *, inside: int | None = None) -> None:
+    async def ip(self, lines: Sequence[Line], *, inside: Inside | None = None) -> None:
         await self._batch("ip", lines, inside)
 
-    async def bridge(self, lines: Sequence[Line], *, inside: int | None = None) -> None:
+    async def bridge(self, lines: Sequence[Line], *, inside: Inside | None = None) -> None:
         await self._batch("bridge", lines, inside)
 
-    async def tc(self, lines: Sequence[Line], *, inside: int | None = None) -> None:
+    async def tc(self, lines: Sequence[Line], *, inside: Inside | None = None) -> None:
         await self._batch("tc", lines, inside)
 
-    async def nft(self, ruleset: str, *, inside: int | None = None) -> None:
+    async def nft(self, ruleset: str, *, inside: Inside | None = None) -> None:
         """One transaction: all of it or nothing (nft(8))."""
         await self.run(["nft", "-f", "-"], inside=inside, given=ruleset)
 
-    async def read(self, *argv: str, inside: int | None = None) -> list[dict[str, Any]]:
+    async def read(self, *argv: str, inside: Inside | None = None) -> list[dict[str, Any]]:
         """What ip or bridge say in JSON."""
         output = await self.run(argv, inside=inside)
         found = json.loads(output or "[]")
         # iproute2 leaves an empty object in the list for each entry that a filter took out.
         return [entry for entry in found if entry]
 
-    async def _batch(self, program: str, lines: Sequence[Line], inside: int | None) -> None:
+    async def _batch(self, program: str, lines: Sequence[Line], inside: Inside | None) -> None:
         if not lines:
             return
         status, _, errors = await self._run([program, "-force", "-batch", "-"], inside, script(lines))
@@ -81,7 +89,7 @@ class Node:
         if wrong:
             raise NetworkError(_FAILED, f"{program}: {'; '.join(wrong)}")
 
-    async def _run(self, argv: Sequence[str], inside: int | None, given: str) -> tuple[int, str, str]:
+    async def _run(self, argv: Sequence[str], inside: Inside | None, given: str) -> tuple[int, str, str]:
         pipe = asyncio.subprocess.PIPE
         try:
             process = await asyncio.create_subprocess_exec(

@@ -5,36 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
+from dataclasses import replace
 
-from orlop_agent.network import drops, firewall, forwarding, kernel, leases, links, names, resolver, shared
-from orlop_agent.network.dhcp import Dhcp
-from orlop_agent.network.dns import Dns
+from orlop_agent.network import crossing, firewall, forwarding, found, leases, links, names, resolver, shared
+from orlop_agent.network.drops import forget
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.forwarding import Peers
 from orlop_agent.network.guardian import Guardian
-from orlop_agent.network.node import Node
-from orlop_agent.network.records import Records
+from orlop_agent.network.kernel import SETTINGS
+from orlop_agent.network.routing import Place
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.network.shaper import Shaper
+from orlop_agent.network.surroundings import Surroundings
 from orlop_api.port import Port
 from orlop_api.security_group import SecurityGroup
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What all Networks of a node share."""
-
-    node: Node
-    dhcp: Dhcp
-    dns: Dns
-    records: Records
-    host_ip: IPv4Address
-    host_interface: str | None
-    lock: asyncio.Lock
-    """Held while the node's own namespace changes: pairs of addresses are picked by looking."""
 
 
 class Presence:
@@ -42,11 +26,19 @@ class Presence:
 
     def __init__(self, segment_id: int, around: Surroundings, known: Sequence[Attachment] = ()) -> None:
         self.segment_id = segment_id
+        self.place = around.records.place(segment_id)
+        """In its Router; with one the Network is here also where no NIC is."""
+        self.others: Sequence[Port] | None = None
+        """Ports of the Router's other Networks; None: nobody told yet."""
         self.attachments = {attachment.tap: attachment for attachment in known}
         self.ports: Sequence[Port] | None = None
         """Of the Network; None: nobody told yet."""
         self.groups: Mapping[str, SecurityGroup] | None = None
         """SecurityGroups of its namespace by uid; None: nobody told yet."""
+        self._settled = self.place is None
+        self._left: set[str] = set()  # Routers that it was in, and whose links may still be there.
+        self._dhcp_directory = around.records.directory(segment_id) / "dhcp"
+        self._dns_directory = around.records.directory(segment_id) / "dns"
         self._guardian = Guardian(around.node, segment_id)
         self._shaper = Shaper(around.node, segment_id)
         self._around = around
@@ -58,8 +50,41 @@ class Presence:
 
     @property
     def segment(self) -> Segment:
-        """The Network, as any of its NICs tells it."""
-        return next(iter(self.attachments.values())).segment
+        """The Network, as any of its NICs tells it, or else its Router."""
+        if not self.attachments and self.place is not None:
+            return self.place.segment
+        return replace(next(iter(self.attachments.values())).segment, routed=self.place is not None)
+
+    @property
+    def needed(self) -> bool:
+        """Whether anybody here needs it."""
+        return bool(self.attachments) or self.place is not None
+
+    def is_settled(self, place: Place | None) -> bool:
+        return self.place == place and self._settled and (self._built or place is None)
+
+    async def settle(self, place: Place | None) -> None:
+        """Has the Network where its Router wants it; gone, where only that needed it. Raises NetworkError."""
+        old, around = self.place, self._around
+        if self.is_settled(place):
+            return
+        self._settled = False
+        around.records.keep_place(self.segment_id, place or old)
+        self.place = place
+        if not self.attachments and place is None:
+            try:
+                await self.remove(())
+            except NetworkError:
+                self.place = old
+                raise
+            return
+        if old is not None and (place is None or place.router_uid != old.router_uid):
+            self._left.add(old.router_uid)
+        await crossing.part(around.node, self.segment_id, self._left)
+        await self._build(make=())
+        around.records.keep_place(self.segment_id, place)
+        self._left.clear()
+        self._settled = True
 
     async def add(self, new: Sequence[Attachment]) -> None:
         """Makes the taps, and everything that they need. Raises NetworkError."""
@@ -67,7 +92,8 @@ class Presence:
         fresh = not self.attachments
         self._around.records.add(new)
         self.attachments |= {attachment.tap: attachment for attachment in new}
-        if self._built:
+        # Without a NIC it was a Router's alone, and has no way out and no DHCP.
+        if self._built and not fresh:
             try:
                 await self._extend(new, again)
             except NetworkError:
@@ -98,19 +124,24 @@ class Presence:
         around = self._around
         # A tap that was never plugged is still in the node's namespace.
         await around.node.ip(links.remove(taps))
-        if not rest:
+        if not rest and self.place is None:
             await self._dismantle()
+        elif not rest:
+            await self._strip(taps)
         elif self.segment_id in around.node.namespaces():
             segment = self.segment
             await around.node.ip(links.remove(taps), inside=self.segment_id)
-            await around.node.nft(firewall.identities(rest) + drops.forget(taps), inside=self.segment_id)
+            await around.node.nft(firewall.identities(rest) + forget(taps), inside=self.segment_id)
             await around.dhcp.forget(segment, self._dhcp_directory, old)
         around.records.remove(old)
         for tap in taps:
             self.attachments.pop(tap, None)
-        if not self.attachments:
+        if self.attachments:
+            await self.secure()
+        elif self.place is None:
             around.records.forget(self.segment_id)
         else:
+            await self._build(make=())
             await self.secure()
 
     async def forward(self, ports: Sequence[Port]) -> None:
@@ -123,7 +154,7 @@ class Presence:
         addresses, odd = shared.shared(ports)
         want, wrong = forwarding.wanted(ports, self._around.host_ip, local, is_shared=bool(addresses))
         wrong += odd
-        have = self._peers or await self._known_peers()
+        have = self._peers or await found.peers(self._around.node, self.segment_id)
         self._peers = None
         node = self._around.node
         await node.bridge(forwarding.bridge_changes(have, want), inside=self.segment_id)
@@ -146,27 +177,25 @@ class Presence:
         """Makes what is missing, without a pause for who is there; with nobody, takes all away. Raises NetworkError."""
         self._around.records.add(wanted)
         self.attachments |= {attachment.tap: attachment for attachment in wanted}
-        if not self.attachments:
-            await self.remove(())
-            return
         self._peers = self._copies = None
         self._guardian.forget()
         self._shaper.forget()
+        if not self.attachments:
+            await self.remove(())
+            return
         await self._build(make=())
         there = await self._around.node.read("ip", "-j", "link", "show", inside=self.segment_id)
+        link = self.place.link if self.place is not None else None
         present = {entry["ifname"]: entry for entry in there}
         loose = [tap for tap in self.attachments if tap in present and "master" not in present[tap]]
         await self._around.node.ip(links.plug_taps(loose), inside=self.segment_id)
         await self._shaper.keep(self.attachments.values(), self.ports)
-        strange = [
-            name
-            for name, entry in present.items()
-            if names.is_ours(entry.get("ifalias", "")) and name not in self.attachments
-        ]
+        ours = [name for name, entry in present.items() if names.is_ours(entry.get("ifalias", ""))]
+        strange = [name for name in ours if name not in {*self.attachments, link}]
         await self._around.node.ip(links.remove(strange), inside=self.segment_id)
 
     async def _extend(self, new: Sequence[Attachment], again: Sequence[Attachment]) -> None:
-        in_use = await self._reclaim(again) if again else frozenset()
+        in_use = await found.reclaim(self._around.node, self.segment_id, again) if again else frozenset()
         segment = self.segment
         if segment.dhcp:
             hosts = {attachment.tap: leases.host(attachment) for attachment in new}
@@ -190,33 +219,30 @@ class Presence:
             await self._shaper.keep(self.attachments.values(), self.ports)
 
     async def _secure(self, new: Sequence[Attachment]) -> None:
-        await self._guardian.keep(self.attachments.values(), self.ports, self.groups, new)
-
-    async def _reclaim(self, again: Sequence[Attachment]) -> frozenset[str]:
-        """Removes taps that an ended guest left in the namespace; returns those that a guest has open."""
-        there = await self._around.node.read("ip", "-j", "link", "show", inside=self.segment_id)
-        # A tap has a carrier exactly while a program has it open.
-        open_now = {entry["ifname"]: "LOWER_UP" in entry["flags"] for entry in there}
-        left = [each.tap for each in again if open_now.get(each.tap) is False]
-        await self._around.node.ip(links.remove(left), inside=self.segment_id)
-        return frozenset(each.tap for each in again if open_now.get(each.tap))
+        if self.place is not None and self.others is None and not new and not self._guardian.knows:
+            # Members on other Networks are not known yet: what was in force before is left so.
+            return
+        await self._guardian.keep(self.attachments.values(), self.ports, self.groups, new, self.others or ())
 
     async def _build(self, make: Sequence[Attachment]) -> None:
         """Everything of the Network, whatever of it is there already; taps for `make` only."""
         segment = self.segment
         node = self._around.node
         async with self._around.lock:
-            pair = await self._pair() if segment.egress else links.UPLINKS
+            pair = await found.uplink(node, self.segment_id) if segment.egress else links.UPLINKS
             lines = links.on_node(segment, self._around.host_ip, self._around.host_interface, pair)
             await node.ip(lines)
             if segment.egress:
                 await node.nft(firewall.node())
-        in_use = await self._reclaim(make)
+        in_use = await found.reclaim(node, self.segment_id, make)
         await node.ip(links.make_taps([each for each in make if each.tap not in in_use]))
-        await node.run(["sh", "-ec", kernel.SETTINGS], inside=self.segment_id)
-        base = firewall.anti_spoofing(segment) + firewall.gateway(segment)
+        await node.run(["sh", "-ec", SETTINGS], inside=self.segment_id)
+        base = firewall.anti_spoofing(segment, self.place) + firewall.gateway(segment, self.place)
         await node.nft(base + firewall.identities(self.attachments.values()), inside=self.segment_id)
         await node.ip(links.inside(segment, pair), inside=self.segment_id)
+        if self.place is not None:
+            async with self._around.lock:
+                await crossing.join(node, self.place)
         if segment.dhcp:
             await self._around.dhcp.ensure(segment, self._dhcp_directory, self.attachments.values())
         # From here on rules and peers follow what is told, also where something below fails: isolation does not wait
@@ -247,27 +273,15 @@ class Presence:
         rules = firewall.identities(self.attachments.values())
         await self._around.node.nft(rules, inside=self.segment_id)
 
-    async def _pair(self) -> IPv4Network:
-        """The addresses of the two ends of the way out: those it has, or free ones."""
-        used: list[IPv4Address] = []
-        for interface in await self._around.node.read("ip", "-j", "-4", "address", "show"):
-            found = [IPv4Address(entry["local"]) for entry in interface["addr_info"] if "local" in entry]
-            if interface["ifname"] == names.namespace(self.segment_id):
-                for address in found:
-                    return IPv4Network((address, 31), strict=False)
-            used += found
-        pair = links.free_pair(used)
-        if pair is None:
-            raise NetworkError("NoFreeUplink", "this node has no free pair of addresses for a way out")
-        return pair
-
-    async def _known_peers(self) -> Peers:
-        node = self._around.node
-        entries = await node.read("bridge", "-j", "fdb", "show", "dev", names.OVERLAY, inside=self.segment_id)
-        neighbours = await node.read(
-            "ip", "-j", "neigh", "show", "dev", names.BRIDGE, "nud", "permanent", inside=self.segment_id
-        )
-        return forwarding.known(entries, neighbours)
+    async def _strip(self, taps: Sequence[str]) -> None:
+        """What only NICs need goes, a Router still needs the rest."""
+        around = self._around
+        self._built = False
+        await around.dhcp.remove(self.segment_id, self._dhcp_directory)
+        await around.dns.remove(self.segment_id, self._dns_directory)
+        await around.node.ip(links.remove([names.namespace(self.segment_id)]))
+        if self.segment_id in around.node.namespaces():
+            await around.node.ip(links.remove(taps), inside=self.segment_id)
 
     async def _dismantle(self) -> None:
         around = self._around
@@ -284,11 +298,3 @@ class Presence:
             await around.node.ip(links.remove_namespace(self.segment_id))
             if not around.node.namespaces():
                 await around.node.nft(firewall.without_node())
-
-    @property
-    def _dhcp_directory(self) -> Path:
-        return self._around.records.directory(self.segment_id) / "dhcp"
-
-    @property
-    def _dns_directory(self) -> Path:
-        return self._around.records.directory(self.segment_id) / "dns"

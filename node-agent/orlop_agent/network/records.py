@@ -12,7 +12,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from orlop_agent.network import routing
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.routing import Place
 from orlop_agent.network.segment import Attachment
 
 _log = logging.getLogger(__name__)
@@ -45,6 +47,22 @@ class Records:
                     _log.warning("network record %s cannot be read: %s", file, error)
         return found
 
+    def place(self, segment_id: int) -> Place | None:
+        """Where the Network is in its Router."""
+        try:
+            return routing.recorded(self._place(segment_id).read_text())
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError, ValueError) as error:
+            _log.warning("network record of segment %d cannot be read: %s", segment_id, error)
+            return None
+
+    def keep_place(self, segment_id: int, place: Place | None) -> None:
+        if place is None:
+            self._place(segment_id).unlink(missing_ok=True)
+        else:
+            replace(self._place(segment_id), place.told)
+
     def add(self, attachments: Sequence[Attachment]) -> None:
         for attachment in attachments:
             replace(self._file(attachment), json.dumps(attachment.record()))
@@ -56,6 +74,9 @@ class Records:
     def forget(self, segment_id: int) -> None:
         """Everything that was kept for a segment."""
         shutil.rmtree(self.directory(segment_id), ignore_errors=True)
+
+    def _place(self, segment_id: int) -> Path:
+        return self.directory(segment_id) / "router.json"
 
     def _file(self, attachment: Attachment) -> Path:
         return self.directory(attachment.nic.segment_id) / "nics" / f"{attachment.tap}.json"

@@ -65,6 +65,8 @@ class Segment:
     ntp: tuple[IPv4Address, ...] = ()
     routes: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
     """Destination and router."""
+    routed: bool = False
+    """Whether a Router joins it with others: its gateway leads somewhere."""
 
     @classmethod
     def of(cls, nic: AssignedNic) -> Self:

@@ -17,6 +17,7 @@ from orlop_operator.admission.update import at_update
 @kopf.on.mutate(GROUP, VERSION, "instances", id="instances")
 @kopf.on.mutate(GROUP, VERSION, "networks", id="networks")
 @kopf.on.mutate(GROUP, VERSION, "ports", id="ports")
+@kopf.on.mutate(GROUP, VERSION, "routers", id="routers")
 @kopf.on.mutate(GROUP, VERSION, "securitygroups", id="securitygroups")
 @kopf.on.mutate(GROUP, VERSION, "volumes", id="volumes")
 @kopf.on.mutate(GROUP, VERSION, "volumesnapshots", id="volumesnapshots")

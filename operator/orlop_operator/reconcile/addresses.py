@@ -19,7 +19,7 @@ from orlop_operator.reconcile.instance.facts import Blocker, named
 
 @dataclass(frozen=True)
 class Holder:
-    """The Port that claims. For one that Orlop makes, `uid` is its Instance's."""
+    """Who claims. For a Port that Orlop makes, `uid` is its Instance's."""
 
     namespace: str
     name: str
@@ -134,6 +134,9 @@ def _who(claim: Claim) -> str:
     return named(holder.kind, holder.namespace, holder.name)
 
 
+_HOLDERS = {ClaimType.SEGMENT: "Network", ClaimType.ROUTER: "Router"}
+
+
 def claim_body(name: str, kind: ClaimType, value: str, network_uid: str, holder: Holder) -> Body:
     """The Claim to POST."""
     return {
@@ -145,7 +148,7 @@ def claim_body(name: str, kind: ClaimType, value: str, network_uid: str, holder:
             "value": value,
             "networkUID": network_uid,
             "holder": {
-                "kind": "Network" if kind is ClaimType.SEGMENT else "Port",
+                "kind": _HOLDERS.get(kind, "Port"),
                 "namespace": holder.namespace,
                 "name": holder.name,
                 "uid": holder.uid,

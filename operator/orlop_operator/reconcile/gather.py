@@ -37,6 +37,7 @@ from orlop_operator.kinds import (
 from orlop_operator.placements import Placements
 from orlop_operator.reconcile.copies import copied_by, published_as
 from orlop_operator.reconcile.gather_groups import groups_of
+from orlop_operator.reconcile.gather_router import router_of
 from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
@@ -202,7 +203,9 @@ def network_facts(context: Context, key: Key) -> NetworkFacts | None:
     ports = [k.name for k in store.dependents(key) if k.kind == PORT.name]
     claims = store.claims_of_network(network.metadata.uid).values() if network.metadata.deleting else ()
     freed = [claim for claim in claims if not claim.is_held]
-    return NetworkFacts(network, context.now(), held, segments, mtus, ports, freed)
+    return NetworkFacts(
+        network, context.now(), held, segments, mtus, ports, freed, router_of(store, network.metadata.uid)
+    )
 
 
 def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts | None:

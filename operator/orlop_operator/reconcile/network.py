@@ -38,6 +38,8 @@ class NetworkFacts:
     """Names of its Ports."""
     freed: Collection[Claim] = ()
     """Claims on its addresses that nobody holds any more."""
+    router: str | None = None
+    """The Router that it is in."""
 
 
 def plan_network(facts: NetworkFacts) -> Plan:
@@ -68,14 +70,15 @@ def _end(facts: NetworkFacts) -> Plan:
     network = facts.network
     if FINALIZER not in network.metadata.finalizers:
         return Plan()
-    if facts.ports:
+    user = (
+        f"Port {several(facts.ports)}" if facts.ports else f"Router {facts.router}" if facts.router else None
+    )
+    if user is not None:
         status = network.status
         kept: Body = (
             {"segmentID": status.segment_id, "mtu": status.mtu} if status and status.segment_id else {}
         )
-        return _say(
-            facts, false("Ready", "InUse", f"being deleted; waits for Port {several(facts.ports)}"), kept
-        )
+        return _say(facts, false("Ready", "InUse", f"being deleted; waits for {user}"), kept)
     if facts.held or facts.freed:
         freed = (Delete(CLAIM, claim, unchanged=True) for claim in facts.freed)
         ends = [*freed, *(Delete(CLAIM, claim) for claim in facts.held.values())]

@@ -12,6 +12,7 @@ from support.bad_keys import KEYS
 from support.bad_limits import LIMITS
 from support.bad_networks import NETWORKS
 from support.bad_options import OPTIONS
+from support.bad_routers import ROUTERS
 from support.bad_sizes_and_images import SIZES_AND_IMAGES
 from support.bad_sources import SOURCES
 from support.bad_updates import CHANGED, UNKNOWN
@@ -19,7 +20,7 @@ from support.manifests import CLUSTER_WIDE, SPECS, Manifest, changed, right
 from support.rest import Rest
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("namespace")]
-CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *GROUPS, *LIMITS, *INSTANCES, *KEYS]
+CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *GROUPS, *LIMITS, *ROUTERS, *INSTANCES, *KEYS]
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,7 @@ def test_the_category_holds_what_users_deal_with(crds: ApiServer) -> None:
             "keypairs",
             "networks",
             "ports",
+            "routers",
             "securitygroups",
             "volumes",
             "volumesnapshots",
