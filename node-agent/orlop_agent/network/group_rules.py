@@ -4,7 +4,8 @@ Two tables in the Network's namespace, both named orlop_groups. `inet` judges co
 bridge, which br_netfilter shows to it. There no rule sees through which tap a packet came or goes; but which
 address is whose is held by the table `bridge orlop`, so addresses stand for NICs. `bridge` keeps from guarded NICs
 what is not sent to their own address: broadcast and multicast, which `inet` could not tell for whom they are. And
-it lets them speak from no address that `inet` does not judge, whoever else may allow them that.
+it lets them speak from no address that `inet` does not judge, and nobody else from an address of theirs, whoever
+else may allow that.
 
 Every packet of a connection is judged by who began it, answers too, so a rule that is gone cuts what it let in,
 and whatever is still allowed goes on. A connection is judged twice: `sent` for the NIC that began it, if
@@ -17,6 +18,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from orlop_agent.network.groups import Guard, members_set
+from orlop_agent.network.names import OVERLAY
 
 TABLE = "orlop_groups"
 COUNTERS = ("denied_ingress", "denied_egress", "denied_invalid")
@@ -32,6 +34,7 @@ def whole(want: Guard, there: Collection[str]) -> str:
     for name in ("egress", "ingress"):
         text += f"flush map {_INET} {name}\n"
     text += f"flush set {_INET} guarded\nflush set {_BRIDGE} addresses\nflush set {_BRIDGE} taps\n"
+    text += f"flush set {_BRIDGE} owned\n"
     chains = [name for name in there if name.startswith(("in_", "out_", "to_", "from_"))]
     # Who jumps goes before what is jumped to.
     for name in sorted(chains, key=lambda name: name.startswith(("in_", "out_"))):
@@ -83,9 +86,13 @@ table {_BRIDGE} {{
   counter denied_source {{ }}
   set taps {{ type ifname; }}
   set addresses {{ typeof meta oifname . ip daddr; }}
+  set owned {{ type ipv4_addr; }}
   chain prerouting {{
     type filter hook prerouting priority -290; policy accept;
     ether type ip iifname @taps ip saddr != 0.0.0.0 iifname . ip saddr != @addresses counter name denied_source drop
+    iifname "{OVERLAY}" accept
+    ether type ip ip saddr @owned iifname . ip saddr != @addresses counter name denied_source drop
+    ether type arp arp saddr ip @owned iifname . arp saddr ip != @addresses counter name denied_source drop
   }}
   chain forward {{
     type filter hook forward priority -300; policy accept;
@@ -146,6 +153,8 @@ def _nics(have: Guard, want: Guard) -> Iterator[str]:
 
 
 def _taps(have: Guard, want: Guard) -> Iterator[str]:
+    yield from _element("delete", f"{_BRIDGE} owned", have.owned - want.owned)
+    yield from _element("add", f"{_BRIDGE} owned", want.owned - have.owned)
     for verb, some, other in (("delete", have.taps, want.taps), ("add", want.taps, have.taps)):
         pairs = (f'"{tap}" . {address}' for tap, address in some - other)
         yield from _element(verb, f"{_BRIDGE} addresses", pairs)

@@ -47,6 +47,8 @@ class Guard:
     """Of each of those groups; one that is not known allows nothing."""
     members: Mapping[str, frozenset[IPv4Address]] = field(default_factory=dict)
     """Of each group that a rule names."""
+    owned: frozenset[IPv4Address] = frozenset()
+    """Of NICs that have any, wherever they run: nobody else passes for them, whatever else allows it."""
     watched: bool = False
     """Whether connections are to be known: some NIC of the Network, here or elsewhere, has groups."""
 
@@ -103,6 +105,8 @@ def guard(
     members: dict[str, set[IPv4Address]] = {uid: set() for uid in remote}
     watched = bool(nics)
     watched |= any(port.status is not None and port.status.security_groups for port in ports)
+    in_use = (p.status for p in ports if p.status and p.status.security_groups and p.status.binding)
+    owned = set(nics) | {IPv4Address(address) for status in in_use for address in status.addresses}
     for port in (*ports, *others):
         status = port.status
         if status is None or not status.security_groups:
@@ -110,7 +114,7 @@ def guard(
         for uid in remote.intersection(status.security_groups):
             members[uid].update(IPv4Address(address) for address in status.addresses)
     frozen = {uid: frozenset(addresses) for uid, addresses in members.items()}
-    return Guard(nics, frozenset(taps), rules, frozen, watched)
+    return Guard(nics, frozenset(taps), rules, frozen, frozenset(owned), watched)
 
 
 def members_set(uid: str) -> str:

@@ -127,11 +127,13 @@ async def test_a_member_that_comes_or_goes_is_one_element(cloud: Cloud):
 
     node.nft = noted
     await cloud.move("peer", "app")
-    assert asked == ["add element inet orlop_groups of_uid-app { 10.10.0.21 }\n"]
+    # And one more in that it is in a group at all: nobody else passes for it from now on.
+    owned = "element bridge orlop_groups owned { 10.10.0.21 }\n"
+    assert asked == [f"add element inet orlop_groups of_uid-app {{ 10.10.0.21 }}\nadd {owned}"]
     made = peer.connect(web.address, 80)
     assert made
     await cloud.move("peer")
-    assert asked[1:] == ["delete element inet orlop_groups of_uid-app { 10.10.0.21 }\n"]
+    assert asked[1:] == [f"delete element inet orlop_groups of_uid-app {{ 10.10.0.21 }}\ndelete {owned}"]
     assert peer.connect(web.address, 80, QUICK) is None
 
 

@@ -126,6 +126,7 @@ def test_one_more_nic_with_the_same_groups_is_elements_only(attach):
         "add element inet orlop_groups egress",
         "add element inet orlop_groups ingress",
         "add element inet orlop_groups guarded",
+        "add element bridge orlop_groups owned",
         "add element bridge orlop_groups addresses",
         "add element bridge orlop_groups taps",
     ]
@@ -153,5 +154,5 @@ def test_what_nothing_leads_to_goes_last(attach):
 def test_every_drop_is_counted(attach):
     text = group_rules.whole(state(attach, "web"), ())
     drops = [line for line in text.splitlines() if line.endswith(" drop")]
-    assert len(drops) == 6
+    assert len(drops) == 8
     assert all("counter name" in line for line in drops)
