@@ -1,5 +1,7 @@
 """Fixtures that more than one kind of test uses."""
 
+import os
+
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
@@ -31,18 +33,28 @@ def pytest_collection_modifyitems(config, items):
 def pytest_xdist_make_scheduler(config, log):
     """Two processes share the tests so that what waits for a cluster waits beside what computes.
 
-    All that needs the cluster is one's, since it is made once; and all component tests, which look at the whole
-    machine and its daemons.
+    All component tests are one's, which look at the whole machine and its daemons. That one makes a second cluster
+    when it has done with them and with the unit tests, and helps the first with what needs one.
     """
     config.option.loadscopereorder = False
     return ByKind(config, log)
 
 
 class ByKind(LoadScopeScheduling):
-    """Hands out each kind of test as a whole."""
+    """Hands out component and unit tests as a whole, and of those that need a cluster one file at a time."""
 
     def _split_scope(self, nodeid):
-        return kind(nodeid)
+        found = kind(nodeid)
+        return (
+            nodeid.partition("::")[0] if found == "e2e" and "ORLOP_TEST_CLUSTER" not in os.environ else found
+        )
+
+    def _assign_work_unit(self, node):
+        if node is not self.nodes[0]:
+            first = next((scope for scope in self.workqueue if scope in {"component", "unit"}), None)
+            if first is not None:
+                self.workqueue.move_to_end(first, last=False)
+        super()._assign_work_unit(node)
 
 
 def kind(nodeid):

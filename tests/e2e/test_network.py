@@ -8,7 +8,7 @@ from support.lab import NAMESPACE, basics
 pytestmark = pytest.mark.e2e
 
 PING = """#!/bin/sh
-n=0; until ping -c 1 -W 1 {to} >/dev/null 2>&1; do n=$((n+1)); [ $n -lt 60 ] || break; done
+n=0; until ping -c 1 -W 1 {to} >/dev/null 2>&1; do n=$((n+1)); [ $n -lt {tries} ] || break; done
 ping -c 3 {to} | grep -E 'bytes from|received'
 echo PINGED
 """
@@ -34,10 +34,24 @@ def test_ping_between_nodes_and_isolation_of_tenants(cluster, guests):
     cluster.wait("img/tiny", namespace=other)
     for namespace in (NAMESPACE, other):
         on(cluster, "far", second, "10.20.0.61", namespace)
-        on(cluster, "near", first, "10.20.0.60", namespace, userData={"inline": PING.format(to="10.20.0.61")})
+        on(
+            cluster,
+            "near",
+            first,
+            "10.20.0.60",
+            namespace,
+            userData={"inline": PING.format(to="10.20.0.61", tries=60)},
+        )
     # Only the other tenant has this address: nobody may answer here.
     on(cluster, "lonely", second, "10.20.0.62", other)
-    on(cluster, "seeker", first, "10.20.0.63", NAMESPACE, userData={"inline": PING.format(to="10.20.0.62")})
+    on(
+        cluster,
+        "seeker",
+        first,
+        "10.20.0.63",
+        NAMESPACE,
+        userData={"inline": PING.format(to="10.20.0.62", tries=10)},
+    )
     cluster.wait("inst --all", namespace=NAMESPACE, seconds=240)
     cluster.wait("inst --all", namespace=other, seconds=240)
     boots = set()

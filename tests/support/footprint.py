@@ -15,8 +15,8 @@ class Footprint:
     memory: float
 
 
-def of(program: str) -> Footprint:
-    """All processes of this program in every container on this machine."""
+def of(program: str, cluster: str) -> Footprint:
+    """All processes of this program in every container of the cluster of this name on this machine."""
     cpu = memory = 0.0
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -24,6 +24,8 @@ def of(program: str) -> Footprint:
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
             if not any(word.endswith(f"/{program}".encode()) for word in words[:3]):
+                continue
+            if f"/orlop-{cluster}/" not in (folder / "cgroup").read_text():
                 continue
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
             cpu += sum(int(field) for field in fields[11:15]) / _TICKS

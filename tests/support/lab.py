@@ -104,7 +104,9 @@ def guests(cluster: Cluster) -> Guests:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Two workers with Orlop on them and the basics applied; ends with this process, however that ends."""
-    cluster = Cluster(os.environ.get("ORLOP_TEST_CLUSTER", "e2e"))
+    process = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    own = "e2e" if process == "gw0" else f"e2e-{process}"
+    cluster = Cluster(os.environ.get("ORLOP_TEST_CLUSTER", own))
     keep = "ORLOP_TEST_CLUSTER" in os.environ  # a developer's own cluster stays
     try:
         if not keep:
