@@ -1,4 +1,4 @@
-"""A worker loses its power and gets it back: its guests run again, each once, with their data."""
+"""A worker loses its power and gets it back: its guests run again, each once, with their data and addresses."""
 
 import pytest
 
@@ -8,12 +8,21 @@ from support.lab import NAMESPACE
 pytestmark = [pytest.mark.e2e, pytest.mark.disruptive, pytest.mark.timeout(1200)]
 
 
+def at(node):
+    return {"placement": {"nodeSelector": {"kubernetes.io/hostname": node}}}
+
+
 def test_power_cut_and_return(cluster):
     node, other = cluster.workers
     names = ("cut-1", "cut-2")
     boots = {}
+    cluster.apply(cluster.object("Port", "kept", {"networkRef": {"name": "blue"}}))
+    cluster.wait("oport/kept", namespace=NAMESPACE)
+    kept = {"networks": [{"name": "eth0", "portRef": {"name": "kept"}}]}
+    had = cluster.get("oport", "kept", NAMESPACE)["status"]
+    identity = [{"network": "eth0", "ip": had["addresses"][0], "mac": had["macAddress"]}]
     for name in names:
-        seen = cluster.create(name, placement={"nodeSelector": {"kubernetes.io/hostname": node}})
+        seen = cluster.create(name, **at(node), **(kept if name == "cut-1" else {}))
         cluster.booted(seen)
         boots[name] = cluster.answer(seen)[1]
     cluster.dev("kill", node)
@@ -38,4 +47,14 @@ def test_power_cut_and_return(cluster):
         cluster.booted(seen, marks=2)
         assert cluster.answer(seen)[1] != boots[name]
         assert cluster.all_domains().count(f"orlop-{seen['metadata']['uid']}") == 1
+    assert cluster.get("inst", "cut-1", NAMESPACE)["status"]["addresses"] == identity
     cluster.delete(*names)
+
+    # The Port was made first, so it outlives its Instance, and another one has its address on another node.
+    seen = cluster.create("moved", **at(other), **kept)
+    assert seen["status"]["nodeName"] == other
+    assert seen["status"]["addresses"] == identity
+    assert f"ip={had['addresses'][0]}" in cluster.booted(seen)
+    assert cluster.answer(seen)[0] == "moved"
+    cluster.delete("moved")
+    cluster.delete("kept", kind="oport")
