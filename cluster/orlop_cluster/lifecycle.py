@@ -50,11 +50,19 @@ def up(cluster: Sealed, workers: int, owner: int | None = None) -> None:
             join_outside(cluster)
             kubectl(cluster, "scale", "deployment/coredns", "--namespace=kube-system", "--replicas=1")
             with step("nodes ready"):
-                kubectl(cluster, "wait", "--for=condition=Ready", "node", "--all", "--timeout=180s")
+                nodes = [f"node/{cluster.name}-{role}" for role in roles(workers)]
+                # kind ends when a kubelet may register its Node, which is a moment before it has.
+                kubectl(cluster, "wait", "--for=create", *nodes, "--timeout=180s")
+                kubectl(cluster, "wait", "--for=condition=Ready", *nodes, "--timeout=180s")
             (cluster.state / "made.json").write_text(json.dumps({"workers": workers}))
         except BaseException:
             down(cluster)
             raise
+
+
+def roles(workers: int) -> list[str]:
+    """What kind names the nodes by, after the cluster."""
+    return ["control-plane", *("worker" if n == 1 else f"worker{n}" for n in range(1, workers + 1))]
 
 
 def build() -> None:
