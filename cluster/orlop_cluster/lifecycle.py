@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from orlop_cluster import apt, cgroups, gobuild, nodeimage
 from orlop_cluster.kindconfig import AUDIT_POLICY, kind_config
+from orlop_cluster.limits import raise_inotify
 from orlop_cluster.opened import Open
 from orlop_cluster.places import locked, state_root
 from orlop_cluster.process import StepError, run, say, step
@@ -40,6 +41,7 @@ def up(cluster: Sealed, workers: int, owner: int | None = None) -> None:
         )
     down(cluster)
     build()
+    raise_inotify()
     with locked(f"cluster-{cluster.name}"):
         try:
             if isinstance(cluster, Open):
