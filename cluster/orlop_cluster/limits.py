@@ -13,7 +13,7 @@ ENOUGH = 1024
 
 
 def raise_inotify(file: Path = FILE, enough: int = ENOUGH) -> None:
-    """Have at least so many until the machine's next boot. It is not taken back: another cluster may need it by then."""
+    """Have at least so many until the machine's next boot. It is not taken back: others may need it."""
     granted = int(file.read_text())
     if granted >= enough:
         return
