@@ -11,6 +11,7 @@ from __future__ import annotations
 from orlop_api.resource import rule
 
 IPV4 = rule("isIP(self) && ip(self).family() == 4", "must be an IPv4 address, for example 10.10.0.20")
+IP = rule("isIP(self)", "must be an IPv4 or IPv6 address, for example 10.10.0.20 or fd00:10::20")
 MAC = rule(
     "self.matches('^[0-9a-f][26ae](:[0-9a-f]{2}){5}$')",
     "must be a unicast, locally administered MAC address in lower case, for example 02:00:00:00:00:2a",
@@ -20,15 +21,17 @@ _SIZES = [2 ** (32 - prefix) for prefix in range(16, 30)]
 
 CIDR = (
     rule(
-        "isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self) == cidr(self).masked()",
-        "must be a network address with its prefix, for example 10.10.0.0/24",
+        "isCIDR(self) && cidr(self) == cidr(self).masked()",
+        "must be a network address with its prefix, for example 10.10.0.0/24 or fd00:10::/64",
     ),
     rule(
-        "!isCIDR(self) || (cidr(self).prefixLength() >= 16 && cidr(self).prefixLength() <= 29)",
+        "!isCIDR(self) || cidr(self).ip().family() == 6"
+        " || (cidr(self).prefixLength() >= 16 && cidr(self).prefixLength() <= 29)",
         "must have a prefix from /16 to /29",
     ),
     rule(
-        f"!isCIDR(self) || !{list(_RESERVED)}.exists(r, cidr(r).containsIP(cidr(self).ip()))",
+        f"!isCIDR(self) || cidr(self).ip().family() == 6"
+        f" || !{list(_RESERVED)}.exists(r, cidr(r).containsIP(cidr(self).ip()))",
         f"must not be in a reserved range ({', '.join(_RESERVED)})",
     ),
 )

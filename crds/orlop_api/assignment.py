@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.assigned_image import AssignedImage
+from orlop_api.assigned_ipv6 import AssignedIpv6
 from orlop_api.attachment import Access, AssignedLimits, AttachedVolume, VolumeSize
 from orlop_api.bandwidth import PortQos
 from orlop_api.condition import Conditions
@@ -37,7 +38,7 @@ from orlop_api.resource import (
     SecretKey,
     list_map,
 )
-from orlop_api.security_group import MOST_GROUPS
+from orlop_api.security_group import AssignedSecurity
 from orlop_api.subnet_options import MOST_ROUTES, MOST_SEARCHED, AssignedDomain, AssignedRoute
 from orlop_api.volume_class import MultiAttach, VolumeLocation
 
@@ -70,15 +71,6 @@ class InstanceIdentity(ApiModel):
     """Uid of the Instance; also the libvirt domain's UUID."""
 
 
-class AssignedSecurity(ApiModel):
-    """The SecurityGroups of a NIC when it was ordered; what the Port's status says of them is newer."""
-
-    namespace: DnsLabel
-    """Namespace of the Port and its SecurityGroups."""
-    groups: Annotated[list[ObjectUid], Field(max_length=MOST_GROUPS, json_schema_extra=LIST_ATOMIC)] = []
-    """Uids of the SecurityGroups; none: nothing is filtered."""
-
-
 class AssignedNic(ApiModel):
     """One NIC with everything resolved."""
 
@@ -93,7 +85,9 @@ class AssignedNic(ApiModel):
     mac_address: MacAddress
     """The guest's MAC address."""
     addresses: Annotated[list[Ipv4], Field(min_length=1, max_length=4, json_schema_extra=LIST_ATOMIC)]
-    """The guest's addresses."""
+    """The guest's addresses of IPv4."""
+    ipv6: AssignedIpv6 | None = None
+    """What it has of IPv6; absent in a Network without."""
     allowed_address_pairs: AddressPairs = []
     """What the guest may send from beside them."""
     cidr: Annotated[str, Field(max_length=18)]

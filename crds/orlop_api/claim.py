@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from ipaddress import IPv6Address
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -92,7 +93,9 @@ class Claim(ApiModel):
 
 
 def address_claim(network_uid: str, address: str) -> str:
-    """Name of the Claim on an address."""
+    """Name of the Claim on an address; one of IPv6 in full, so that each has one name, and without colons."""
+    if ":" in address:
+        address = IPv6Address(address).exploded.replace(":", "-")
     return f"{network_uid}-{address}"
 
 

@@ -19,6 +19,7 @@ from orlop_api.resource import (
     Digest,
     DnsLabel,
     DnsSubdomain,
+    Ip,
     Ipv4,
     LocalRef,
     MacAddress,
@@ -158,6 +159,8 @@ class InstanceAddress(ApiModel):
     """Name of the NIC in spec.networks."""
     ip: Ipv4
     """The address."""
+    ipv6: Ip | None = None
+    """The IPv6 address, in a Network that has one."""
     mac: MacAddress
     """The MAC address."""
 

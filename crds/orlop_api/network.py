@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orlop_api.address import CIDR, IPV4, SUBNET
+from orlop_api.address import CIDR, IP, IPV4, SUBNET
+from orlop_api.address6 import ALIKE, CIDR6, ONE_OF_EACH, SUBNET6
 from orlop_api.condition import Conditions
 from orlop_api.duration import Duration, lasting
 from orlop_api.resource import (
@@ -16,6 +17,7 @@ from orlop_api.resource import (
     LIST_SET,
     ApiModel,
     DnsLabel,
+    Ip,
     Ipv4,
     Metadata,
     list_map,
@@ -36,6 +38,15 @@ class Dhcp(StrEnum):
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
+
+
+class Ipv6Mode(StrEnum):
+    """How guests of an IPv6 subnet come to their address, where dhcp is Enabled; in Neutron's words."""
+
+    SLAAC = "SLAAC"
+    """They make it from their MAC address and what the gateway advertises (RFC 4862)."""
+    DHCPV6 = "DHCPv6"
+    """They are told it by DHCPv6 (RFC 8415)."""
 
 
 class Egress(StrEnum):
@@ -66,14 +77,15 @@ class Subnet(ApiModel):
 
     name: DnsLabel
     """Name of the subnet within the Network."""
-    cidr: Annotated[str, Field(max_length=18, json_schema_extra=rules(*CIDR))]
-    """The range in CIDR form, prefix 16 to 29, for example 10.10.0.0/24."""
-    gateway: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))] | None = None
+    cidr: Annotated[str, Field(max_length=43, json_schema_extra=rules(*CIDR, *CIDR6))]
+    """The range in CIDR form: of IPv4, prefix 16 to 29, for example 10.10.0.0/24; or of IPv6, prefix 64 to 120, for
+    example fd00:10::/64."""
+    gateway: Annotated[Ip, Field(json_schema_extra=rules(IP))] | None = None
     """The router's address; the first of the range when absent."""
     pools: Annotated[list[Pool], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
     """Ranges to hand out; all but the gateway when empty. They must not overlap."""
     dns: Annotated[
-        list[Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))]],
+        list[Annotated[Ip, Field(json_schema_extra=rules(IP))]],
         Field(max_length=4, json_schema_extra=LIST_ATOMIC),
     ] = []
     """Name servers for the guests. Where the gateway is one of them it resolves the names of the Network's Instances,
@@ -94,7 +106,11 @@ class Subnet(ApiModel):
     ] = []
     """Ways that guests are told beside the gateway's."""
     dhcp: Dhcp = Dhcp.ENABLED
-    """Enabled: guests get their address by DHCP. Disabled: only by the NoCloud seed."""
+    """Enabled: guests get their address by DHCP, an IPv6 one as ipv6Mode says. Disabled: only by the NoCloud seed. The
+    same in both subnets."""
+    ipv6_mode: Ipv6Mode | None = None
+    """Of an IPv6 subnet. SLAAC: guests make their address from their MAC address; prefix 64 only. DHCPv6, also when
+    absent: they are told it."""
     reuse_after: Annotated[Duration, Field(json_schema_extra=rules(lasting("0s", "24h", "60s")))] = "60s"
     """How long an address that was freed is kept from others, 0s to 24h, so that nobody takes its next user for its
     last one. It is given out before only to who asks for it by name, or when no other address is left."""
@@ -108,10 +124,14 @@ class NetworkSpec(ApiModel):
     mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
     """Largest packet in bytes, 576 to 9000; derived from the underlay when absent."""
     subnets: Annotated[
-        list[Annotated[Subnet, Field(json_schema_extra=rules(*SUBNET, *SUBNET_OPTIONS))]],
-        Field(min_length=1, max_length=1, json_schema_extra=list_map("name")),
+        list[Annotated[Subnet, Field(json_schema_extra=rules(*SUBNET, *SUBNET_OPTIONS, *SUBNET6))]],
+        Field(
+            min_length=1,
+            max_length=2,
+            json_schema_extra=list_map("name") | rules(ONE_OF_EACH, ALIKE),
+        ),
     ]
-    """The addresses: exactly one subnet for now."""
+    """The addresses: one subnet of IPv4, and for dual stack one of IPv6 after it. A guest has an address of each."""
     egress: Egress = Egress.NAT
     """NAT: guests reach the outside by their node's address. None: they do not."""
 

@@ -14,6 +14,7 @@ from orlop_api.resource import (
     LIST_ATOMIC,
     ApiModel,
     DnsSubdomain,
+    Ip,
     Ipv4,
     LocalRef,
     MacAddress,
@@ -83,8 +84,8 @@ class PortStatus(ApiModel):
     """The VXLAN network identifier."""
     mac_address: MacAddress | None = None
     """The MAC address."""
-    addresses: Annotated[list[Ipv4], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
-    """The addresses."""
+    addresses: Annotated[list[Ip], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
+    """The addresses: that of IPv4, and in a Network with two subnets that of IPv6 after it."""
     security_groups: (
         Annotated[list[ObjectUid], Field(max_length=MOST_GROUPS, json_schema_extra=LIST_ATOMIC)] | None
     ) = None

@@ -120,6 +120,8 @@ Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 Checksum = Annotated[str, Field(max_length=135, pattern=r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$")]
 MacAddress = Annotated[str, Field(max_length=17, pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
 Ipv4 = Annotated[str, Field(max_length=15)]
+Ip = Annotated[str, Field(max_length=39)]
+"""Of either family."""
 HttpUrl = Annotated[str, Field(min_length=8, max_length=2048, pattern=r"^https?://")]
 ObjectUid = Annotated[str, Field(min_length=1, max_length=64)]
 Reason = Annotated[str, Field(max_length=128)]

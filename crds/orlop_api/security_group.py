@@ -13,8 +13,10 @@ from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
     ApiModel,
+    DnsLabel,
     LocalRef,
     Metadata,
+    ObjectUid,
     PortNumber,
     list_map,
     rule,
@@ -50,12 +52,13 @@ class IcmpType(StrEnum):
 
 
 _REMOTE = rule(
-    "isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self) == cidr(self).masked()",
-    "must be an IPv4 network with its prefix, for example 10.10.0.0/24, 192.0.2.7/32, or 0.0.0.0/0 for all",
+    "isCIDR(self) && cidr(self) == cidr(self).masked()",
+    "must be a network with its prefix, for example 10.10.0.0/24 or fd00:10::7/128; 0.0.0.0/0 and ::/0 are all of"
+    " IPv4 and of IPv6",
 )
 _ONE_REMOTE = rule(
     "has(self.cidr) != has(self.securityGroupRef)",
-    "exactly one of cidr and securityGroupRef must be set; cidr: 0.0.0.0/0 is everybody",
+    "exactly one of cidr and securityGroupRef must be set; cidr: 0.0.0.0/0 is everybody by IPv4, ::/0 by IPv6",
 )
 _PORTS = rule(
     "!has(self.port) || self.protocol in ['TCP', 'UDP']",
@@ -72,15 +75,15 @@ class SecurityGroupRule(ApiModel):
     """What is allowed. All rules of all groups of a NIC count; what none allows is dropped."""
 
     protocol: Protocol = Protocol.ALL
-    """TCP, UDP, ICMP, or All: every protocol."""
+    """TCP, UDP, ICMP, or All: every protocol. Of IPv6 ICMP is ICMPv6; neighbour discovery needs no rule."""
     port: PortNumber | None = None
     """The port that is connected to, 1 to 65535, with TCP or UDP; all ports when absent."""
     end_port: PortNumber | None = None
     """The last port of a range that begins with `port`."""
     icmp_type: IcmpType | None = None
-    """EchoRequest (ping) or TimestampRequest, with ICMP; both when absent."""
-    cidr: Annotated[str, Field(max_length=18, json_schema_extra=rules(_REMOTE))] | None = None
-    """The other side by its address: 10.10.0.0/24, or 0.0.0.0/0 for everybody."""
+    """EchoRequest (ping) or TimestampRequest, with ICMP; both when absent. IPv6 has no TimestampRequest."""
+    cidr: Annotated[str, Field(max_length=43, json_schema_extra=rules(_REMOTE))] | None = None
+    """The other side by its address: 10.10.0.0/24 or fd00:10::/64; 0.0.0.0/0 is everybody by IPv4, ::/0 by IPv6."""
     security_group_ref: LocalRef | None = None
     """The other side by its group: every NIC on the same Network in that SecurityGroup of this namespace."""
 
@@ -124,6 +127,15 @@ class SecurityGroup(ApiModel):
     """What is allowed. May change at any time; flows that stay allowed go on."""
     status: SecurityGroupStatus | None = None
     """What Orlop says of it."""
+
+
+class AssignedSecurity(ApiModel):
+    """The SecurityGroups of a NIC when it was ordered; what the Port's status says of them is newer."""
+
+    namespace: DnsLabel
+    """Namespace of the Port and its SecurityGroups."""
+    groups: Annotated[list[ObjectUid], Field(max_length=MOST_GROUPS, json_schema_extra=LIST_ATOMIC)] = []
+    """Uids of the SecurityGroups; none: nothing is filtered."""
 
 
 def listed(refs: Sequence[LocalRef]) -> tuple[str, ...]:

@@ -8,9 +8,12 @@ from support.bad import Bad
 from support.manifests import ABSENT
 
 REMOTE = (
-    "must be an IPv4 network with its prefix, for example 10.10.0.0/24, 192.0.2.7/32, or 0.0.0.0/0 for all"
+    "must be a network with its prefix, for example 10.10.0.0/24 or fd00:10::7/128; 0.0.0.0/0 and ::/0 are all of"
+    " IPv4 and of IPv6"
 )
-ONE_REMOTE = "exactly one of cidr and securityGroupRef must be set; cidr: 0.0.0.0/0 is everybody"
+ONE_REMOTE = (
+    "exactly one of cidr and securityGroupRef must be set; cidr: 0.0.0.0/0 is everybody by IPv4, ::/0 by IPv6"
+)
 PORTS = "port goes with protocol TCP or UDP"
 RANGE = "endPort goes with port, and must not be below it: port 8000, endPort 8099 is a range"
 ICMP = "icmpType goes with protocol ICMP"
@@ -30,7 +33,7 @@ GROUPS = [
     Bad("a host without a prefix", KIND, _rule(cidr="10.10.0.7"), f"{RULE}.cidr", REMOTE),
     Bad("host bits", KIND, _rule(cidr="10.10.0.7/24"), f"{RULE}.cidr", REMOTE),
     Bad("prefix 33", KIND, _rule(cidr="10.10.0.0/33"), f"{RULE}.cidr", REMOTE),
-    Bad("IPv6", KIND, _rule(cidr="fd00::/64"), f"{RULE}.cidr", REMOTE),
+    Bad("IPv6 host bits", KIND, _rule(cidr="fd00::5/64"), f"{RULE}.cidr", REMOTE),
     Bad("a name", KIND, _rule(cidr="web"), f"{RULE}.cidr", REMOTE),
     Bad("neither", KIND, _rule(cidr=ABSENT), RULE, ONE_REMOTE),
     Bad("both", KIND, _rule(securityGroupRef={"name": "web"}), RULE, ONE_REMOTE),

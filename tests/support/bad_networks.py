@@ -8,8 +8,9 @@ from support.bad import Bad
 from support.manifests import ABSENT
 
 IPV4 = "must be an IPv4 address, for example 10.10.0.20"
+IP = "must be an IPv4 or IPv6 address, for example 10.10.0.20 or fd00:10::20"
 MAC = "must be a unicast, locally administered MAC address in lower case, for example 02:00:00:00:00:2a"
-CIDR = "must be a network address with its prefix, for example 10.10.0.0/24"
+CIDR = "must be a network address with its prefix, for example 10.10.0.0/24 or fd00:10::/64"
 PREFIX = "must have a prefix from /16 to /29"
 RESERVED = (
     "must not be in a reserved range (0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 240.0.0.0/4)"
@@ -25,6 +26,10 @@ def _subnet(**values: Any) -> dict[str, Any]:
     return {f"spec.subnets.0.{name}": value for name, value in values.items()}
 
 
+def _second(**values: Any) -> dict[str, Any]:
+    return {"spec.subnets.+": {"name": "b", "cidr": "fd00:10::/64", **values}}
+
+
 def _pools(*pools: tuple[str, str]) -> dict[str, Any]:
     return {"spec.subnets.0.pools": [{"start": start, "end": end} for start, end in pools]}
 
@@ -34,6 +39,18 @@ def _pair(*addresses: str) -> dict[str, Any]:
 
 
 SUBNET = "spec.subnets[0]"
+SECOND = "spec.subnets[1]"
+ONE_OF_EACH = "subnets must be one of IPv4, or one of IPv4 and then one of IPv6"
+ALIKE = "dhcp must be the same in both subnets"
+PREFIX6 = "must have a prefix from /64 to /120"
+ROUTED6 = "must be in a range that guests can use (2000::/3, fd00::/8)"
+SLAAC = (
+    "ipv6Mode SLAAC needs a prefix of /64: a guest makes the other half of the address from its MAC address"
+)
+GATEWAY6 = "gateway must be an address inside cidr"
+DNS4 = "dns of an IPv4 subnet must be IPv4 addresses; IPv6 ones go with the IPv6 subnet"
+DNS6 = "dns of an IPv6 subnet must be IPv6 addresses; IPv4 ones go with the IPv4 subnet"
+OF_IPV4 = "pools, domain, search, ntp and routes are of the IPv4 subnet: leave them out of the IPv6 one"
 PAIR = "spec.allowedAddressPairs[0]"
 ADDRESS_OR_RANGE = (
     "must be an IPv4 address or a range from /16 to /32, for example 10.10.0.100 or 10.10.1.0/24"
@@ -41,12 +58,26 @@ ADDRESS_OR_RANGE = (
 
 NETWORKS = [
     Bad("no subnet", "Network", {"spec.subnets": []}, "spec.subnets"),
-    Bad("two subnets", "Network", {"spec.subnets.+": {"name": "b", "cidr": "10.11.0.0/24"}}, "spec.subnets"),
+    Bad("two of IPv4", "Network", _second(cidr="10.11.0.0/24"), "spec.subnets", ONE_OF_EACH),
+    Bad("IPv6 alone", "Network", _subnet(cidr="fd00::/64"), "spec.subnets", ONE_OF_EACH),
+    Bad("dhcp of one subnet", "Network", _second(dhcp="Disabled"), "spec.subnets", ALIKE),
+    Bad("IPv6 too wide", "Network", _second(cidr="fd00::/48"), f"{SECOND}.cidr", PREFIX6),
+    Bad("IPv6 too narrow", "Network", _second(cidr="fd00::/124"), f"{SECOND}.cidr", PREFIX6),
+    Bad("IPv6 host bits", "Network", _second(cidr="fd00::5/64"), f"{SECOND}.cidr", CIDR),
+    Bad("IPv6 link-local", "Network", _second(cidr="fe80::/64"), f"{SECOND}.cidr", ROUTED6),
+    Bad("SLAAC in half a /64", "Network", _second(cidr="fd00::/80", ipv6Mode="SLAAC"), SECOND, SLAAC),
+    Bad("SLAAC of IPv4", "Network", _subnet(ipv6Mode="SLAAC"), SUBNET, "ipv6Mode goes with an IPv6 cidr"),
+    Bad("another mode", "Network", _second(ipv6Mode="Stateless"), f"{SECOND}.ipv6Mode"),
+    Bad("IPv6 gateway outside", "Network", _second(gateway="fd01::1"), SECOND, GATEWAY6),
+    Bad("IPv4 gateway of IPv6", "Network", _second(gateway="10.10.0.1"), SECOND, GATEWAY6),
+    Bad("IPv4 dns of IPv6", "Network", _second(dns=["192.0.2.53"]), SECOND, DNS6),
+    Bad("IPv6 dns of IPv4", "Network", _subnet(dns=["fd00::53"]), SUBNET, DNS4),
+    Bad("domain of IPv6", "Network", _second(domain="lab.example"), SECOND, OF_IPV4),
+    Bad("IPv6 ntp", "Network", _second(ntp=["192.0.2.1"]), SECOND, OF_IPV4),
     Bad("prefix 33", "Network", _subnet(cidr="10.0.0.0/33"), f"{SUBNET}.cidr", CIDR),
     Bad("three octets", "Network", _subnet(cidr="10.0.0/24"), f"{SUBNET}.cidr", CIDR),
     Bad("host bits", "Network", _subnet(cidr="10.0.0.5/24"), f"{SUBNET}.cidr", CIDR),
     Bad("no prefix", "Network", _subnet(cidr="10.0.0.0"), f"{SUBNET}.cidr", CIDR),
-    Bad("IPv6", "Network", _subnet(cidr="fd00::/24"), f"{SUBNET}.cidr", CIDR),
     Bad("octet of 256", "Network", _subnet(cidr="10.0.256.0/24"), f"{SUBNET}.cidr", CIDR),
     Bad("leading zero", "Network", _subnet(cidr="010.0.0.0/24"), f"{SUBNET}.cidr", CIDR),
     Bad("too wide", "Network", _subnet(cidr="10.0.0.0/8"), f"{SUBNET}.cidr", PREFIX),
@@ -61,7 +92,7 @@ NETWORKS = [
     Bad("gateway is the network", "Network", _subnet(gateway="10.10.0.0"), SUBNET, GATEWAY),
     Bad("gateway is the broadcast", "Network", _subnet(gateway="10.10.0.255"), SUBNET, GATEWAY),
     Bad("broadcast of a /29", "Network", _subnet(cidr="10.10.0.8/29", gateway="10.10.0.15"), SUBNET, GATEWAY),
-    Bad("gateway no address", "Network", _subnet(gateway="router"), f"{SUBNET}.gateway", IPV4),
+    Bad("gateway no address", "Network", _subnet(gateway="router"), f"{SUBNET}.gateway", IP),
     Bad("pool outside", "Network", _pools(("10.10.1.1", "10.10.1.9")), SUBNET, POOLS),
     Bad("pool ends outside", "Network", _pools(("10.10.0.9", "10.10.1.9")), SUBNET, POOLS),
     Bad("pool from the network", "Network", _pools(("10.10.0.0", "10.10.0.9")), SUBNET, POOLS),
@@ -96,7 +127,7 @@ NETWORKS = [
         _pools(*((f"10.10.0.{n}", f"10.10.0.{n}") for n in range(1, 10))),
         f"{SUBNET}.pools",
     ),
-    Bad("dns by name", "Network", _subnet(dns=["dns.example"]), f"{SUBNET}.dns[0]", IPV4),
+    Bad("dns by name", "Network", _subnet(dns=["dns.example"]), f"{SUBNET}.dns[0]", IP),
     Bad("five dns servers", "Network", _subnet(dns=[f"10.10.0.{n}" for n in range(5)]), f"{SUBNET}.dns"),
     Bad("dhcp as a boolean", "Network", _subnet(dhcp=True), f"{SUBNET}.dhcp"),
     Bad("VLAN is not there yet", "Network", {"spec.segment": {"type": "VLAN"}}, "spec.segment.type"),

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 
 from orlop_agent.network.adapter import Networks
+from orlop_api.assignment import AssignedNic
 from orlop_api.security_group import SecurityGroup
 from support.fakenode import FakeNode
 from support.guarding import HOME, by_uid, guarded, port
@@ -32,14 +33,21 @@ class Cloud:
 
     async def start(self, name: str, at: int, low: int, *names: str) -> Stack:
         """A guest on node 0 or 1, in these groups."""
+        return await self.join(name, at, guarded(f"10.10.0.{low}", *names), *names)
+
+    async def join(self, name: str, at: int, nic: AssignedNic, *names: str) -> Stack:
+        """The same with this NIC."""
         if "net-4097" not in self.agents[at]._ports:
             await self.tell()
-        nic = guarded(f"10.10.0.{low}", *names)
         stack = await Stack.start(self.agents[at], self.nodes[at], name, nic)
         self._close.callback(stack.close)
         self.guests[name] = (stack, at, names)
         await self.tell()
         return stack
+
+    def also(self, stack: Stack) -> None:
+        """Ends with the others, and is none of the Network's."""
+        self._close.callback(stack.close)
 
     async def move(self, name: str, *names: str) -> None:
         """It lists other groups now."""

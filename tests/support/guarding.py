@@ -37,7 +37,8 @@ def port(of: AssignedNic, node: FakeNode, *names: str) -> Port:
     }  # fmt: skip
     status = {
         "networkUID": of.network_uid, "segmentID": of.segment_id, "macAddress": of.mac_address,
-        "addresses": of.addresses, "securityGroups": [f"uid-{name}" for name in names], "binding": binding,
+        "addresses": [*of.addresses, *([of.ipv6.address] if of.ipv6 else [])],
+        "securityGroups": [f"uid-{name}" for name in names], "binding": binding,
     }  # fmt: skip
     return Port.model_validate(
         {

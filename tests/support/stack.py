@@ -117,6 +117,10 @@ class Stack:
         """A command of ip(8) in the guest."""
         subprocess.run([*self._into, "ip", *words], check=True)
 
+    def run(self, *argv: str) -> str:
+        """What a program says in the guest."""
+        return subprocess.run([*self._into, *argv], capture_output=True, check=True, text=True).stdout
+
     def pings(self, to: str, seconds: float = 1.0, source: str | None = None) -> bool:
         as_whom = ["-I", source] if source is not None else []
         asked = [*self._into, "ping", "-c", "1", "-W", str(seconds), *as_whom, to]

@@ -25,6 +25,7 @@ CAUSES: Mapping[str, int] = {
     "source_route": 13,
     "malformed": 14,
     "oversized": 15,
+    "forged_nd": 16,
 }
 """A number is never given to another cause: counts outlive the agent that began them."""
 _SET = "dropped"

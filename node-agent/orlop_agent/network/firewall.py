@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orlop_agent.network import drops, resolver, routing
+from orlop_agent.network import drops, ipv6, resolver, routing
 from orlop_agent.network.drops import drop
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, VETHS
@@ -23,6 +23,7 @@ _LATER = {
     "chaddrs": "typeof meta iifname . @th,288,48;",
     "more_addresses": "typeof meta iifname . ether saddr . ip saddr; flags interval;",
     "more_senders": "typeof meta iifname . arp saddr ether . arp saddr ip; flags interval;",
+    **ipv6.SETS,
 }
 
 
@@ -36,15 +37,18 @@ def identities(attachments: Iterable[Attachment]) -> str:
     chaddrs: list[str] = []
     pairs: list[str] = []
     more: list[str] = []
+    sets6: dict[str, list[str]] = {name: [] for name in ipv6.SETS}
     for attachment in sorted(attachments, key=lambda each: each.tap):
         who = f'"{attachment.tap}" . {attachment.mac}'
         macs.append(who)
         pairs += [f"{who} . {address}" for address in attachment.addresses]
         more += [f"{who} . {range_}" for range_ in attachment.pairs]
+        for name, found in ipv6.elements(attachment.tap, attachment.mac, attachment.addresses6).items():
+            sets6[name] += found
         chaddrs.append(f'"{attachment.tap}" . 0x{attachment.mac.replace(":", "")}')
     sets = {
         "macs": macs, "chaddrs": chaddrs, "addresses": pairs, "senders": pairs,
-        "more_addresses": more, "more_senders": more,
+        "more_addresses": more, "more_senders": more, **sets6,
     }  # fmt: skip
     # Ranges are in sets of their own, for those are looked up more slowly. An older agent's table has not all of them.
     text = "".join(f"add set bridge orlop {name} {{ {kind} }}\n" for name, kind in _LATER.items())
@@ -56,12 +60,12 @@ def identities(attachments: Iterable[Attachment]) -> str:
 
 
 def anti_spoofing(segment: Segment, place: Place | None = None) -> str:
-    """What enters the bridge. IPv4 and ARP only; the kernel need not know connections or bridges here.
+    """What enters the bridge: IPv4, ARP, and IPv6 where the Network has it. The kernel need not know connections here.
 
     A guest may send from its own MAC and addresses, ask for DHCP (RFC 2131, section 4.1: from 0.0.0.0) in its own
     name and probe its own addresses (RFC 5227, by which a probe for another's would take that from it). It may not
     be a DHCP server or a router, nor send where it wants by source routes (RFC 791) or what is for one to all
-    (RFC 1122, section 3.3.6), nor speak STP, LLDP, LACP, VLAN or IPv6. From other nodes nobody speaks as the
+    (RFC 1122, section 3.3.6), nor speak STP, LLDP, LACP or VLAN. From other nodes nobody speaks as the
     gateway: it is on every node itself. Only what such a node routed into the Network bears its MAC, with addresses
     of a Router's other Networks.
     """
@@ -74,7 +78,7 @@ def anti_spoofing(segment: Segment, place: Place | None = None) -> str:
     udp dport 68 {drop("rogue_dhcp")}
 {routed}    ether saddr {segment.gateway_mac} {drop("forged_overlay")}
     ether type {{ arp, ip }} accept
-    {drop("other_protocol")}
+{ipv6.from_nodes(segment.ipv6, segment.gateway_mac) if segment.ipv6 is not None else ""}    {drop("other_protocol")}
   }}
 }}
 """
@@ -132,7 +136,7 @@ def _from_guests(segment: Segment) -> str:
     icmpv6 type {{ nd-router-advert, nd-redirect }} {drop("rogue_router")}
     udp sport 547 {drop("rogue_dhcp")}
     udp dport 546 {drop("rogue_dhcp")}
-    {drop("ipv6")}
+{ipv6.from_guests() if segment.ipv6 is not None else f"    {drop('ipv6')}"}
   }}
 """
 
@@ -183,6 +187,7 @@ def gateway(segment: Segment, place: Place | None = None) -> str:
     pings = routing.input_rules(place) if place is not None else ""
     out = ""
     nat = ""
+    ask6 = ipv6.gateway_rules(segment.ipv6) if segment.ipv6 is not None else ""
     dns = ""
     if resolver.answers(segment):
         own = f'iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway}'
@@ -203,7 +208,7 @@ def gateway(segment: Segment, place: Place | None = None) -> str:
     ct state established accept comment "answers to what the node asked its own guest"
     iifname "{BRIDGE}" udp sport 68 udp dport 67 accept
     iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway} icmp type echo-request accept
-{pings}{dns}    counter drop
+{pings}{dns}{ask6}    counter drop
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 from orlop_agent.network.batch import NO_ENTRY, Line
+from orlop_agent.network.ipv6 import IpAddress, spoken
 from orlop_agent.network.names import BRIDGE, OVERLAY
 from orlop_agent.network.segment import checked_mac
 from orlop_agent.network.shared import BROADCAST
@@ -24,7 +25,7 @@ class Peers:
 
     hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
     """The node of each MAC."""
-    neighbours: Mapping[IPv4Address, str] = field(default_factory=dict)
+    neighbours: Mapping[IpAddress, str] = field(default_factory=dict)
     """The MAC of each address."""
     flooded: frozenset[IPv4Address] = frozenset()
     """Nodes that get what is for all; only where an address is shared (see shared.py)."""
@@ -35,7 +36,7 @@ def wanted(
 ) -> tuple[Peers, list[ValueError]]:
     """The Ports in use on other nodes, and what is wrong with those that cannot be told to the kernel."""
     hosts: dict[str, IPv4Address] = {}
-    neighbours: dict[IPv4Address, str] = {}
+    neighbours: dict[IpAddress, str] = {}
     wrong: list[ValueError] = []
     for port in ports:
         if not port.status or not port.status.binding or not port.status.mac_address:
@@ -43,7 +44,7 @@ def wanted(
         try:
             mac = checked_mac(port.status.mac_address)
             host = IPv4Address(port.status.binding.host_address)
-            addresses = [IPv4Address(address) for address in port.status.addresses]
+            addresses = spoken(mac, port.status.addresses)
         except ValueError as error:
             wrong.append(error)
             continue
@@ -57,7 +58,7 @@ def known(forwarding: Sequence[Mapping[str, Any]], neighbours: Iterable[Mapping[
     """What the kernel has, from the JSON of `bridge fdb show` and `ip neigh show`."""
     return Peers(
         {e["mac"]: IPv4Address(e["dst"]) for e in forwarding if "dst" in e and e["mac"] != BROADCAST},
-        {IPv4Address(entry["dst"]): entry["lladdr"] for entry in neighbours if "lladdr" in entry},
+        {ip_address(entry["dst"]): entry["lladdr"] for entry in neighbours if "lladdr" in entry},
         frozenset(IPv4Address(e["dst"]) for e in forwarding if "dst" in e and e["mac"] == BROADCAST),
     )
 

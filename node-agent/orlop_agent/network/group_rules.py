@@ -18,11 +18,13 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from orlop_agent.network.groups import Guard, members_set
+from orlop_agent.network.ipv6 import DISCOVERY, IpAddress
 from orlop_agent.network.names import OVERLAY
 
 TABLE = "orlop_groups"
 COUNTERS = ("denied_ingress", "denied_egress", "denied_invalid")
 """What is dropped, by cause; `nft list counters` in the namespace."""
+_FAMILIES = (4, 6)
 _INET = f"inet {TABLE}"
 _BRIDGE = f"bridge {TABLE}"
 
@@ -31,10 +33,11 @@ def whole(want: Guard, there: Collection[str]) -> str:
     """All of it, whatever was there before: `there` are names of chains and sets. Counters stay."""
     text = f"add table {_INET}\nflush table {_INET}\nadd table {_BRIDGE}\nflush table {_BRIDGE}\n"
     text += _frame()
-    for name in ("egress", "ingress"):
+    for name in ("egress", "ingress", "egress6", "ingress6"):
         text += f"flush map {_INET} {name}\n"
     text += f"flush set {_INET} guarded\nflush set {_BRIDGE} addresses\nflush set {_BRIDGE} taps\n"
     text += f"flush set {_BRIDGE} owned\n"
+    text += f"flush set {_INET} guarded6\nflush set {_BRIDGE} addresses6\n"
     chains = [name for name in there if name.startswith(("in_", "out_", "to_", "from_"))]
     # Who jumps goes before what is jumped to.
     for name in sorted(chains, key=lambda name: name.startswith(("in_", "out_"))):
@@ -60,25 +63,38 @@ def _frame() -> str:
     counters = "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
     return f"""table {_INET} {{
 {counters}  set guarded {{ type ipv4_addr; }}
+  set guarded6 {{ type ipv6_addr; }}
   map egress {{ type ipv4_addr : verdict; }}
   map ingress {{ type ipv4_addr : verdict; }}
+  map egress6 {{ type ipv6_addr : verdict; }}
+  map ingress6 {{ type ipv6_addr : verdict; }}
   chain sent {{
     type filter hook forward priority filter - 30; policy accept;
+    {DISCOVERY} accept comment "the kernel tracks none of it"
     ct state invalid,untracked ip saddr @guarded counter name denied_invalid drop
     ct state invalid,untracked ip daddr @guarded counter name denied_invalid drop
+    ct state invalid,untracked ip6 saddr @guarded6 counter name denied_invalid drop
+    ct state invalid,untracked ip6 daddr @guarded6 counter name denied_invalid drop
     ct state related accept comment "errors of what is allowed"
     ct original ip saddr vmap @egress
+    ct original ip6 saddr vmap @egress6
   }}
   chain received {{
     type filter hook forward priority filter - 20; policy accept;
+    {DISCOVERY} accept
     ct state related accept
     ct reply ip saddr vmap @ingress
+    ct reply ip6 saddr vmap @ingress6
   }}
   chain asked {{
     type filter hook input priority filter - 20; policy accept;
     udp sport 68 udp dport 67 accept comment "DHCP"
+    udp sport 546 udp dport 547 accept comment "DHCPv6"
+    {DISCOVERY} accept
+    icmpv6 type nd-router-solicit accept
     ct state related accept
     ct original ip saddr vmap @egress
+    ct original ip6 saddr vmap @egress6
   }}
 }}
 table {_BRIDGE} {{
@@ -86,16 +102,20 @@ table {_BRIDGE} {{
   counter denied_source {{ }}
   set taps {{ type ifname; }}
   set addresses {{ typeof meta oifname . ip daddr; }}
+  set addresses6 {{ typeof meta oifname . ip6 daddr; }}
   set owned {{ type ipv4_addr; }}
   chain prerouting {{
     type filter hook prerouting priority -290; policy accept;
     ether type ip iifname @taps ip saddr != 0.0.0.0 iifname . ip saddr != @addresses counter name denied_source drop
+    ether type ip6 iifname @taps ip6 saddr != :: iifname . ip6 saddr != @addresses6 counter name denied_source drop
     iifname "{OVERLAY}" accept
     ether type ip ip saddr @owned iifname . ip saddr != @addresses counter name denied_source drop
     ether type arp arp saddr ip @owned iifname . arp saddr ip != @addresses counter name denied_source drop
   }}
   chain forward {{
     type filter hook forward priority -300; policy accept;
+    {DISCOVERY} accept
+    ether type ip6 oifname @taps oifname . ip6 daddr != @addresses6 counter name denied_broadcast drop
     ether type ip oifname @taps oifname . ip daddr != @addresses counter name denied_broadcast drop
   }}
 }}
@@ -105,12 +125,13 @@ table {_BRIDGE} {{
 def _new_members(have: Guard, want: Guard) -> Iterator[str]:
     """Sets of members, and who came and went: one more is one element."""
     for uid in sorted(want.members):
-        name = members_set(uid)
-        if uid not in have.members:
-            yield f"add set {_INET} {name} {{ type ipv4_addr; }}"
         old, new = have.members.get(uid, frozenset()), want.members[uid]
-        yield from _element("delete", f"{_INET} {name}", old - new)
-        yield from _element("add", f"{_INET} {name}", new - old)
+        for family in _FAMILIES:
+            name = members_set(uid, family)
+            if uid not in have.members:
+                yield f"add set {_INET} {name} {{ type ipv{family}_addr; }}"
+            yield from _element("delete", f"{_INET} {name}", _of(family, old - new))
+            yield from _element("add", f"{_INET} {name}", _of(family, new - old))
 
 
 def _groups(have: Guard, want: Guard) -> Iterator[str]:
@@ -145,19 +166,26 @@ def _nics(have: Guard, want: Guard) -> Iterator[str]:
     old = [address for address, uids in have.nics.items() if want.nics.get(address) != uids]
     new = {address: uids for address, uids in want.nics.items() if have.nics.get(address) != uids}
     for name, chain in (("egress", "from"), ("ingress", "to")):
-        yield from _element("delete", f"{_INET} {name}", old)
-        verdicts = (f"{address} : goto {chain}_{_combination(uids)}" for address, uids in new.items())
-        yield from _element("add", f"{_INET} {name}", verdicts)
-    yield from _element("delete", f"{_INET} guarded", have.nics.keys() - want.nics.keys())
-    yield from _element("add", f"{_INET} guarded", want.nics.keys() - have.nics.keys())
+        for family in _FAMILIES:
+            where = f"{_INET} {_named(name, family)}"
+            yield from _element("delete", where, _of(family, old))
+            verdicts = (
+                f"{address} : goto {chain}_{_combination(new[address])}" for address in _of(family, new)
+            )
+            yield from _element("add", where, verdicts)
+    for family in _FAMILIES:
+        where = f"{_INET} {_named('guarded', family)}"
+        yield from _element("delete", where, _of(family, have.nics.keys() - want.nics.keys()))
+        yield from _element("add", where, _of(family, want.nics.keys() - have.nics.keys()))
 
 
 def _taps(have: Guard, want: Guard) -> Iterator[str]:
     yield from _element("delete", f"{_BRIDGE} owned", have.owned - want.owned)
     yield from _element("add", f"{_BRIDGE} owned", want.owned - have.owned)
     for verb, some, other in (("delete", have.taps, want.taps), ("add", want.taps, have.taps)):
-        pairs = (f'"{tap}" . {address}' for tap, address in some - other)
-        yield from _element(verb, f"{_BRIDGE} addresses", pairs)
+        for family in _FAMILIES:
+            pairs = (f'"{tap}" . {address}' for tap, address in some - other if address.version == family)
+            yield from _element(verb, f"{_BRIDGE} {_named('addresses', family)}", pairs)
         names = {tap for tap, _ in some} - {tap for tap, _ in other}
         yield from _element(verb, f"{_BRIDGE} taps", (f'"{tap}"' for tap in names))
 
@@ -172,7 +200,7 @@ def _stale(have: Guard, want: Guard) -> Iterator[str]:
         yield f"delete chain {_INET} in_{uid}"
         yield f"delete chain {_INET} out_{uid}"
     for uid in sorted(have.members.keys() - want.members.keys()):
-        yield f"delete set {_INET} {members_set(uid)}"
+        yield from (f"delete set {_INET} {members_set(uid, family)}" for family in _FAMILIES)
 
 
 def _lists(guard: Guard) -> set[tuple[str, ...]]:
@@ -181,6 +209,15 @@ def _lists(guard: Guard) -> set[tuple[str, ...]]:
 
 def _combination(uids: Sequence[str]) -> str:
     return hashlib.sha256(" ".join(uids).encode()).hexdigest()[:16]
+
+
+def _of(family: int, addresses: Iterable[IpAddress]) -> list[IpAddress]:
+    return [address for address in addresses if address.version == family]
+
+
+def _named(name: str, family: int) -> str:
+    """Of the set or map of a family."""
+    return name if family == 4 else f"{name}6"
 
 
 def _element(verb: str, where: str, elements: Iterable[object]) -> Iterator[str]:

@@ -8,18 +8,23 @@ else reaches a ruleset than what is made here: numbers, addresses, networks, and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, ip_network
 
+from orlop_agent.network.ipv6 import IpAddress, spoken
 from orlop_agent.network.segment import Attachment
 from orlop_api.port import Port
 from orlop_api.security_group import IcmpType, Protocol, SecurityGroup, SecurityGroupRule, remotes
 
 _UID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_IP, _ICMP_NAME = {4: "ip", 6: "ip6"}, {4: "icmp", 6: "icmpv6"}
 _ICMP = {
-    IcmpType.ECHO_REQUEST: "icmp type { echo-request, echo-reply }",
-    IcmpType.TIMESTAMP_REQUEST: "icmp type { timestamp-request, timestamp-reply }",
+    4: {
+        IcmpType.ECHO_REQUEST: "icmp type { echo-request, echo-reply }",
+        IcmpType.TIMESTAMP_REQUEST: "icmp type { timestamp-request, timestamp-reply }",
+    },
+    6: {IcmpType.ECHO_REQUEST: "icmpv6 type { echo-request, echo-reply }"},
 }
 """Both directions of the exchange; which side began it is told by the connection's own addresses."""
 
@@ -39,16 +44,17 @@ class Rules:
 class Guard:
     """What shall be in force in the Network's namespace."""
 
-    nics: Mapping[IPv4Address, tuple[str, ...]] = field(default_factory=dict)
+    nics: Mapping[IpAddress, tuple[str, ...]] = field(default_factory=dict)
     """The groups of each address of a NIC here that has any, by uid, in order."""
-    taps: frozenset[tuple[str, IPv4Address]] = frozenset()
+    taps: frozenset[tuple[str, IpAddress]] = frozenset()
     """Those NICs' taps with their addresses."""
     rules: Mapping[str, Rules] = field(default_factory=dict)
     """Of each of those groups; one that is not known allows nothing."""
-    members: Mapping[str, frozenset[IPv4Address]] = field(default_factory=dict)
+    members: Mapping[str, frozenset[IpAddress]] = field(default_factory=dict)
     """Of each group that a rule names."""
     owned: frozenset[IPv4Address] = frozenset()
-    """Of NICs that have any, wherever they run: nobody else passes for them, whatever else allows it."""
+    """Of NICs that have any, wherever they run: nobody else passes for them, whatever else allows it. Of IPv6
+    nothing allows it."""
     watched: bool = False
     """Whether connections are to be known: some NIC of the Network, here or elsewhere, has groups."""
 
@@ -88,38 +94,41 @@ def guard(
     """
     ports = list(ports)
     known_ports = by_mac(ports)
-    nics: dict[IPv4Address, tuple[str, ...]] = {}
-    taps: set[tuple[str, IPv4Address]] = set()
+    nics: dict[IpAddress, tuple[str, ...]] = {}
+    taps: set[tuple[str, IpAddress]] = set()
+    families: tuple[int, ...] = (4,)
     for attachment in attachments:
+        families = (4, 6) if attachment.ipv6 is not None else families
         uids = in_force(attachment, known_ports)
         if uids:
-            nics |= dict.fromkeys(attachment.addresses, uids)
-            taps |= {(attachment.tap, address) for address in attachment.addresses}
+            nics |= dict.fromkeys(attachment.all_addresses, uids)
+            taps |= {(attachment.tap, address) for address in attachment.all_addresses}
     uids_of = {
         (group.metadata.namespace, group.metadata.name): _checked(uid) for uid, group in groups.items()
     }
     used = sorted({uid for uids in nics.values() for uid in uids})
     known = {uid: groups[uid] for uid in used if uid in groups}
-    rules = {uid: _rules(known[uid], uids_of) if uid in known else Rules() for uid in used}
+    rules = {uid: _rules(known[uid], uids_of, families) if uid in known else Rules() for uid in used}
     remote = {uid for group in known.values() for uid in _remotes(group, uids_of)}
-    members: dict[str, set[IPv4Address]] = {uid: set() for uid in remote}
+    members: dict[str, set[IpAddress]] = {uid: set() for uid in remote}
     watched = bool(nics)
     watched |= any(port.status is not None and port.status.security_groups for port in ports)
     in_use = (p.status for p in ports if p.status and p.status.security_groups and p.status.binding)
-    owned = set(nics) | {IPv4Address(address) for status in in_use for address in status.addresses}
+    owned = {each for each in nics if isinstance(each, IPv4Address)}
+    owned |= {IPv4Address(each) for status in in_use for each in status.addresses if ":" not in each}
     for port in (*ports, *others):
         status = port.status
         if status is None or not status.security_groups:
             continue
         for uid in remote.intersection(status.security_groups):
-            members[uid].update(IPv4Address(address) for address in status.addresses)
+            members[uid].update(spoken(status.mac_address or "", status.addresses))
     frozen = {uid: frozenset(addresses) for uid, addresses in members.items()}
     return Guard(nics, frozenset(taps), rules, frozen, frozenset(owned), watched)
 
 
-def members_set(uid: str) -> str:
-    """Name of the set of a group's members."""
-    return f"of_{uid}"
+def members_set(uid: str, family: int = 4) -> str:
+    """Name of the set of a group's members of a family."""
+    return f"of_{uid}" if family == 4 else f"of_{uid}_6"
 
 
 def _remotes(group: SecurityGroup, uids_of: Mapping[tuple[str, str], str]) -> set[str]:
@@ -127,19 +136,24 @@ def _remotes(group: SecurityGroup, uids_of: Mapping[tuple[str, str], str]) -> se
     return {uids_of[name] for name in names if name in uids_of}
 
 
-def _rules(group: SecurityGroup, uids_of: Mapping[tuple[str, str], str]) -> Rules:
+def _rules(group: SecurityGroup, uids_of: Mapping[tuple[str, str], str], families: Sequence[int]) -> Rules:
     home = group.metadata.namespace
     near = {name: uid for (namespace, name), uid in uids_of.items() if namespace == home}
-    ingress = (_line(rule, near, "saddr", "reply proto-src") for rule in group.spec.ingress)
-    egress = (_line(rule, near, "daddr", "original proto-dst") for rule in group.spec.egress)
+
+    def lines(rules: Iterable[SecurityGroupRule], other: str, port: str) -> tuple[str, ...]:
+        found = (_line(rule, near, family, other, port) for rule in rules for family in families)
+        return tuple(line for line in found if line is not None)
+
     return Rules(
-        tuple(line for line in ingress if line is not None),
-        tuple(line for line in egress if line is not None),
+        lines(group.spec.ingress, "saddr", "reply proto-src"),
+        lines(group.spec.egress, "daddr", "original proto-dst"),
     )
 
 
-def _line(rule: SecurityGroupRule, uids_of: Mapping[str, str], other: str, port: str) -> str | None:
-    """One rule; None where it names a group that does not exist, and so nobody.
+def _line(
+    rule: SecurityGroupRule, uids_of: Mapping[str, str], family: int, other: str, port: str
+) -> str | None:
+    """One rule for one family; None where it is not about that, or names a group that does not exist, and so nobody.
 
     It is about the connection, not the packet: who began it with whom is the same for what is answered.
     """
@@ -148,10 +162,13 @@ def _line(rule: SecurityGroupRule, uids_of: Mapping[str, str], other: str, port:
         uid = uids_of.get(rule.security_group_ref.name)
         if uid is None:
             return None
-        words.append(f"ct original ip {other} @{members_set(uid)}")
+        words.append(f"ct original {_IP[family]} {other} @{members_set(uid, family)}")
     elif rule.cidr is not None:
-        network = IPv4Network(rule.cidr)
-        words += [f"ct original ip {other} {network}"] if network.prefixlen else []
+        network = ip_network(rule.cidr)
+        if network.version != family:
+            return None
+        everybody = f"meta nfproto ipv{family}"
+        words.append(f"ct original {_IP[family]} {other} {network}" if network.prefixlen else everybody)
     else:
         return None
     match rule.protocol:
@@ -163,7 +180,10 @@ def _line(rule: SecurityGroupRule, uids_of: Mapping[str, str], other: str, port:
                     f"ct {port} {rule.port}" if last == rule.port else f"ct {port} {rule.port}-{last}"
                 )
         case Protocol.ICMP:
-            words.append(_ICMP[rule.icmp_type] if rule.icmp_type is not None else "meta l4proto icmp")
+            kinds, whole = _ICMP[family], f"meta l4proto {_ICMP_NAME[family]}"
+            if rule.icmp_type is not None and rule.icmp_type not in kinds:
+                return None
+            words.append(kinds[rule.icmp_type] if rule.icmp_type is not None else whole)
         case Protocol.ALL:
             pass
     return " ".join([*words, "accept"])

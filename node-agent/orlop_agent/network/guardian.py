@@ -13,8 +13,13 @@ from orlop_agent.network.segment import Attachment
 from orlop_api.port import Port
 from orlop_api.security_group import SecurityGroup
 
-_SWITCH = "/proc/sys/net/bridge/bridge-nf-call-iptables"
-_SET = f'[ ! -e {_SWITCH} ] || echo "$1" > {_SWITCH}; [ -e {_SWITCH} ] || echo missing'
+_SWITCH = "/proc/sys/net/bridge/bridge-nf-call-ip"
+_SET = f"""
+for each in {_SWITCH}tables {_SWITCH}6tables; do
+  if [ -e "$each" ]; then echo "$1" > "$each"; else echo missing; fi
+done
+"""
+"""Both families; in a Network without IPv6 there is none of it on the bridge."""
 
 
 class Guardian:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from orlop_agent.network import resolver
+from orlop_agent.network import ipv6, resolver
 from orlop_agent.network.names import BRIDGE
 from orlop_agent.network.segment import Attachment, Segment
 
@@ -47,9 +47,14 @@ def configuration(segment: Segment, directory: Path) -> str:
         "leasefile-ro",
         "dhcp-authoritative",
         f"dhcp-range={segment.cidr.network_address},static,{segment.cidr.netmask},{_LEASE}",
-        f"dhcp-lease-max={segment.cidr.num_addresses}",
+        f"dhcp-lease-max={segment.cidr.num_addresses * (1 if segment.ipv6 is None else 2)}",
         f"dhcp-hostsdir={hosts_dir(directory)}",
         *options,
+        *(
+            ipv6.dhcp_lines(segment.ipv6, segment.gateway_mac, segment.mtu, _LEASE)
+            if segment.ipv6 is not None
+            else ()
+        ),
     ]
     return "".join(f"{line}\n" for line in lines)
 
@@ -68,8 +73,11 @@ def _further(segment: Segment) -> Iterator[str]:
 
 
 def host(attachment: Attachment) -> str:
-    """One line of a hosts file: the first address, and the name the guest is told."""
-    return f"{attachment.mac},{attachment.addresses[0]},{attachment.hostname}\n"
+    """One line of a hosts file: the first address, that of IPv6, and the name the guest is told."""
+    addresses = str(attachment.addresses[0]) + (
+        f",[{attachment.ipv6}]" if attachment.ipv6 is not None else ""
+    )
+    return f"{attachment.mac},{addresses},{attachment.hostname}\n"
 
 
 def hosts_dir(directory: Path) -> Path:

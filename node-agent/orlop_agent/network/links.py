@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
+from orlop_agent.network import ipv6
 from orlop_agent.network.batch import BUSY, EXISTS, NO_DEVICE, Line
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, alias, namespace
 from orlop_agent.network.segment import Attachment, Segment
@@ -80,6 +81,11 @@ def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
             Line(f"route replace default via {pair[0]} dev {UPLINK}"),
         ]
     return lines
+
+
+def inside6(segment: Segment) -> list[Line]:
+    """The gateway's addresses of IPv6, once the bridge may have any."""
+    return ipv6.devices(segment.ipv6, segment.gateway_mac) if segment.ipv6 is not None else []
 
 
 def make_taps(attachments: Iterable[Attachment]) -> list[Line]:

@@ -12,7 +12,7 @@ from orlop_agent.network.drops import forget
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.forwarding import Peers
 from orlop_agent.network.guardian import Guardian
-from orlop_agent.network.kernel import SETTINGS
+from orlop_agent.network.kernel import BRIDGE6, settings
 from orlop_agent.network.routing import Place
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.network.shaper import Shaper
@@ -230,23 +230,24 @@ class Presence:
         node = self._around.node
         async with self._around.lock:
             pair = await found.uplink(node, self.segment_id) if segment.egress else links.UPLINKS
-            lines = links.on_node(segment, self._around.host_ip, self._around.host_interface, pair)
-            await node.ip(lines)
+            await node.ip(links.on_node(segment, self._around.host_ip, self._around.host_interface, pair))
             if segment.egress:
                 await node.nft(firewall.node())
         in_use = await found.reclaim(node, self.segment_id, make)
         await node.ip(links.make_taps([each for each in make if each.tap not in in_use]))
-        await node.run(["sh", "-ec", SETTINGS], inside=self.segment_id)
+        await node.run(["sh", "-ec", settings(segment)], inside=self.segment_id)
         base = firewall.anti_spoofing(segment, self.place) + firewall.gateway(segment, self.place)
         await node.nft(base + firewall.identities(self.attachments.values()), inside=self.segment_id)
         await node.ip(links.inside(segment, pair), inside=self.segment_id)
+        if segment.ipv6 is not None:
+            await node.run(["sh", "-ec", BRIDGE6], inside=self.segment_id)
+            await node.ip(links.inside6(segment), inside=self.segment_id)
         if self.place is not None:
             async with self._around.lock:
                 await crossing.join(node, self.place)
         if segment.dhcp:
             await self._around.dhcp.ensure(segment, self._dhcp_directory, self.attachments.values())
-        # From here on rules and peers follow what is told, also where something below fails: isolation does not wait
-        # for names.
+        # From here on rules and peers follow what is told, whatever fails below: isolation waits for no names.
         self._built, self._answers = True, False
         await self._secure(make)
         await self._answer()
@@ -270,8 +271,7 @@ class Presence:
 
     async def _identify(self) -> None:
         """Only who is listed may speak."""
-        rules = firewall.identities(self.attachments.values())
-        await self._around.node.nft(rules, inside=self.segment_id)
+        await self._around.node.nft(firewall.identities(self.attachments.values()), inside=self.segment_id)
 
     async def _strip(self, taps: Sequence[str]) -> None:
         """What only NICs need goes, a Router still needs the rest."""

@@ -8,9 +8,10 @@ an Instance's name is one label, and cannot be read as another namespace's. Only
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
+from orlop_agent.network.ipv6 import IpAddress
 from orlop_agent.network.segment import Segment, checked_label
 from orlop_api.port import Port
 from orlop_api.subnet_options import DEFAULT_DOMAIN
@@ -88,6 +89,7 @@ def configuration(segment: Segment, directory: Path) -> str:
         f"hostsdir={hosts_dir(directory)}",
         f"local=/{domain(segment)}/",
         *(f"local=/{zone}/" for zone in _reverse_zones(segment.cidr)),
+        *(f"local=/{zone}/" for zone in (_reverse_zones6(segment.ipv6.cidr) if segment.ipv6 else ())),
         *(f"server={server}" for server in upstream(segment)),
     ]
     return "".join(f"{line}\n" for line in lines)
@@ -98,7 +100,7 @@ def hosts(segment: Segment, ports: Iterable[Port]) -> tuple[dict[str, str], list
 
     By file name: one for 256 addresses each, so that one more name is a small file.
     """
-    lines: dict[IPv4Address, str] = {}
+    lines: dict[IpAddress, str] = {}
     wrong: list[ValueError] = []
     for port in ports:
         try:
@@ -106,8 +108,8 @@ def hosts(segment: Segment, ports: Iterable[Port]) -> tuple[dict[str, str], list
         except ValueError as error:
             wrong.append(error)
     files: dict[str, str] = {}
-    for address in sorted(lines):
-        name = str(address).rpartition(".")[0]
+    for address in sorted(lines, key=lambda each: (each.version, int(each))):
+        name = _file(address)
         files[name] = files.get(name, "") + lines[address]
     return files, wrong
 
@@ -116,7 +118,14 @@ def hosts_dir(directory: Path) -> Path:
     return directory / "hosts"
 
 
-def _lines(segment: Segment, port: Port) -> dict[IPv4Address, str]:
+def _file(address: IpAddress) -> str:
+    """Its name without the last eight bits."""
+    if isinstance(address, IPv4Address):
+        return str(address).rpartition(".")[0]
+    return address.exploded[:-2].replace(":", "-")
+
+
+def _lines(segment: Segment, port: Port) -> dict[IpAddress, str]:
     """What is said of each address of a Port that is in use. Raises ValueError."""
     if port.status is None or port.status.binding is None:
         return {}
@@ -128,8 +137,14 @@ def _lines(segment: Segment, port: Port) -> dict[IPv4Address, str]:
     full = f"{name}.{namespace}.{domain(segment)}"
     # An address is turned back into the first of its names.
     called = f"{name}.{domain(segment)} {full} {name}" if own else full
-    addresses = [IPv4Address(address) for address in port.status.addresses]
-    return {address: f"{address} {called}\n" for address in addresses if address in segment.cidr}
+    addresses = [ip_address(address) for address in port.status.addresses]
+    return {address: f"{address} {called}\n" for address in addresses if _is_near(segment, address)}
+
+
+def _is_near(segment: Segment, address: IpAddress) -> bool:
+    if isinstance(address, IPv4Address):
+        return address in segment.cidr
+    return segment.ipv6 is not None and address in segment.ipv6.cidr
 
 
 def _reverse_zones(cidr: IPv4Network) -> Iterator[str]:
@@ -138,3 +153,11 @@ def _reverse_zones(cidr: IPv4Network) -> Iterator[str]:
     for part in cidr.subnets(new_prefix=prefix):
         labels = str(part.network_address).split(".")[: prefix // 8]
         yield ".".join([*reversed(labels), "in-addr.arpa"])
+
+
+def _reverse_zones6(cidr: IPv6Network) -> Iterator[str]:
+    """The parts of ip6.arpa likewise: zones end at four bits (RFC 3596, section 2.5)."""
+    prefix = -(-cidr.prefixlen // 4) * 4
+    for part in cidr.subnets(new_prefix=prefix):
+        digits = part.network_address.exploded.replace(":", "")[: prefix // 4]
+        yield ".".join([*reversed(digits), "ip6.arpa"])

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, collapse_addresses
 from typing import Any, Self
 
 from orlop_agent.network import names
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.ipv6 import IpAddress, Subnet6, own
 from orlop_api.assignment import AssignedNic
 from orlop_api.network import Dhcp, Egress
 from orlop_api.subnet_options import DOMAIN_PATTERN
@@ -67,6 +68,8 @@ class Segment:
     """Destination and router."""
     routed: bool = False
     """Whether a Router joins it with others: its gateway leads somewhere."""
+    ipv6: Subnet6 | None = None
+    """Beside IPv4, where the Network has it."""
 
     @classmethod
     def of(cls, nic: AssignedNic) -> Self:
@@ -83,6 +86,7 @@ class Segment:
             search=tuple(_checked(_DOMAIN, domain, "a domain") for domain in nic.search),
             ntp=tuple(IPv4Address(server) for server in nic.ntp),
             routes=tuple((IPv4Network(route.destination), IPv4Address(route.via)) for route in nic.routes),
+            ipv6=None if nic.ipv6 is None else Subnet6.of(nic.ipv6),
             domain=None if nic.domain is None else _checked(_DOMAIN, nic.domain, "a domain"),
             home=None
             if nic.network_namespace is None
@@ -107,6 +111,8 @@ class Attachment:
     nic: AssignedNic
     pairs: tuple[IPv4Network, ...] = ()
     """What the guest may speak as, beside its own addresses; no two of them overlap."""
+    ipv6: IPv6Address | None = None
+    """Its address of IPv6, where it has one."""
 
     @classmethod
     def of(cls, instance_uid: str, hostname: str, nic: AssignedNic) -> Self:
@@ -121,9 +127,20 @@ class Attachment:
                 addresses=tuple(IPv4Address(address) for address in nic.addresses),
                 nic=nic,
                 pairs=ranges(pair.address for pair in nic.allowed_address_pairs),
+                ipv6=None if nic.ipv6 is None else IPv6Address(nic.ipv6.address),
             )
         except ValueError as error:
             raise NetworkError("InvalidNIC", f"NIC {nic.name} cannot be made: {error}") from error
+
+    @property
+    def addresses6(self) -> tuple[IPv6Address, ...]:
+        """What it speaks as by IPv6: its address, and the link-local one of its MAC address."""
+        return own(self.mac, self.ipv6)
+
+    @property
+    def all_addresses(self) -> tuple[IpAddress, ...]:
+        """Of both families."""
+        return (*self.addresses, *self.addresses6)
 
     @property
     def tap(self) -> str:

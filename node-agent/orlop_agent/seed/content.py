@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import yaml
@@ -12,7 +12,7 @@ import yaml
 from orlop_agent.network import resolver
 from orlop_agent.network.segment import Segment
 from orlop_api.assignment import AssignedKey, AssignedNic
-from orlop_api.network import Dhcp
+from orlop_api.network import Dhcp, Ipv6Mode
 
 
 def files(
@@ -43,12 +43,12 @@ def network_config(nics: Sequence[AssignedNic]) -> dict[str, Any]:
 def _ethernet(nic: AssignedNic, *, first: bool) -> dict[str, Any]:
     match: dict[str, Any] = {"match": {"macaddress": nic.mac_address}}
     if nic.dhcp is Dhcp.ENABLED:
-        return {**match, "dhcp4": True}
+        return {**match, "dhcp4": True, **_told6(nic)}
     prefix = IPv4Network(nic.cidr).prefixlen
     static: dict[str, Any] = {
         **match,
         "dhcp4": False,
-        "addresses": [f"{address}/{prefix}" for address in nic.addresses],
+        "addresses": [f"{address}/{prefix}" for address in nic.addresses] + _address6(nic),
         "mtu": nic.mtu,
     }
     routes = [{"to": route.destination, "via": route.via} for route in nic.routes]
@@ -58,7 +58,19 @@ def _ethernet(nic: AssignedNic, *, first: bool) -> dict[str, Any]:
         static["routes"] = routes
     segment = Segment.of(nic)
     servers, search = resolver.told(segment), resolver.search(segment)
-    nameservers = {"addresses": list(map(str, servers)), "search": list(search)}
-    if servers or search:
+    servers6 = segment.ipv6.dns if segment.ipv6 is not None else ()
+    nameservers = {"addresses": [*map(str, servers), *map(str, servers6)], "search": list(search)}
+    if servers or servers6 or search:
         static["nameservers"] = {name: values for name, values in nameservers.items() if values}
     return static
+
+
+def _told6(nic: AssignedNic) -> dict[str, Any]:
+    """The gateway's advertisements say how the guest comes to its address; cloud-init has to start the client."""
+    if nic.ipv6 is None:
+        return {}
+    return {"dhcp6": nic.ipv6.mode is Ipv6Mode.DHCPV6, "accept-ra": True}
+
+
+def _address6(nic: AssignedNic) -> list[str]:
+    return [] if nic.ipv6 is None else [f"{nic.ipv6.address}/{IPv6Network(nic.ipv6.cidr).prefixlen}"]

@@ -6,12 +6,13 @@ An address belongs to whoever created the Claim that is named after it; nothing 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orlop_api.claim import CLAIM_NAMESPACE, Claim, ClaimType, address_claim, mac_claim
-from orlop_api.network import Network
+from orlop_api.network import Ipv6Mode, Network, Subnet
 from orlop_api.resource import API_VERSION
 from orlop_operator.ipam import candidates, derived_mac, mac_is_reserved, next_free, why_not
+from orlop_operator.ipam6 import gateway6, is_ipv6, next_free6, slaac, subnet6
 from orlop_operator.kinds import CLAIM
 from orlop_operator.reconcile.effects import Body, Create, Delete, InOrder
 from orlop_operator.reconcile.instance.facts import Blocker, named
@@ -40,9 +41,15 @@ class Identity:
 
     address: str
     mac: str
+    ipv6: str | None = None
     missing: tuple[Body, ...] = field(default=())
     freed: Mapping[str, Claim] = field(default_factory=dict)
     """Of these names, Claims that were given back and are still there."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """That of IPv4, and that of IPv6 where there is one."""
+        return [self.address] if self.ipv6 is None else [self.address, self.ipv6]
 
     @property
     def names(self) -> frozenset[str]:
@@ -74,7 +81,9 @@ def identify(
         missing.append(claim_body(address_claim(uid, got), ClaimType.ADDRESS, got, uid, holder))
     freed = {there.metadata.name: there} if there is not None and not there.is_held else {}
     if mac is None:
-        return Identity(got, derived_mac(segment, got), tuple(missing), freed)
+        return _with_ipv6(
+            network, holder, taken, Identity(got, derived_mac(segment, got), None, tuple(missing), freed)
+        )
     if mac_is_reserved(segment, mac, got):
         prefix = derived_mac(segment, "0.0.0.0")[:11]  # noqa: S104 - a prefix, nothing listens
         return Blocker(
@@ -86,16 +95,65 @@ def identify(
         return Blocker("MACInUse", f"{mac} is held by {_who(held)}")
     if held is None:
         missing.append(claim_body(name, ClaimType.MAC, mac, uid, holder))
-    return Identity(got, mac, tuple(missing), freed)
+    return _with_ipv6(network, holder, taken, Identity(got, mac, None, tuple(missing), freed))
+
+
+def _with_ipv6(network: Network, holder: Holder, taken: Taken, found: Identity) -> Identity | Blocker:
+    """The same with an address of the Network's IPv6 subnet, where it has one."""
+    subnet, uid = subnet6(network), network.metadata.uid
+    if subnet is None:
+        return found
+    got = _address6(network, subnet, holder, taken, found.mac)
+    if isinstance(got, Blocker):
+        return got
+    name = address_claim(uid, got)
+    there = taken.claims.get(name)
+    if there is not None and there.is_held:
+        return replace(found, ipv6=got)
+    missing = (*found.missing, claim_body(name, ClaimType.ADDRESS, got, uid, holder))
+    freed = {**found.freed, **({name: there} if there is not None else {})}
+    return replace(found, ipv6=got, missing=missing, freed=freed)
+
+
+def _address6(network: Network, subnet: Subnet, holder: Holder, taken: Taken, mac: str) -> str | Blocker:
+    uid = network.metadata.uid
+    mine = _mine_of(6, holder, taken)
+    if mine is not None:
+        return mine
+    what = named("Network", network.metadata.namespace, network.metadata.name)
+    if subnet.ipv6_mode is Ipv6Mode.SLAAC:
+        got = slaac(subnet, mac)
+        held = taken.claims.get(address_claim(uid, got))
+        if got == gateway6(subnet):
+            return Blocker("AddressInvalid", f"{what}: {got}, which {mac} makes for itself, is the gateway")
+        if held is not None and held.is_held:
+            return Blocker("AddressInUse", f"{got} of {what} is held by {_who(held)}")
+        return got
+    names = taken.claims.keys() | set(taken.picked)
+    free = next_free6(subnet, lambda address: address_claim(uid, address) in names)
+    return free or _freed_first6(taken) or Blocker("NoFreeAddress", f"{what} has no free IPv6 address")
+
+
+def _freed_first6(taken: Taken) -> str | None:
+    resting = [
+        (claim.spec.quarantined_until or "", claim.spec.value)
+        for name, claim in taken.claims.items()
+        if not claim.is_held and is_ipv6(claim) and name not in taken.picked
+    ]
+    return min(resting)[1] if resting else None
+
+
+def _mine_of(family: int, holder: Holder, taken: Taken) -> str | None:
+    """The address of a family that the holder has claimed."""
+    mine = (c for c in taken.claims.values() if c.spec.type is ClaimType.ADDRESS and _mine(c, holder))
+    return next((c.spec.value for c in mine if is_ipv6(c) == (family == 6)), None)
 
 
 def _address(network: Network, holder: Holder, taken: Taken, wanted: str | None) -> str | Blocker:
     subnet, uid = network.spec.subnets[0], network.metadata.uid
-    mine = next(
-        (c for c in taken.claims.values() if c.spec.type is ClaimType.ADDRESS and _mine(c, holder)), None
-    )
-    if mine is not None and (wanted is None or mine.spec.value == wanted):
-        return mine.spec.value
+    mine = _mine_of(4, holder, taken)
+    if mine is not None and wanted in {None, mine}:
+        return mine
     what = named("Network", network.metadata.namespace, network.metadata.name)
     if wanted is not None:
         problem = why_not(subnet, wanted)
@@ -105,7 +163,8 @@ def _address(network: Network, holder: Holder, taken: Taken, wanted: str | None)
         if held is not None and held.is_held:
             return Blocker("AddressInUse", f"{wanted} of {what} is held by {_who(held)}")
         return wanted
-    gone = {c.spec.value for c in taken.claims.values() if c.spec.type is ClaimType.ADDRESS}
+    claims = taken.claims.values()
+    gone = {c.spec.value for c in claims if c.spec.type is ClaimType.ADDRESS and not is_ipv6(c)}
     gone |= {name.removeprefix(f"{uid}-") for name in taken.picked}
     free = next_free(subnet, gone) or _freed_first(network, taken)
     return free or Blocker("NoFreeAddress", f"{what} has no free address ({len(gone)} are held)")

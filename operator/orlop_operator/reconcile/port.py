@@ -52,7 +52,7 @@ def status_of(port: OwnedPort, nic: AssignedNic, ready: Condition, now: datetime
         "networkUID": nic.network_uid,
         "segmentID": nic.segment_id,
         "macAddress": nic.mac_address,
-        "addresses": nic.addresses,
+        "addresses": [*nic.addresses, *([nic.ipv6.address] if nic.ipv6 is not None else [])],
         "conditions": [c.wire() for c in settled(old, [ready], port.metadata.generation, now)],
     }
 
@@ -114,7 +114,7 @@ def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
         "networkUID": network.metadata.uid,
         "segmentID": network.status.segment_id,
         "macAddress": identity.mac,
-        "addresses": [identity.address],
+        "addresses": identity.addresses,
         "securityGroups": guarded,
     }
 

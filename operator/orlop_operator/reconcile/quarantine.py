@@ -13,6 +13,7 @@ from orlop_api.claim import Claim, ClaimType
 from orlop_api.condition import timestamp
 from orlop_api.duration import to_seconds
 from orlop_api.network import Network
+from orlop_operator.ipam6 import subnet_of
 from orlop_operator.kinds import CLAIM
 from orlop_operator.reconcile.effects import Delete, Effect, Patch, Plan
 
@@ -23,7 +24,8 @@ def given_back(claims: Iterable[Claim], networks: Mapping[str, Network], now: da
 
 
 def _give_back(claim: Claim, network: Network | None, now: datetime) -> Effect:
-    rests = to_seconds(network.spec.subnets[0].reuse_after) if network is not None else 0
+    subnet = subnet_of(network, claim.spec.value) if network is not None else None
+    rests = to_seconds(subnet.reuse_after) if subnet is not None else 0
     if rests == 0 or claim.spec.type is not ClaimType.ADDRESS:
         return Delete(CLAIM, claim)
     until = timestamp(now + timedelta(seconds=rests))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orlop_api.assignment import AssignedNic, AssignedSecurity
+from orlop_api.assigned_ipv6 import AssignedIpv6
+from orlop_api.assignment import AssignedNic
 from orlop_api.condition import Condition, find, is_true
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER, Instance
-from orlop_api.network import Network
+from orlop_api.network import Ipv6Mode, Network
 from orlop_api.resource import API_VERSION
+from orlop_api.security_group import AssignedSecurity
 from orlop_api.subnet_options import AssignedRoute
 from orlop_operator.ipam import gateway
+from orlop_operator.ipam6 import gateway6, subnet6
 from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
 from orlop_operator.reconcile.conditions import false, true
@@ -104,7 +107,8 @@ def _referred(facts: Facts, nic: NicFacts) -> tuple[Identity, str] | Blocker:
     if binding is not None and binding.instance_uid != instance.metadata.uid:
         holder = named("Instance", instance.metadata.namespace, binding.instance_name)
         return Blocker("PortInUse", f"{what} is bound to {holder}")
-    return Identity(status.addresses[0], status.mac_address), port.metadata.name
+    ipv6 = next((address for address in status.addresses if ":" in address), None)
+    return Identity(status.addresses[0], status.mac_address, ipv6), port.metadata.name
 
 
 def _made(facts: Facts, nic: NicFacts, network: Network, picked: set[str]) -> tuple[Identity, str] | Blocker:
@@ -149,6 +153,7 @@ def _assigned(
         segment_id=status.segment_id,
         mac_address=identity.mac,
         addresses=[identity.address],
+        ipv6=_assigned6(network, identity),
         allowed_address_pairs=nic.port.spec.allowed_address_pairs if nic.port is not None else [],
         cidr=subnet.cidr,
         gateway=gateway(subnet),
@@ -163,6 +168,19 @@ def _assigned(
         mtu=status.mtu or 1450,
         security=guarded,
         qos=nic.qos,
+    )
+
+
+def _assigned6(network: Network, identity: Identity) -> AssignedIpv6 | None:
+    subnet = subnet6(network)
+    if subnet is None or identity.ipv6 is None:
+        return None
+    return AssignedIpv6(
+        address=identity.ipv6,
+        cidr=subnet.cidr,
+        gateway=gateway6(subnet),
+        dns=subnet.dns,
+        mode=subnet.ipv6_mode or Ipv6Mode.DHCPV6,
     )
 
 

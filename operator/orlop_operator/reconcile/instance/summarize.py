@@ -69,7 +69,9 @@ def _placed(facts: Facts) -> Body:
     made: Body = {
         "nodeName": spec.node_name,
         "addresses": [
-            {"network": nic.name, "ip": nic.addresses[0], "mac": nic.mac_address} for nic in spec.nics
+            {"network": nic.name, "ip": nic.addresses[0], "mac": nic.mac_address}
+            | ({"ipv6": nic.ipv6.address} if nic.ipv6 is not None else {})
+            for nic in spec.nics
         ],
     }
     if spec.image is not None:

@@ -1,5 +1,7 @@
 from orlop_agent.network import drops, firewall, names
 
+IPV6 = {"address": "fd00:10::14", "cidr": "fd00:10::/64", "gateway": "fd00:10::1"}
+
 
 def test_identities_replace_all_that_was(attach):
     first = attach("10.10.0.20", uid="uid-1")
@@ -38,8 +40,9 @@ def test_with_nobody_there_is_nobody_to_speak():
 
 
 def test_every_drop_on_the_bridge_is_counted(attach):
-    lines = [line.strip() for line in firewall.anti_spoofing(attach().segment).splitlines()]
-    ends = [line for line in lines if line.endswith("goto dropped")]
+    both = [firewall.anti_spoofing(attach(**fields).segment) for fields in ({}, {"ipv6": IPV6})]
+    lines = [line.strip() for line in both[1].splitlines()]
+    ends = [line.strip() for text in both for line in text.splitlines() if line.endswith("goto dropped")]
     assert {int(end.split()[-3]) for end in ends} == set(drops.CAUSES.values())
     # Only the chain that counts drops, and what is not counted there is dropped all the same.
     at = lines.index("chain dropped {")

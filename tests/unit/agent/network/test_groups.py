@@ -27,18 +27,21 @@ def ordered(*names):
 @pytest.mark.parametrize(
     ("rule", "ingress"),
     [
-        (EVERYBODY, "accept"),
+        (EVERYBODY, "meta nfproto ipv4 accept"),
         ({"cidr": "10.0.0.0/8"}, "ct original ip saddr 10.0.0.0/8 accept"),
-        ({"protocol": "TCP", **EVERYBODY}, "meta l4proto tcp accept"),
-        ({"protocol": "UDP", "port": 53, **EVERYBODY}, "meta l4proto udp ct reply proto-src 53 accept"),
+        ({"protocol": "TCP", **EVERYBODY}, "meta nfproto ipv4 meta l4proto tcp accept"),
+        (
+            {"protocol": "UDP", "port": 53, **EVERYBODY},
+            "meta nfproto ipv4 meta l4proto udp ct reply proto-src 53 accept",
+        ),
         (
             {"protocol": "TCP", "port": 80, "endPort": 89, "cidr": "192.0.2.7/32"},
             "ct original ip saddr 192.0.2.7/32 meta l4proto tcp ct reply proto-src 80-89 accept",
         ),
-        ({"protocol": "ICMP", **EVERYBODY}, "meta l4proto icmp accept"),
+        ({"protocol": "ICMP", **EVERYBODY}, "meta nfproto ipv4 meta l4proto icmp accept"),
         (
             {"protocol": "ICMP", "icmpType": "EchoRequest", **EVERYBODY},
-            "icmp type { echo-request, echo-reply } accept",
+            "meta nfproto ipv4 icmp type { echo-request, echo-reply } accept",
         ),
         ({"securityGroupRef": {"name": "web"}}, "ct original ip saddr @of_uid-web accept"),
     ],
@@ -137,10 +140,13 @@ def test_a_changed_rule_replaces_one_chain(attach):
     text = group_rules.changes(state(attach, "web"), state(attach, "web", web=other))
     assert text.splitlines()[:2] == [
         "flush chain inet orlop_groups in_uid-web",
-        "add rule inet orlop_groups in_uid-web accept",
+        "add rule inet orlop_groups in_uid-web meta nfproto ipv4 accept",
     ]
     assert "out_uid-web" not in text
-    assert text.splitlines()[2:] == ["delete set inet orlop_groups of_uid-app"]
+    assert text.splitlines()[2:] == [
+        "delete set inet orlop_groups of_uid-app",
+        "delete set inet orlop_groups of_uid-app_6",
+    ]
 
 
 def test_what_nothing_leads_to_goes_last(attach):
@@ -154,5 +160,5 @@ def test_what_nothing_leads_to_goes_last(attach):
 def test_every_drop_is_counted(attach):
     text = group_rules.whole(state(attach, "web"), ())
     drops = [line for line in text.splitlines() if line.endswith(" drop")]
-    assert len(drops) == 8
+    assert len(drops) == 12
     assert all("counter name" in line for line in drops)

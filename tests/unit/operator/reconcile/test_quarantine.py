@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orlop_api.claim import Claim, address_claim
+from orlop_api.claim import Claim, address_claim, mac_claim
 from orlop_api.network import Network
 from orlop_api.resource import Metadata
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, NETWORK
@@ -40,7 +40,7 @@ def claim(last, until=None, kind="Address", holder="i-1"):
     }
     if until is not None:
         spec["quarantinedUntil"] = until
-    name = address_claim(UID, value).replace(":", "-")
+    name = address_claim(UID, value) if kind == "Address" else mac_claim(UID, value)
     return Claim.model_validate(
         {
             "metadata": {

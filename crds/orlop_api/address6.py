@@ -1,0 +1,88 @@
+"""CEL for the IPv6 subnet of a Network, and the addresses that follow from a MAC address. Pure.
+
+See address.py for how the rules hang together: each asks first whether what it reads can be read.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, IPv6Network
+
+from orlop_api.resource import rule
+
+LINK_LOCAL = IPv6Network("fe80::/64")
+"""RFC 4291, section 2.5.6."""
+_ROUTED = ("2000::/3", "fd00::/8")
+"""Global unicast (RFC 4291, section 2.4) and what everybody may give themselves (RFC 4193, section 3.2)."""
+_IS_V6 = "isCIDR(self.cidr) && cidr(self.cidr).ip().family() == 6"
+
+CIDR6 = (
+    rule(
+        "!isCIDR(self) || cidr(self).ip().family() == 4"
+        " || (cidr(self).prefixLength() >= 64 && cidr(self).prefixLength() <= 120)",
+        "must have a prefix from /64 to /120",
+    ),
+    rule(
+        "!isCIDR(self) || cidr(self).ip().family() == 4"
+        f" || {list(_ROUTED)}.exists(r, cidr(r).containsIP(cidr(self).ip()))",
+        f"must be in a range that guests can use ({', '.join(_ROUTED)})",
+    ),
+)
+
+SUBNET6 = (
+    rule(
+        f"!({_IS_V6}) || !has(self.ipv6Mode) || self.ipv6Mode != 'SLAAC' || cidr(self.cidr).prefixLength() == 64",
+        "ipv6Mode SLAAC needs a prefix of /64: a guest makes the other half of the address from its MAC address",
+    ),
+    rule(
+        f"!({_IS_V6}) || !has(self.gateway) || !isIP(self.gateway)"
+        " || cidr(self.cidr).containsIP(self.gateway)",
+        "gateway must be an address inside cidr",
+    ),
+    rule(
+        f"!({_IS_V6}) || !has(self.dns) || self.dns.all(d, !isIP(d) || ip(d).family() == 6)",
+        "dns of an IPv6 subnet must be IPv6 addresses; IPv4 ones go with the IPv4 subnet",
+    ),
+    rule(
+        f"!({_IS_V6}) || ("
+        "(!has(self.pools) || self.pools.size() == 0) && (!has(self.search) || self.search.size() == 0)"
+        " && (!has(self.ntp) || self.ntp.size() == 0) && (!has(self.routes) || self.routes.size() == 0)"
+        " && !has(self.domain))",
+        "pools, domain, search, ntp and routes are of the IPv4 subnet: leave them out of the IPv6 one",
+    ),
+    rule(
+        f"!has(self.ipv6Mode) || !isCIDR(self.cidr) || ({_IS_V6})",
+        "ipv6Mode goes with an IPv6 cidr",
+    ),
+    rule(
+        "!isCIDR(self.cidr) || cidr(self.cidr).ip().family() == 6 || !has(self.dns)"
+        " || self.dns.all(d, !isIP(d) || ip(d).family() == 4)",
+        "dns of an IPv4 subnet must be IPv4 addresses; IPv6 ones go with the IPv6 subnet",
+    ),
+)
+
+ONE_OF_EACH = rule(
+    "(!isCIDR(self[0].cidr) || cidr(self[0].cidr).ip().family() == 4)"
+    " && (self.size() < 2 || !isCIDR(self[1].cidr) || cidr(self[1].cidr).ip().family() == 6)",
+    "subnets must be one of IPv4, or one of IPv4 and then one of IPv6",
+)
+ALIKE = rule(
+    "self.size() < 2 || (has(self[0].dhcp) ? self[0].dhcp : 'Enabled')"
+    " == (has(self[1].dhcp) ? self[1].dhcp : 'Enabled')",
+    "dhcp must be the same in both subnets",
+)
+
+
+def interface_id(mac: str) -> int:
+    """The low 64 bits that a guest makes of its MAC address: modified EUI-64 (RFC 4291, appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    return int.from_bytes(bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:], "big")
+
+
+def eui64(prefix: IPv6Network, mac: str) -> IPv6Address:
+    """The address that a NIC gives itself in a /64 (RFC 4862, section 5.5.3)."""
+    return IPv6Address(int(prefix.network_address) | interface_id(mac))
+
+
+def link_local(mac: str) -> IPv6Address:
+    """The address that every NIC has on its own link (RFC 4862, section 5.3)."""
+    return eui64(LINK_LOCAL, mac)

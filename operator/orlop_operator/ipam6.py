@@ -1,0 +1,48 @@
+"""Which IPv6 address a NIC may get. Pure.
+
+A /64 has more addresses than anybody can list: the next one is found by counting up past those that are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv6Address, IPv6Network
+
+from orlop_api.address6 import eui64
+from orlop_api.claim import Claim, ClaimType
+from orlop_api.network import Network, Subnet
+
+
+def is_ipv6(claim: Claim) -> bool:
+    """Whether an address of IPv6 is claimed."""
+    return claim.spec.type is ClaimType.ADDRESS and ":" in claim.spec.value
+
+
+def subnet6(network: Network) -> Subnet | None:
+    """The IPv6 subnet, where there is one."""
+    return next((subnet for subnet in network.spec.subnets if ":" in subnet.cidr), None)
+
+
+def subnet_of(network: Network, address: str) -> Subnet | None:
+    """The subnet of the address's family."""
+    return subnet6(network) if ":" in address else network.spec.subnets[0]
+
+
+def gateway6(subnet: Subnet) -> str:
+    """The router's address; the first of all is every router's (RFC 4291, section 2.6.1)."""
+    return str(IPv6Address(subnet.gateway) if subnet.gateway else IPv6Network(subnet.cidr)[1])
+
+
+def slaac(subnet: Subnet, mac: str) -> str:
+    """The address that a guest with this MAC address gives itself."""
+    return str(eui64(IPv6Network(subnet.cidr), mac))
+
+
+def next_free6(subnet: Subnet, is_taken: Callable[[str], bool]) -> str | None:
+    """The first address that is not taken; None when all are."""
+    network, router = IPv6Network(subnet.cidr), gateway6(subnet)
+    for number in range(1, network.num_addresses):
+        address = str(network.network_address + number)
+        if address != router and not is_taken(address):
+            return address
+    return None

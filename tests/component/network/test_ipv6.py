@@ -1,0 +1,173 @@
+"""IPv6 beside IPv4: real network stacks on two nodes get addresses, reach each other, and are held to groups."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from ipaddress import IPv6Network
+
+import pytest
+
+from orlop_api.address6 import eui64, link_local
+from orlop_api.assignment import AssignedNic
+from support.fakenode import FakeNode, nic
+from support.guarded import Cloud
+from support.guarding import group
+from support.stack import PATIENT, Stack
+
+pytestmark = [pytest.mark.component, pytest.mark.timeout(300)]
+Lab = tuple[FakeNode, FakeNode, FakeNode]
+PREFIX = "fd00:10::/64"
+GATEWAY = "fd00:10::1"
+
+
+def dual(last: int, mode: str = "SLAAC", segment: int = 4097, **fields: object) -> AssignedNic:
+    plain = nic(segment, f"10.10.0.{last}")
+    address = eui64(IPv6Network(PREFIX), plain.mac_address) if mode == "SLAAC" else f"fd00:10::{last:x}"
+    ipv6 = {"address": str(address), "cidr": PREFIX, "gateway": GATEWAY, "mode": mode, "dns": ["fd00:53::1"]}
+    return nic(segment, f"10.10.0.{last}", ipv6=ipv6, **fields)
+
+
+def address6(of: AssignedNic) -> str:
+    assert of.ipv6 is not None
+    return of.ipv6.address
+
+
+def has(stack: Stack, seconds: float = 20.0) -> list[str]:
+    """Global addresses of the guest, once it has one that it may use."""
+    end = time.monotonic() + seconds
+    while True:
+        shown = json.loads(stack.run("ip", "-j", "-6", "address", "show", "dev", "eth0", "scope", "global"))
+        found = [
+            a
+            for each in shown
+            for a in each.get("addr_info", ())
+            if a.get("local") and not a.get("tentative")
+        ]
+        if found or time.monotonic() > end:
+            return [a["local"] for a in found]
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def cloud(lab: Lab) -> Iterator[Cloud]:
+    with ExitStack() as close:
+        yield Cloud(lab, close)
+
+
+async def test_guests_make_their_addresses_and_reach_each_other(cloud: Cloud):
+    """On one node and across nodes; another Network with the same addresses hears nothing."""
+    me = await cloud.join("me", 0, dual(20))
+    near = await cloud.join("near", 0, dual(21))
+    far = await cloud.join("far", 1, dual(22))
+    assert has(me) == [address6(me.nic)]
+    assert has(near) == [address6(near.nic)]
+    assert has(far) == [address6(far.nic)]
+    for to in (near, far):
+        assert me.pings(address6(to.nic), PATIENT)
+        assert to.pings(address6(me.nic), PATIENT)
+        assert me.pings(f"{link_local(to.mac)}%eth0", PATIENT)
+        assert me.pings(to.address)
+    assert me.pings(GATEWAY, PATIENT)
+
+    # No way out is advertised: nobody waits for answers from elsewhere.
+    assert "default" not in me.run("ip", "-6", "route")
+    assert me.run("cat", "/proc/sys/net/ipv6/conf/eth0/mtu").strip() == "1450"
+
+
+async def test_another_network_with_the_same_addresses_is_apart(cloud: Cloud):
+    me = await cloud.join("me", 0, dual(20))
+    agent, node = cloud.agents[0], cloud.nodes[0]
+    twin = await Stack.start(agent, node, "twin", dual(20, segment=4098, mode="DHCPv6"))
+    cloud.also(twin)
+    twin.run("ip", "address", "add", f"{address6(me.nic)}/64", "dev", "eth0", "nodad")
+    assert has(me) == [address6(me.nic)]
+    # It may not even speak as what it took; and what it asks, the other never hears.
+    before = me.run("cat", "/sys/class/net/eth0/statistics/rx_packets")
+    assert not twin.pings(address6(me.nic).replace("::", "::ffff:", 1), 0.5)
+    assert me.pings(GATEWAY, PATIENT)
+    assert int(me.run("cat", "/sys/class/net/eth0/statistics/rx_packets")) - int(before) < 6
+
+
+SOLICIT = r"""
+import os, socket, struct, sys
+mac = bytes.fromhex(open("/sys/class/net/eth0/address").read().strip().replace(":", ""))
+made = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+made.bind(("::", 546))
+made.settimeout(3)
+def option(code, data):
+    return struct.pack("!HH", code, len(data)) + data
+own = option(1, struct.pack("!HH", 3, 1) + mac)
+asked = option(3, b"\0\0\0\1" + bytes(8)) + option(6, struct.pack("!H", 23)) + option(8, b"\0\0")
+def ask(kind, more=b""):
+    number = os.urandom(3)
+    for _ in range(4):
+        made.sendto(bytes([kind]) + number + own + asked + more, ("ff02::1:2", 547, 0, socket.if_nametoindex("eth0")))
+        try:
+            answer = made.recv(2000)
+        except TimeoutError:
+            continue
+        if answer[1:4] == number:
+            return answer
+    sys.exit("nobody answers")
+def options(data):
+    found = {}
+    while data:
+        code, length = struct.unpack("!HH", data[:4])
+        found[code], data = data[4:4 + length], data[4 + length:]
+    return found
+offer = options(ask(1)[4:])
+got = options(ask(3, option(2, offer[2]))[4:])
+address = options(got[3][12:])[5][:16]
+print(socket.inet_ntop(socket.AF_INET6, address), socket.inet_ntop(socket.AF_INET6, got[23]), offer[2].hex())
+"""
+
+
+async def test_an_address_is_told_by_dhcpv6_the_same_by_each_node(cloud: Cloud):
+    """The server's identity too, so that a guest that moved is confirmed in what it has."""
+    found = []
+    for at, last in ((0, 20), (1, 21)):
+        me = await cloud.join(f"guest-{at}", at, dual(last, "DHCPv6"))
+        assert has(me, 3) == []
+        address, server, identity = me.run(sys.executable, "-c", SOLICIT).split()
+        assert (address, server) == (address6(me.nic), "fd00:53::1")
+        me.run("ip", "address", "add", f"{address}/128", "dev", "eth0")
+        found.append((me, identity))
+    (me, one), (you, other) = found
+    assert one == other
+    # The way to the others is advertised, beside the address.
+    assert has(me)
+    assert has(you)
+    assert me.pings(address6(you.nic), PATIENT)
+
+
+async def test_groups_hold_for_ipv6(cloud: Cloud):
+    echo = {"protocol": "ICMP", "icmpType": "EchoRequest"}
+    await cloud.say(
+        group("web", ingress=[{**echo, "securityGroupRef": {"name": "app"}}, {"cidr": "0.0.0.0/0"}]),
+        group("app", egress=[{"cidr": "::/0"}]),
+    )
+    web = await cloud.join("web", 0, ordered(20, "web"), "web")
+    app = await cloud.join("app", 1, ordered(21, "app"), "app")
+    near = await cloud.join("near", 0, ordered(22))
+    far = await cloud.join("far", 1, ordered(23))
+    assert all(has(each) for each in (web, app, near, far))
+    # By the group of both families; by 0.0.0.0/0 everybody may, but by IPv4 alone.
+    assert app.pings(address6(web.nic), PATIENT)
+    assert app.pings(f"{link_local(web.mac)}%eth0", PATIENT)
+    for stranger in (near, far):
+        assert stranger.pings(web.address)
+        assert not stranger.pings(address6(web.nic))
+        assert not stranger.pings(f"{link_local(web.mac)}%eth0")
+    assert cloud.dropped(0, "denied_ingress") >= 3
+    assert not app.pings(web.address)
+    # Changed while they run.
+    await cloud.say(group("web", ingress=[{**echo, "cidr": f"{address6(far.nic)}/128"}]), group("app"))
+    assert far.pings(address6(web.nic), PATIENT)
+    assert not near.pings(address6(web.nic))
+    assert not app.pings(address6(web.nic))
+
+
+def ordered(last: int, *names: str) -> AssignedNic:
+    return dual(last, security={"namespace": "demo", "groups": [f"uid-{name}" for name in names]})
