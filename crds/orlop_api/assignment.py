@@ -18,8 +18,8 @@ from orlop_api.attachment import Access, AssignedLimits, AttachedVolume, VolumeS
 from orlop_api.bandwidth import PortQos
 from orlop_api.condition import Conditions
 from orlop_api.instance import RestartPolicy, StopPolicy
-from orlop_api.keypair import KEY_LENGTH, MOST_KEY_PAIRS
-from orlop_api.network import Dhcp, Egress
+from orlop_api.keypair import MOST_KEY_PAIRS, AssignedKey
+from orlop_api.network import Dhcp, Egress, MetadataService
 from orlop_api.port import AddressPairs
 from orlop_api.resource import (
     API_VERSION,
@@ -112,6 +112,8 @@ class AssignedNic(ApiModel):
     """Whether the guest is told its address by DHCP."""
     egress: Egress = Egress.NAT
     """Whether the guest reaches the outside."""
+    metadata: MetadataService = MetadataService.DISABLED
+    """Whether the gateway answers for its metadata."""
     mtu: Annotated[int, Field(ge=576, le=9000)]
     """MTU in bytes."""
     security: AssignedSecurity | None = None
@@ -165,15 +167,6 @@ class AssignedSecret(ApiModel):
     """The Secret."""
     keys: Annotated[list[SecretKey], Field(min_length=1, max_length=64, json_schema_extra=LIST_SET)]
     """The keys that it may have: user-data, image-… for the image's source, chap-…, ceph-… and luks-… for Volumes."""
-
-
-class AssignedKey(ApiModel):
-    """A public key that the guest lets in."""
-
-    name: DnsSubdomain
-    """The KeyPair that it came from."""
-    public_key: Annotated[str, Field(max_length=KEY_LENGTH)]
-    """One line, as in a .pub file."""
 
 
 class AssignmentSpec(ApiModel):

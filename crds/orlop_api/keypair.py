@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.condition import Conditions
-from orlop_api.resource import API_VERSION, ApiModel, Metadata, rule, rules
+from orlop_api.resource import API_VERSION, ApiModel, DnsSubdomain, Metadata, rule, rules
 from orlop_api.ssh import PUBLIC_KEY
 
 KEY_LENGTH = 4096
@@ -50,3 +50,12 @@ class KeyPair(ApiModel):
     """The key."""
     status: KeyPairStatus | None = None
     """The key as it was read."""
+
+
+class AssignedKey(ApiModel):
+    """A public key that the guest lets in."""
+
+    name: DnsSubdomain
+    """The KeyPair that it came from."""
+    public_key: Annotated[str, Field(max_length=KEY_LENGTH)]
+    """One line, as in a .pub file."""

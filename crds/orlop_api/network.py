@@ -56,6 +56,17 @@ class Egress(StrEnum):
     NONE = "None"
 
 
+class MetadataService(StrEnum):
+    """Whether guests may ask for their metadata at METADATA_ADDRESS."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
+METADATA_ADDRESS = "169.254.169.254"
+"""Where EC2 and OpenStack have it."""
+
+
 class Segment(ApiModel):
     """What carries the Network between nodes."""
 
@@ -134,6 +145,16 @@ class NetworkSpec(ApiModel):
     """The addresses: one subnet of IPv4, and for dual stack one of IPv6 after it. A guest has an address of each."""
     egress: Egress = Egress.NAT
     """NAT: guests reach the outside by their node's address. None: they do not."""
+    metadata: MetadataService = MetadataService.DISABLED
+    """Enabled: guests may ask for their own metadata, keys and user data at http://169.254.169.254, as with OpenStack
+    and EC2. They get their seed (NoCloud) all the same."""
+
+
+METADATA = rule(
+    "!has(self.metadata) || self.metadata != 'Enabled' || !self.subnets.exists(s, has(s.routes)"
+    f" && s.routes.exists(r, r.destination == '{METADATA_ADDRESS}/32'))",
+    f"routes must not lead to {METADATA_ADDRESS}/32 with metadata Enabled: the gateway answers there",
+)
 
 
 class NetworkStatus(ApiModel):
@@ -157,7 +178,11 @@ class Network(ApiModel):
     metadata: Metadata = Metadata()
     spec: Annotated[
         NetworkSpec,
-        Field(json_schema_extra=rules(rule("self == oldSelf", "spec is immutable: create another Network"))),
+        Field(
+            json_schema_extra=rules(
+                rule("self == oldSelf", "spec is immutable: create another Network"), METADATA
+            )
+        ),
     ]
     """The segment that is wanted."""
     status: NetworkStatus | None = None

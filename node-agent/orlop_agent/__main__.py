@@ -9,6 +9,7 @@ from importlib.metadata import version
 from orlop_agent import hostlock, logs
 from orlop_agent.assembly import assembled
 from orlop_agent.libvirt import LibvirtHypervisor
+from orlop_agent.metadata.service import Metadata
 from orlop_agent.network.adapter import Networks
 from orlop_agent.paths import Layout
 from orlop_agent.settings import Settings
@@ -27,7 +28,8 @@ def main() -> None:
 
 async def _run(settings: Settings, layout: Layout) -> None:
     hypervisor = LibvirtHypervisor(settings.libvirt_uri)
-    networks = Networks(settings.host_ip, node_shell=_NODE_SHELL)
+    metadata = Metadata(lambda uid: layout.metadata(uid).read_bytes())
+    networks = Networks(settings.host_ip, node_shell=_NODE_SHELL, metadata=metadata)
     try:
         async with assembled(
             settings, layout, load_config(settings.orlop_config), hypervisor, networks, version("orlop")
@@ -41,6 +43,7 @@ async def _run(settings: Settings, layout: Layout) -> None:
             except asyncio.CancelledError:
                 return
     finally:
+        await metadata.stop()
         await hypervisor.close()
 
 

@@ -89,6 +89,10 @@ class Layout:
         """The NoCloud disk."""
         return self.instance(uid) / "seed.iso"
 
+    def metadata(self, uid: str) -> Path:
+        """What the guest may know of itself; it holds user data."""
+        return self.instance(uid) / "metadata.json"
+
     def console_log(self, uid: str) -> Path:
         """The Instance's serial console."""
         return self.console / f"{uid}.log"

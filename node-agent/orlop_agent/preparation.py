@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from orlop_agent import durable
+from orlop_agent import durable, told
 from orlop_agent.credentials import Credentials
 from orlop_agent.domain.limits import limits_of
 from orlop_agent.domain.spec import BaseImage, Disk, DiskFile, KernelBoot
@@ -29,8 +29,6 @@ from orlop_agent.network.errors import NetworkError
 from orlop_agent.observed import listed
 from orlop_agent.paths import Layout
 from orlop_agent.report import not_ready
-from orlop_agent.seed.content import files
-from orlop_agent.seed.iso import image
 from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
@@ -274,10 +272,7 @@ class Preparation:
             if wanted
             else b""
         )
-        content = files(spec.instance.uid, spec.instance.name, spec.nics, user_data, spec.public_keys)
-        path = self._layout.seed(spec.instance.uid)
-        made = await asyncio.to_thread(image, content)
-        await asyncio.to_thread(durable.write, path, made)
+        path = await asyncio.to_thread(told.write, self._layout, spec, user_data)
         return Disk(DiskFile(path), "raw", readonly=True)
 
 

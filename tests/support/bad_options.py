@@ -70,5 +70,10 @@ OPTIONS = [
     _bad("route to the subnet itself", _way("10.10.0.0/24"), "", OUT),
     _bad("route to a part of it", _way("10.10.0.128/25"), "", OUT),
     _bad("a route twice", _subnet(routes=[_way("10.20.0.0/16")["spec.subnets.0.routes"][0]] * 2), ".routes[1]"),
+    Bad(
+        "route to metadata", "Network", _way("169.254.169.254/32") | {"spec.metadata": "Enabled"}, "spec",
+        "routes must not lead to 169.254.169.254/32 with metadata Enabled: the gateway answers there",
+    ),
+    Bad("metadata on", "Network", {"spec.metadata": "On"}, "spec.metadata"),
     _bad("nine routes", _subnet(routes=_NINE), ".routes"),
 ]  # fmt: skip

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from orlop_agent.metadata.service import Metadata
 from orlop_agent.network import drops, names
 from orlop_agent.network.adapter import Networks
 from orlop_api.assignment import AssignedNic
@@ -52,7 +53,7 @@ class FakeNode:
         assert not check or done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def networks(self) -> Networks:
+    def networks(self, metadata: Metadata | None = None) -> Networks:
         """A new agent's view: it knows what is on the node, and nothing else."""
         return Networks(
             self.address,
@@ -60,6 +61,7 @@ class FakeNode:
             netns_dir=Path(f"/proc/{self.pid}/root/run/netns"),
             node_shell=self.shell,
             systemd=False,
+            metadata=metadata,
         )
 
     def dropped(self, segment_id: int, cause: str, interface: str | None = None) -> int:

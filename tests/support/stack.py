@@ -44,7 +44,7 @@ class Stack:
             "link set lo up",
             f"route add default via {nic.gateway}",
         ):
-            subprocess.run([*self._into, "ip", *line.split()], check=True)
+            self.ip(*line.split())
         self._stop, stopper = os.pipe()
         self._stopper = stopper
         self._pump = threading.Thread(target=self._carry, daemon=True)
@@ -54,6 +54,10 @@ class Stack:
     async def start(cls, networks: Networks, node: FakeNode, uid: str, nic: AssignedNic) -> Stack:
         (wire,) = await start(networks, node, uid, [nic])
         return cls(wire, nic)
+
+    def ip(self, *words: str) -> None:
+        """ip(8), in the guest."""
+        subprocess.run([*self._into, "ip", *words], check=True)
 
     def _carry(self) -> None:
         there = {self._wire.tap: self.tap, self.tap: self._wire.tap}

@@ -26,9 +26,12 @@ class Limits:
 
     memory: int
     """Bytes of address space."""
-    processor_seconds: int
+    processor_seconds: int | None
+    """None: however long it runs."""
     file_bytes: int
     """Largest file that it may write."""
+    files: int = 64
+    """Files and connections that it may have open."""
 
 
 def command(
@@ -44,9 +47,10 @@ def command(
         binds += ["--ro-bind", str(path), name]
     for name, path in (writable or {}).items():
         binds += ["--bind", str(path), name]
+    seconds = "unlimited" if limits.processor_seconds is None else limits.processor_seconds
     return [
-        "prlimit", f"--as={limits.memory}", f"--cpu={limits.processor_seconds}", f"--fsize={limits.file_bytes}",
-        "--nofile=64", f"--nproc={_PROCESSES}", "--core=0",
+        "prlimit", f"--as={limits.memory}", f"--cpu={seconds}", f"--fsize={limits.file_bytes}",
+        f"--nofile={limits.files}", f"--nproc={_PROCESSES}", "--core=0",
         "bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session",
         "--die-with-parent", "--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LC_ALL", "C.UTF-8",
         "--dev", "/dev", *_system(), *binds, "--chdir", "/", "--",

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from orlop_agent.metadata.service import Metadata
 from orlop_agent.network import counts, groups, links, names
 from orlop_agent.network.counts import Counts
 from orlop_agent.network.dhcp import Dhcp
@@ -47,6 +48,7 @@ class Networks:
         netns_dir: Path = Path("/run/netns"),
         node_shell: Sequence[str] = (),
         systemd: bool = True,
+        metadata: Metadata | None = None,
     ) -> None:
         self._node = Node(node_shell, netns_dir)
         launcher = Unit(self._node) if systemd else Daemon(self._node)
@@ -54,6 +56,7 @@ class Networks:
             node=self._node,
             dhcp=Dhcp(launcher),
             dns=Dns(launcher),
+            metadata=metadata or Metadata(),
             records=Records(run_dir / "net"),
             host_ip=IPv4Address(host_ip),
             host_interface=host_interface,

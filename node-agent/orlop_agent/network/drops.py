@@ -26,6 +26,7 @@ CAUSES: Mapping[str, int] = {
     "malformed": 14,
     "oversized": 15,
     "forged_nd": 16,
+    "foreign_metadata": 17,
 }
 """A number is never given to another cause: counts outlive the agent that began them."""
 _SET = "dropped"

@@ -7,11 +7,12 @@ loaded again: one transaction that leaves counters and connections as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
-from orlop_agent.network import drops, ipv6, resolver, routing
+from orlop_agent.network import drops, ipv6, metadata_rules, resolver, routing
 from orlop_agent.network.drops import drop
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
+from orlop_agent.network.metadata_rules import Metadata
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, VETHS
 from orlop_agent.network.routing import Place
 from orlop_agent.network.segment import Attachment, Segment
@@ -31,7 +32,7 @@ def _anew(family: str) -> str:
     return f"add table {family} orlop\nflush table {family} orlop\n"
 
 
-def identities(attachments: Iterable[Attachment]) -> str:
+def identities(attachments: Collection[Attachment]) -> str:
     """Which tap may use which MAC and addresses: all of the Network's taps at once, replaced as one."""
     macs: list[str] = []
     chaddrs: list[str] = []
@@ -52,6 +53,9 @@ def identities(attachments: Iterable[Attachment]) -> str:
     }  # fmt: skip
     # Ranges are in sets of their own, for those are looked up more slowly. An older agent's table has not all of them.
     text = "".join(f"add set bridge orlop {name} {{ {kind} }}\n" for name, kind in _LATER.items())
+    if any(attachment.segment.metadata for attachment in attachments):
+        sets["receivers"] = pairs
+        text += f"add set bridge orlop receivers {{ {metadata_rules.RECEIVERS} }}\n"
     text += "".join(f"flush set bridge orlop {name}\n" for name in sets)
     for name, elements in sets.items():
         if elements:
@@ -69,22 +73,23 @@ def anti_spoofing(segment: Segment, place: Place | None = None) -> str:
     gateway: it is on every node itself. Only what such a node routed into the Network bears its MAC, with addresses
     of a Router's other Networks.
     """
+    metadata = Metadata(segment)
     routed = routing.overlay_rules(place) if place is not None else ""
     return f"""{_anew("bridge")}{_without(_COUNTERS)}table bridge orlop {{
-{_sets()}{drops.objects()}{_from_guests(segment)}{_ipv4_from_guests(segment)}  chain from_nodes {{
-    arp saddr ip {segment.gateway} {drop("forged_overlay")}
-    ip saddr {segment.gateway} {drop("forged_overlay")}
-    udp sport 67 {drop("rogue_dhcp")}
+{_sets()}{metadata.sets}{drops.objects()}{_from_guests(segment)}{_ipv4_from_guests(segment)}  chain from_nodes {{
+    arp saddr ip {metadata.gateway} {drop("forged_overlay")}
+    ip saddr {metadata.gateway} {drop("forged_overlay")}
+{metadata.overlay}    udp sport 67 {drop("rogue_dhcp")}
     udp dport 68 {drop("rogue_dhcp")}
 {routed}    ether saddr {segment.gateway_mac} {drop("forged_overlay")}
     ether type {{ arp, ip }} accept
 {ipv6.from_nodes(segment.ipv6, segment.gateway_mac) if segment.ipv6 is not None else ""}    {drop("other_protocol")}
   }}
-}}
+{metadata.answers}}}
 """
 
 
-def _without(counters: Iterable[str]) -> str:
+def _without(counters: Collection[str]) -> str:
     """Takes away what only an older agent's rules used; those must be gone already."""
     return "".join(
         f"add counter bridge orlop {name}\ndelete counter bridge orlop {name}\n" for name in counters
@@ -122,13 +127,13 @@ def _from_guests(segment: Segment) -> str:
   chain arp_from_guests {{
     arp htype 1 arp hlen 6 arp plen 4 iifname . arp saddr ether . arp saddr ip @senders accept
     arp htype 1 arp hlen 6 arp plen 4 arp saddr ip 0.0.0.0 goto arp_probes
-    arp saddr ip {segment.gateway} {drop("forged_arp")}
+    arp saddr ip {Metadata(segment).gateway} {drop("forged_arp")}
     arp htype 1 arp hlen 6 arp plen 4 iifname . arp saddr ether . arp saddr ip @more_senders accept
     {drop("forged_arp")}
   }}
   chain arp_probes {{
     arp operation request iifname . arp saddr ether . arp daddr ip @senders accept
-    arp daddr ip {segment.gateway} {drop("forged_arp")}
+    arp daddr ip {Metadata(segment).gateway} {drop("forged_arp")}
     arp operation request iifname . arp saddr ether . arp daddr ip @more_senders accept
     {drop("forged_arp")}
   }}
@@ -145,14 +150,15 @@ def _ipv4_from_guests(segment: Segment) -> str:
     """A header that is none has no protocol for nftables. What is TCP takes the shortest way; it may be longer than
     the MTU, and UDP too, for guests leave the cutting to the node.
     """
+    metadata = Metadata(segment)
     everybody = f"{{ 255.255.255.255, {segment.cidr.broadcast_address}, 224.0.0.0/4 }}"
     return f"""  chain ipv4_from_guests {{
     ip hdrlength > 5 jump options_from_guests
     meta l4proto != tcp jump beside_tcp_from_guests
     {_MULTICAST} ip daddr != {everybody} {drop("misdirected")}
     meta l4proto != 255 iifname . ether saddr . ip saddr @addresses accept
-    ip saddr {segment.gateway} {drop("forged_address")}
-    meta l4proto != 255 iifname . ether saddr . ip saddr @more_addresses accept
+    ip saddr {metadata.gateway} {drop("forged_address")}
+{metadata.asked}    meta l4proto != 255 iifname . ether saddr . ip saddr @more_addresses accept
     meta l4proto != 255 {drop("forged_address")}
     {drop("malformed")}
   }}
@@ -192,6 +198,7 @@ def gateway(segment: Segment, place: Place | None = None) -> str:
     if resolver.answers(segment):
         own = f'iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway}'
         dns = f"    {own} udp dport 53 accept\n    {own} tcp dport 53 accept\n"
+    metadata = Metadata(segment)
     if segment.egress:
         out = f"""    iifname "{BRIDGE}" oifname "{UPLINK}" ip daddr {{ 127.0.0.0/8, 169.254.0.0/16 }} counter drop
     iifname "{BRIDGE}" oifname "{UPLINK}" udp dport {VXLAN_PORT} counter drop
@@ -203,14 +210,14 @@ def gateway(segment: Segment, place: Place | None = None) -> str:
   }}
 """
     return f"""{_anew("inet")}table inet orlop {{
-  chain input {{
+{metadata.meter}  chain input {{
     type filter hook input priority filter; policy drop;
     ct state established accept comment "answers to what the node asked its own guest"
     iifname "{BRIDGE}" udp sport 68 udp dport 67 accept
     iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway} icmp type echo-request accept
-{pings}{dns}{ask6}    counter drop
+{pings}{dns}{ask6}{metadata.asking}    counter drop
   }}
-  chain forward {{
+{metadata.waiting}  chain forward {{
     type filter hook forward priority filter; policy drop;
     iifname "{BRIDGE}" oifname "{BRIDGE}" ether daddr != {segment.gateway_mac} accept comment "bridged"
 {routed}    ct state established,related accept

@@ -11,6 +11,7 @@ set_if_there() { for file in $2; do [ ! -e "$file" ] || echo "$1" > "$file"; don
 echo 1 > ipv4/ip_forward
 set_if_there 0 'ipv4/conf/all/send_redirects ipv4/conf/default/send_redirects'
 set_if_there 1 'ipv4/conf/all/arp_ignore'
+set_if_there 2 'ipv4/conf/all/arp_announce'
 set_if_there 0 'bridge/bridge-nf-call-arptables'
 """
 _IPV4_ALONE = """
@@ -33,9 +34,9 @@ echo 0 > accept_dad; echo 0 > accept_ra; echo 0 > autoconf; echo 1 > addr_gen_mo
 
 
 def settings(segment: Segment) -> str:
-    """It routes; an address is answered for only where it is; IPv6 is on the bridge alone, where the Network has it.
+    """It routes; an address is answered for only where it is, and the gateway asks as itself.
 
-    Taps and the overlay device carry what others say. Whether what is bridged is shown to the inet tables the
-    Guardian says.
+    IPv6 is on the bridge alone, where the Network has it. Taps and the overlay device carry what others say.
+    Whether what is bridged is shown to the inet tables the Guardian says.
     """
     return _ALL + (_IPV4_ALONE if segment.ipv6 is None else _WITH_IPV6)

@@ -65,10 +65,11 @@ def _further(segment: Segment) -> Iterator[str]:
         yield f"dhcp-option=option:domain-search,{','.join(resolver.search(segment))}"
     if segment.ntp:
         yield f"dhcp-option=option:ntp-server,{','.join(map(str, segment.ntp))}"
-    if segment.routes:
+    told = resolver.routes(segment)
+    if told:
         # Whoever is told of these looks at no other router (RFC 3442): the gateway's way has to be one of them.
         default = [("0.0.0.0/0", segment.gateway)] if segment.egress or segment.routed else []
-        ways = [f"{destination},{via}" for destination, via in (*segment.routes, *default)]
+        ways = [f"{destination},{via}" for destination, via in (*told, *default)]
         yield f"dhcp-option=option:classless-static-route,{','.join(ways)}"
 
 

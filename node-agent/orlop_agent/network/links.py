@@ -16,6 +16,7 @@ from orlop_agent.network import ipv6
 from orlop_agent.network.batch import BUSY, EXISTS, NO_DEVICE, Line
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, alias, namespace
 from orlop_agent.network.segment import Attachment, Segment
+from orlop_api.network import METADATA_ADDRESS
 
 VXLAN_PORT = 4789
 """RFC 7348, section 8."""
@@ -74,6 +75,9 @@ def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
         Line(f"link set {OVERLAY} up"),
         Line(f"link set {BRIDGE} up"),
     ]
+    if segment.metadata:
+        # Answered on every node by itself, like the gateway's.
+        lines.append(Line(f"address add {METADATA_ADDRESS}/32 dev {BRIDGE}", EXISTS))
     if segment.egress:
         lines += [
             Line(f"address add {pair[1]}/31 dev {UPLINK}", EXISTS),

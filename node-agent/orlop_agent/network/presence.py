@@ -223,6 +223,7 @@ class Presence:
             # Members on other Networks are not known yet: what was in force before is left so.
             return
         await self._guardian.keep(self.attachments.values(), self.ports, self.groups, new, self.others or ())
+        self._around.metadata.keep(self.segment, self._around.node, self.attachments.values())
 
     async def _build(self, make: Sequence[Attachment]) -> None:
         """Everything of the Network, whatever of it is there already; taps for `make` only."""
@@ -262,11 +263,10 @@ class Presence:
 
     def _name(self, ports: Sequence[Port]) -> list[ValueError]:
         """Names for all Ports; what is wrong with those that get none."""
-        segment = self.segment
-        if not resolver.answers(segment):
+        if not resolver.answers(self.segment):
             return []
-        files, wrong = resolver.hosts(segment, ports)
-        self._around.dns.tell(segment, self._dns_directory, files)
+        files, wrong = resolver.hosts(self.segment, ports)
+        self._around.dns.tell(self.segment, self._dns_directory, files)
         return wrong
 
     async def _identify(self) -> None:
@@ -285,10 +285,10 @@ class Presence:
 
     async def _dismantle(self) -> None:
         around = self._around
-        self._built = False
-        self._peers = self._copies = None
+        self._built, self._peers, self._copies = False, None, None
         self._guardian.forget()
         self._shaper.forget()
+        around.metadata.close(self.segment_id)
         await around.dhcp.remove(self.segment_id, self._dhcp_directory)
         await around.dns.remove(self.segment_id, self._dns_directory)
         async with around.lock:

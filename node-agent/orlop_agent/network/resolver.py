@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orlop_agent.network.ipv6 import IpAddress
 from orlop_agent.network.segment import Segment, checked_label
+from orlop_api.network import METADATA_ADDRESS
 from orlop_api.port import Port
 from orlop_api.subnet_options import DEFAULT_DOMAIN
 
@@ -63,6 +64,12 @@ def search(segment: Segment) -> tuple[str, ...]:
     """The domains in which guests look for a name without one."""
     own = domain(segment)
     return tuple(dict.fromkeys([*([own] if own else []), *segment.search]))
+
+
+def routes(segment: Segment) -> tuple[tuple[IPv4Network, IPv4Address], ...]:
+    """Ways that guests are told beside the default one; metadata is the gateway's, whichever way that leads."""
+    own = ((IPv4Network(METADATA_ADDRESS), segment.gateway),) if segment.metadata else ()
+    return (*own, *segment.routes)
 
 
 def configuration(segment: Segment, directory: Path) -> str:

@@ -16,7 +16,7 @@ from orlop_agent.network import names
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.ipv6 import IpAddress, Subnet6, own
 from orlop_api.assignment import AssignedNic
-from orlop_api.network import Dhcp, Egress
+from orlop_api.network import Dhcp, Egress, MetadataService
 from orlop_api.subnet_options import DOMAIN_PATTERN
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -70,6 +70,8 @@ class Segment:
     """Whether a Router joins it with others: its gateway leads somewhere."""
     ipv6: Subnet6 | None = None
     """Beside IPv4, where the Network has it."""
+    metadata: bool = False
+    """Whether guests may ask for their metadata."""
 
     @classmethod
     def of(cls, nic: AssignedNic) -> Self:
@@ -82,6 +84,7 @@ class Segment:
             dns=tuple(IPv4Address(server) for server in nic.dns),
             dhcp=nic.dhcp is Dhcp.ENABLED,
             egress=nic.egress is Egress.NAT,
+            metadata=nic.metadata is MetadataService.ENABLED,
             mtu=int(nic.mtu),
             search=tuple(_checked(_DOMAIN, domain, "a domain") for domain in nic.search),
             ntp=tuple(IPv4Address(server) for server in nic.ntp),

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from orlop_agent.metadata.service import Metadata
 from orlop_agent.network.dhcp import Dhcp
 from orlop_agent.network.dns import Dns
 from orlop_agent.network.node import Node
@@ -19,6 +20,7 @@ class Surroundings:
     node: Node
     dhcp: Dhcp
     dns: Dns
+    metadata: Metadata
     records: Records
     host_ip: IPv4Address
     host_interface: str | None

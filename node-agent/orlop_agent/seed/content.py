@@ -11,7 +11,8 @@ import yaml
 
 from orlop_agent.network import resolver
 from orlop_agent.network.segment import Segment
-from orlop_api.assignment import AssignedKey, AssignedNic
+from orlop_api.assignment import AssignedNic
+from orlop_api.keypair import AssignedKey
 from orlop_api.network import Dhcp, Ipv6Mode
 
 
@@ -51,12 +52,12 @@ def _ethernet(nic: AssignedNic, *, first: bool) -> dict[str, Any]:
         "addresses": [f"{address}/{prefix}" for address in nic.addresses] + _address6(nic),
         "mtu": nic.mtu,
     }
-    routes = [{"to": route.destination, "via": route.via} for route in nic.routes]
+    segment = Segment.of(nic)
+    routes = [{"to": str(to), "via": str(via)} for to, via in resolver.routes(segment)]
     if first:  # one way out, as with DHCP the first answer
         routes.append({"to": "0.0.0.0/0", "via": nic.gateway})
     if routes:
         static["routes"] = routes
-    segment = Segment.of(nic)
     servers, search = resolver.told(segment), resolver.search(segment)
     servers6 = segment.ipv6.dns if segment.ipv6 is not None else ()
     nameservers = {"addresses": [*map(str, servers), *map(str, servers6)], "search": list(search)}

@@ -22,11 +22,12 @@ from orlop_agent.protocol import Entry
 from orlop_agent.report import same, timed
 from orlop_agent.seed.content import files
 from orlop_agent.seed.iso import image
-from orlop_api.assignment import AssignedKey, AssignedNic, Assignment, AssignmentStatus, State
+from orlop_api.assignment import AssignedNic, Assignment, AssignmentStatus, State
 from orlop_api.condition import Condition, Truth, timestamp
 from orlop_api.config import NodeConfig
 from orlop_api.hypervisor import Capacity, HypervisorStatus, ImportReport, ImportState
 from orlop_api.instance import RestartPolicy
+from orlop_api.keypair import AssignedKey
 
 NIC = AssignedNic.model_validate(
     {

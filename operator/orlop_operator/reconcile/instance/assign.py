@@ -12,7 +12,6 @@ from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import (
     ASSIGNMENT_NAMESPACE,
     USER_DATA_KEY,
-    AssignedKey,
     AssignedNic,
     AssignedSecret,
     AssignedVolume,
@@ -28,6 +27,7 @@ from orlop_api.condition import Truth, find
 from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import node_namespace
 from orlop_api.instance import Instance
+from orlop_api.keypair import AssignedKey
 from orlop_api.quantity import to_bytes
 from orlop_api.resource import API_VERSION
 from orlop_operator import protocol

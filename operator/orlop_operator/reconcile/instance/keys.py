@@ -6,7 +6,7 @@ changes nothing for it.
 
 from __future__ import annotations
 
-from orlop_api.assignment import AssignedKey
+from orlop_api.keypair import AssignedKey
 from orlop_api.ssh import public_key
 from orlop_operator.reconcile.instance.facts import Blocker, Facts, named
 

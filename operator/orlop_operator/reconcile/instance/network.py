@@ -165,6 +165,7 @@ def _assigned(
         routes=[AssignedRoute(destination=route.destination, via=route.via) for route in subnet.routes],
         dhcp=subnet.dhcp,
         egress=network.spec.egress,
+        metadata=network.spec.metadata,
         mtu=status.mtu or 1450,
         security=guarded,
         qos=nic.qos,

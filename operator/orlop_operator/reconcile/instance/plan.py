@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from orlop_api.assigned_image import AssignedImage
-from orlop_api.assignment import AssignedKey, Desired
+from orlop_api.assignment import Desired
 from orlop_api.condition import Condition, Truth
 from orlop_api.hypervisor import node_namespace
+from orlop_api.keypair import AssignedKey
 from orlop_operator import protocol
 from orlop_operator.kinds import INSTANCE
 from orlop_operator.reconcile.conditions import false

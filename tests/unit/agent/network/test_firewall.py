@@ -40,14 +40,19 @@ def test_with_nobody_there_is_nobody_to_speak():
 
 
 def test_every_drop_on_the_bridge_is_counted(attach):
-    both = [firewall.anti_spoofing(attach(**fields).segment) for fields in ({}, {"ipv6": IPV6})]
+    told = {"metadata": "Enabled"}
+    both = [firewall.anti_spoofing(attach(**fields).segment) for fields in (told, told | {"ipv6": IPV6})]
     lines = [line.strip() for line in both[1].splitlines()]
     ends = [line.strip() for text in both for line in text.splitlines() if line.endswith("goto dropped")]
     assert {int(end.split()[-3]) for end in ends} == set(drops.CAUSES.values())
     # Only the chain that counts drops, and what is not counted there is dropped all the same.
     at = lines.index("chain dropped {")
     assert lines[at + 1 : at + 4] == ["add @dropped { iifname . meta mark }", "drop", "}"]
-    assert [line for line in lines if line.endswith(" drop") or line == "drop"] == ["drop"]
+    found = [line for line in lines if line.endswith(" drop") or line == "drop"]
+    # What the node itself sends comes from no NIC.
+    answered = "ip saddr 169.254.169.254 oifname . ether daddr . ip daddr"
+    answers = f"{answered} != @receivers counter name foreign_answers drop"
+    assert found == ["drop", answers]
     # No number is two causes'.
     assert len(set(drops.CAUSES.values())) == len(drops.CAUSES)
 
@@ -83,3 +88,26 @@ def test_without_egress_nothing_is_let_out(attach):
     rules = firewall.gateway(attach(egress="None").segment)
     assert "masquerade" not in rules
     assert "up0" not in rules
+
+
+def test_metadata_is_for_a_nics_own_address_alone(attach):
+    one = attach("10.10.0.20", allowed_address_pairs=[{"address": "10.10.0.0/24"}], metadata="Enabled")
+    lines = firewall.anti_spoofing(one.segment).splitlines()
+    asked = lines.index(f"    ip daddr 169.254.169.254 {drops.drop('foreign_metadata')}")
+    assert next(n for n, line in enumerate(lines) if "@addresses accept" in line) < asked
+    assert asked < next(n for n, line in enumerate(lines) if "@more_addresses accept" in line)
+    who = f'"{one.tap}" . 02:00:10:01:00:14 . 10.10.0.20'
+    assert f"add element bridge orlop receivers {{ {who} }}" in firewall.identities([one])
+
+
+def test_nobody_speaks_as_the_metadata_server(attach):
+    rules = firewall.anti_spoofing(attach(metadata="Enabled").segment)
+    for word in ("arp saddr ip", "ip saddr"):
+        assert rules.count(f"    {word} {{ 10.10.0.1, 169.254.169.254 }} meta mark set ") == 2
+
+
+def test_without_metadata_nothing_is_said_of_it(attach):
+    one = attach()
+    said = firewall.anti_spoofing(one.segment) + firewall.gateway(one.segment) + firewall.identities([one])
+    assert "169.254.169.254" not in said
+    assert "receivers" not in said

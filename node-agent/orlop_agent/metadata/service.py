@@ -1,0 +1,215 @@
+"""The agent's half: it listens in each Network, tells by the address who asks, and hands the connection on.
+
+HTTP itself is spoken by a confined program (server.py). Nothing here reads a byte that a guest sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import structlog
+
+from orlop_agent.image import sandbox
+from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.node import Node
+from orlop_agent.network.segment import Attachment, Segment
+from orlop_api.network import METADATA_ADDRESS
+
+PORT = 80
+_BACKLOG = 64
+_PAUSE = 1.0
+"""Seconds before a server that ended is started anew."""
+_CLONE_NEWNET = 0x40000000
+_LIMITS = sandbox.Limits(memory=1 << 30, processor_seconds=None, file_bytes=0, files=8192)
+_log = structlog.get_logger()
+
+Read = Callable[[str], bytes]
+"""What the guest of an Instance may know, by its uid; OSError."""
+
+
+@dataclass
+class _Network:
+    listener: socket.socket
+    namespace: int
+    """Number of its inode: another namespace needs another socket."""
+    guests: Mapping[IPv4Address, str] = field(default_factory=dict)
+    """Uid of the Instance that has an address."""
+
+
+class Metadata:
+    """Answers in every Network that has metadata, for as long as this agent runs."""
+
+    def __init__(self, read: Read | None = None) -> None:
+        self._read = read or _unknown
+        self._networks: dict[int, _Network] = {}
+        self._server: asyncio.Task[None] | None = None
+        self._door: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def keep(self, segment: Segment, node: Node, guests: Collection[Attachment]) -> None:
+        """Where a Network has metadata: answer these there, and nobody else. Raises NetworkError."""
+        if segment.metadata and guests:
+            self._keep_network(segment.segment_id, node.namespace(segment.segment_id), guests)
+        else:
+            self.close(segment.segment_id)
+
+    def _keep_network(self, segment_id: int, namespace: Path, guests: Iterable[Attachment]) -> None:
+        try:
+            number = namespace.stat().st_ino
+            network = self._networks.get(segment_id)
+            if network is None or network.namespace != number:
+                self.close(segment_id)
+                network = _Network(_listening(namespace), number)
+                self._networks[segment_id] = network
+                self._listen(segment_id)
+        except OSError as error:
+            raise NetworkError("MetadataFailed", f"metadata cannot be served: {error.strerror}") from error
+        network.guests = {address: each.instance_uid for each in guests for address in each.addresses}
+        if self._server is None:
+            self._server = asyncio.create_task(self._keep_server(), name="metadata server")
+
+    def close(self, segment_id: int) -> None:
+        """Nobody is answered there any more; fine where nobody was."""
+        network = self._networks.pop(segment_id, None)
+        if network is not None:
+            # A socket would keep the namespace.
+            asyncio.get_running_loop().remove_reader(network.listener)
+            network.listener.close()
+
+    async def stop(self) -> None:
+        """End it all."""
+        for segment_id in list(self._networks):
+            self.close(segment_id)
+        tasks = [*self._tasks, *([self._server] if self._server else [])]
+        self._server = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _listen(self, segment_id: int) -> None:
+        """Only while somebody can speak; until then the kernel keeps who comes."""
+        if self._door is not None:
+            listener = self._networks[segment_id].listener
+            asyncio.get_running_loop().add_reader(listener, self._accept, segment_id)
+
+    def _accept(self, segment_id: int) -> None:
+        network = self._networks[segment_id]
+        try:
+            connection, (address, _) = network.listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            _log.warning("metadata.accept", segment=segment_id, error=error.strerror)
+            return
+        uid = network.guests.get(IPv4Address(address))
+        if uid is None:
+            connection.close()
+            return
+        task = asyncio.create_task(self._hand(connection, f"{segment_id}/{address}", uid))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _hand(self, connection: socket.socket, who: str, uid: str) -> None:
+        """On to the server, with what this guest may know, in memory alone."""
+        with connection:
+            try:
+                known = await asyncio.to_thread(self._read, uid)
+                memory = os.memfd_create("metadata", os.MFD_CLOEXEC)
+                with os.fdopen(memory, "wb") as file:
+                    file.write(known)
+                    file.flush()
+                    file.seek(0)
+                    if self._door is not None:
+                        socket.send_fds(self._door, [who.encode()], [connection.fileno(), memory])
+            except OSError as error:
+                # The guest asks again.
+                _log.warning("metadata.guest", instance=uid, error=error.strerror)
+
+    async def _keep_server(self) -> None:
+        """A server, and another one when it ends."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await self._run()
+            except OSError as error:
+                _log.error("metadata.server", error=error.strerror)
+            finally:
+                self._door = None
+                for network in self._networks.values():
+                    loop.remove_reader(network.listener)
+            await asyncio.sleep(_PAUSE)
+
+    async def _run(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *sandbox.command(sandbox.python("orlop_agent.metadata.server"), _LIMITS),
+                    stdin=theirs.fileno(),
+                    stdout=asyncio.subprocess.DEVNULL,
+                )
+            try:
+                ours.settimeout(0)
+                self._door = ours
+                for segment_id in self._networks:
+                    self._listen(segment_id)
+                status = await process.wait()
+                _log.warning("metadata.server.ended", status=status)
+            finally:
+                await sandbox.kill(process)
+
+
+def _listening(namespace: Path) -> socket.socket:
+    """A socket of another network namespace. Raises OSError."""
+    made: list[socket.socket | OSError] = []
+
+    def make() -> None:
+        try:
+            _enter(namespace)
+            made.append(_bound())
+        except OSError as error:
+            made.append(error)
+
+    thread = threading.Thread(target=make, name="metadata socket")
+    thread.start()
+    thread.join()
+    (found,) = made
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def _enter(namespace: Path) -> None:
+    """Moves the thread that calls it, for good (setns(2))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with namespace.open("rb") as target:
+        if libc.setns(target.fileno(), _CLONE_NEWNET) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+
+def _bound() -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((METADATA_ADDRESS, PORT))
+        listener.listen(_BACKLOG)
+        listener.settimeout(0)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _unknown(instance_uid: str) -> bytes:
+    """Nothing is kept of any guest."""
+    raise FileNotFoundError(errno.ENOENT, "no metadata is kept", instance_uid)
