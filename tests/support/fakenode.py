@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from orlop_agent.metadata.service import Metadata
 from orlop_agent.network import drops, names
 from orlop_agent.network.adapter import Networks
 from orlop_api.assignment import AssignedNic
+from support import guardian
 
 _HOLD = "mount -t tmpfs tmpfs /run && mkdir -p /run/netns && echo up && exec cat"
 # An nsenter(1) of its own keeps this test process where it is; the descriptor comes back over a socket.
@@ -152,7 +152,8 @@ def nodes(*addresses: str) -> Iterator[list[FakeNode]]:
     with contextlib.ExitStack() as stack:
         made: list[FakeNode] = []
         # Not pytest's own directory: dnsmasq reads its files as nobody.
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orlop-net-")))
+        root = guardian.directory("orlop-net")
+        stack.callback(shutil.rmtree, root)
         root.chmod(0o755)
         for number, address in enumerate((*addresses, "192.0.2.254")):
             directory = root / str(number)

@@ -1,19 +1,23 @@
 """Ends what a test run has started, when the run itself was killed and could not:  guardian.py RUNNER MARK
 
 Every process that descends from the runner has MARK in its environment, however often it forked and whoever took
-it in. The guardian waits for the runner's end, asks whatever is left to end, and then insists.
+it in. The guardian waits for the runner's end, asks whatever is left to end, and then insists. Then it removes
+the run's directories.
 """
 
 import os
 import select
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 VARIABLE = "ORLOP_TEST_RUN"
+DIRECTORIES = Path("/tmp")
 PATIENCE = 60.0
 """Seconds to end by itself: a cluster's supervisor needs a few to take everything down."""
 
@@ -32,6 +36,12 @@ def start() -> None:
         setsid=True,
     )
     os.environ[VARIABLE] = mark.partition("=")[2]
+
+
+def directory(prefix: str) -> Path:
+    """A new one with a short path, outside pytest's own, which is root's; at the latest the guardian removes it."""
+    run = os.environ[VARIABLE]
+    return Path(tempfile.mkdtemp(prefix=f"{prefix}-{run[:8]}-", dir=DIRECTORIES))
 
 
 def marked(mark: str) -> list[int]:
@@ -61,6 +71,8 @@ def main() -> None:
     with suppress(ProcessLookupError):
         select.select([os.pidfd_open(int(sys.argv[1]))], [], [])
     end(sys.argv[2])
+    for left in DIRECTORIES.glob(f"*-{sys.argv[2].partition('=')[2][:8]}-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Self
 
 from orlop_cluster.debroot import NODE
+from support import guardian
 
 _PATIENCE = 60.0
 _SETTINGS = (
@@ -43,7 +43,7 @@ class NodeLibvirt:
 
     def __init__(self) -> None:
         # A socket's path has at most 107 bytes (unix(7)).
-        self._place = Path(tempfile.mkdtemp(prefix="orlop-virt-", dir="/tmp"))
+        self._place = guardian.directory("orlop-virt")
         self.data = self._place / "data"
         self._daemon: subprocess.Popen[bytes] | None = None
 

@@ -6,9 +6,9 @@ import asyncio
 import os
 import shutil
 import socket
-import tempfile
-from pathlib import Path
 from typing import Self
+
+from support import guardian
 
 ACCOUNT = "orlop"
 PASSWORD = "a-chap-secret"  # noqa: S105 - of this server alone
@@ -21,7 +21,7 @@ class Tgtd:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         # A socket's path has at most 107 bytes (unix(7)).
-        self._directory = Path(tempfile.mkdtemp(prefix="tgt-", dir="/tmp"))
+        self._directory = guardian.directory("tgt")
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
