@@ -12,7 +12,12 @@ ls -1 /var/lib/orlop/instances /var/lib/orlop/journal /var/lib/orlop/volumes /va
 ls -1 /run/netns; ip -o link show | cut -d: -f2 | cut -d@ -f1 | sort
 for ns in $(ls /run/netns); do
   echo "== $ns"; ip -n $ns -o link show | cut -d: -f2 | cut -d@ -f1 | sort
-  ip netns exec $ns nft -s list ruleset; ip netns exec $ns bridge fdb show | grep -E 'static|permanent' | sort
+  # A guest that stays may try what is dropped at any time; counts of one that is gone are what would be left.
+  ip netns exec $ns nft -s list ruleset | grep -vE '"tap[0-9a-f]+" [.] 0x[0-9a-f]+ counter'
+  for tap in $(ip netns exec $ns nft list set bridge orlop dropped 2>/dev/null | grep -oE 'tap[0-9a-f]+' | sort -u); do
+    ip -n $ns link show $tap >/dev/null 2>&1 || echo "counts of $tap, which is gone"
+  done
+  ip netns exec $ns bridge fdb show | grep -E 'static|permanent' | sort
 done
 find /run/orlop -type f | sort | xargs grep -H . 2>/dev/null | grep -v '^/run/orlop/agent'
 systemctl list-units --plain --no-legend 'orlop-*' | awk '{print $1}'
