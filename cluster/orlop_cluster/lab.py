@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from orlop_cluster import existing
 
 ROOT = Path(__file__).resolve().parents[2]
 DEV = ROOT / "cluster/dev"
 CONSOLES = "/var/log/orlop/console"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def ready_reason(instance: dict[str, Any], kind: str = "Ready") -> tuple[str, st
     return "", "", ""
 
 
-def until(look: Callable[[], str], good: Callable[[str], bool], seconds: float) -> str:
+def until(look: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
     """Look again until it is good; what was seen last is the error's text.
 
     A console is a file on another machine that nobody announces changes of: here looking again is the way.
@@ -110,7 +111,7 @@ def until(look: Callable[[], str], good: Callable[[str], bool], seconds: float) 
     deadline = time.monotonic() + seconds
     while not good(seen := look()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not seen within {seconds:.0f} s; last:\n{seen[-3000:]}")
+            raise TimeoutError(f"not seen within {seconds:.0f} s; last:\n{str(seen)[-3000:]}")
         time.sleep(1)
     return seen
 

@@ -63,7 +63,7 @@ class MetadataService(StrEnum):
     DISABLED = "Disabled"
 
 
-METADATA_ADDRESS = "169.254.169.254"
+METADATA_ADDRESS, METADATA_PORT = "169.254.169.254", 80
 """Where EC2 and OpenStack have it."""
 
 

@@ -29,11 +29,8 @@ def address(last):
 
 
 def guest(cluster, name, node, last, namespace=NAMESPACE, to=None, tries=60):
-    nic = {"name": "eth0", "networkRef": {"name": "dual"}, "macAddress": mac(last)}
-    spec = {"networks": [nic], "placement": {"nodeSelector": {"kubernetes.io/hostname": node}}}
-    if to:
-        spec["userData"] = {"inline": PING.format(to=to, tries=tries)}
-    return cluster.instance(name, namespace, **spec)
+    nic = {"networkRef": {"name": "dual"}, "macAddress": mac(last)}
+    return cluster.placed(name, node, nic, PING.format(to=to, tries=tries) if to else "", namespace)
 
 
 def test_guests_reach_each_other_by_ipv6(cluster, guests):

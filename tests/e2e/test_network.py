@@ -26,15 +26,9 @@ done
 """
 
 
-def on(cluster, name, node, address, namespace=NAMESPACE, **spec):
+def on(cluster, name, node, address, namespace=NAMESPACE, script=""):
     cluster.apply(
-        cluster.instance(
-            name,
-            namespace,
-            networks=[{"name": "eth0", "networkRef": {"name": "blue"}, "address": address}],
-            placement={"nodeSelector": {"kubernetes.io/hostname": node}},
-            **spec,
-        )
+        cluster.placed(name, node, {"networkRef": {"name": "blue"}, "address": address}, script, namespace)
     )
 
 
@@ -52,7 +46,7 @@ def test_ping_between_nodes_and_isolation_of_tenants(cluster, guests):
             first,
             "10.20.0.60",
             namespace,
-            userData={"inline": PING.format(to="10.20.0.61", tries=60)},
+            script=PING.format(to="10.20.0.61", tries=60),
         )
     # Only the other tenant has this address: nobody may answer here.
     on(cluster, "lonely", second, "10.20.0.62", other)
@@ -62,7 +56,7 @@ def test_ping_between_nodes_and_isolation_of_tenants(cluster, guests):
         first,
         "10.20.0.63",
         NAMESPACE,
-        userData={"inline": PING.format(to="10.20.0.62", tries=10)},
+        script=PING.format(to="10.20.0.62", tries=10),
     )
     cluster.wait("inst --all", namespace=NAMESPACE, seconds=240)
     cluster.wait("inst --all", namespace=other, seconds=240)
@@ -87,7 +81,7 @@ def test_no_packet_is_lost_while_the_agents_start_anew(cluster):
     """A guest pings one on the other node each 10 ms, from before to after."""
     first, second = cluster.workers
     on(cluster, "target", second, "10.20.0.65")
-    on(cluster, "source", first, "10.20.0.64", userData={"inline": PROBE.format(to="10.20.0.65")})
+    on(cluster, "source", first, "10.20.0.64", script=PROBE.format(to="10.20.0.65"))
     cluster.wait("inst --all", namespace=NAMESPACE, seconds=240)
     source = cluster.get("inst", "source", NAMESPACE)
 

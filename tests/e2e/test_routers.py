@@ -1,19 +1,11 @@
 """Routed Networks between real guests on two nodes; the Router comes and goes while they run."""
 
-import re
-
 import pytest
 
-from orlop_cluster.lab import until
 from support.lab import NAMESPACE
+from support.pinging import PINGS, now
 
 pytestmark = pytest.mark.e2e
-
-PINGS = """#!/bin/sh
-n=0; while [ $n -lt 900 ]; do
-  n=$((n+1)); ping -c 1 -W 1 {to} >/dev/null 2>&1 && echo "SEEN $n" || echo "LOST $n"; sleep 0.3
-done
-"""
 
 
 def network(cluster, name, cidr):
@@ -21,21 +13,7 @@ def network(cluster, name, cidr):
 
 
 def guest(cluster, name, node, on, address, to):
-    nic = {"name": "eth0", "networkRef": {"name": on}, "address": address}
-    place = {"nodeSelector": {"kubernetes.io/hostname": node}}
-    data = {"inline": PINGS.format(to=to)}
-    return cluster.instance(name, networks=[nic], placement=place, userData=data)
-
-
-def now(cluster, name, word):
-    """Until the guest says so three times in a row, from now on."""
-    instance = cluster.get("inst", name, NAMESPACE)
-    begun = len(cluster.console(instance))
-
-    def lately():
-        return re.findall(r"user-data: (SEEN|LOST) \d+", cluster.console(instance)[begun:])
-
-    return until(lately, lambda words: words[-3:] == [word] * 3, 60)
+    return cluster.placed(name, node, {"networkRef": {"name": on}, "address": address}, PINGS.format(to=to))
 
 
 def test_guests_of_two_networks_on_two_nodes(cluster, guests):
@@ -63,3 +41,5 @@ def test_guests_of_two_networks_on_two_nodes(cluster, guests):
     # A node keeps the Networks that it has guests on, and nothing of the Router.
     for node in (first, second):
         assert "orlop-router" not in cluster.on_node(node, "ip", "netns")
+    cluster.delete("left-1", "right-2", "right-1")
+    cluster.delete("left", "right", kind="onet")

@@ -1,20 +1,15 @@
 """SecurityGroups between real guests on two nodes, changed while they run."""
 
 import json
-import re
 
 import pytest
 
 from orlop_cluster.lab import until
 from support.lab import NAMESPACE
+from support.pinging import PINGS, now
 
 pytestmark = pytest.mark.e2e
 
-PINGS = """#!/bin/sh
-n=0; while [ $n -lt 900 ]; do
-  n=$((n+1)); ping -c 1 -W 1 {to} >/dev/null 2>&1 && echo "SEEN $n" || echo "LOST $n"; sleep 0.3
-done
-"""
 ECHO = {"protocol": "ICMP", "icmpType": "EchoRequest"}
 OUT = [{"cidr": "0.0.0.0/0"}]
 
@@ -24,23 +19,9 @@ def group(cluster, name, *ingress):
 
 
 def guest(cluster, name, node, address, *groups, to=None):
-    nic = {"name": "eth0", "networkRef": {"name": "blue"}, "address": address}
+    nic = {"networkRef": {"name": "blue"}, "address": address}
     nic["securityGroupRefs"] = [{"name": listed} for listed in groups]
-    spec = {"networks": [nic], "placement": {"nodeSelector": {"kubernetes.io/hostname": node}}}
-    if to:
-        spec["userData"] = {"inline": PINGS.format(to=to)}
-    return cluster.instance(name, **spec)
-
-
-def now(cluster, name, word):
-    """Until the guest says so three times in a row, from now on."""
-    instance = cluster.get("inst", name, NAMESPACE)
-    begun = len(cluster.console(instance))
-
-    def lately():
-        return re.findall(r"user-data: (SEEN|LOST) \d+", cluster.console(instance)[begun:])
-
-    return until(lately, lambda words: words[-3:] == [word] * 3, 60)
+    return cluster.placed(name, node, nic, PINGS.format(to=to) if to else "")
 
 
 def test_guests_reach_who_lets_them(cluster, guests):

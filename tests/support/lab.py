@@ -48,6 +48,15 @@ class Cluster(Lab):
             spec.setdefault("networks", [{"name": "eth0", "networkRef": {"name": network}}])
         return self.object("Instance", name, spec, namespace)
 
+    def placed(
+        self, name: str, node: str, nic: dict, script: str = "", namespace: str = NAMESPACE, **spec
+    ) -> dict:
+        """An Instance with this NIC, on this node; its guest runs the script."""
+        spec |= {"networks": [{"name": "eth0", **nic}]}
+        spec |= {"placement": {"nodeSelector": {"kubernetes.io/hostname": node}}}
+        spec |= {"userData": {"inline": script}} if script else {}
+        return self.instance(name, namespace, **spec)
+
     def create(self, name: str, namespace: str = NAMESPACE, seconds: int = 120, **spec) -> dict:
         """A ready Instance."""
         self.apply(self.instance(name, namespace, **spec))

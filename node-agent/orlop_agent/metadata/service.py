@@ -22,9 +22,8 @@ from orlop_agent.image import sandbox
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment, Segment
-from orlop_api.network import METADATA_ADDRESS
+from orlop_api.network import METADATA_ADDRESS, METADATA_PORT
 
-PORT = 80
 _BACKLOG = 64
 _PAUSE = 1.0
 """Seconds before a server that ended is started anew."""
@@ -201,7 +200,7 @@ def _bound() -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((METADATA_ADDRESS, PORT))
+        listener.bind((METADATA_ADDRESS, METADATA_PORT))
         listener.listen(_BACKLOG)
         listener.settimeout(0)
     except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from orlop_agent.network import links, names, routing
+from orlop_agent.network import kernel, links, names, routing
 from orlop_agent.network.node import Node
 from orlop_agent.network.routing import Place
 
@@ -13,7 +13,7 @@ async def join(node: Node, place: Place) -> None:
     """Link and routes, whatever of them is there already. The caller holds the node's lock. Raises NetworkError."""
     router = names.router_namespace(place.router_uid)
     await node.ip(routing.on_node(place))
-    await node.run(["sh", "-ec", routing.SETTINGS], inside=router)
+    await node.run(["sh", "-ec", kernel.ROUTER], inside=router)
     there = await node.read(*routing.listing(), inside=router)
     await node.ip(routing.in_router(place, there), inside=router)
     segment_id = place.segment.segment_id

@@ -29,6 +29,8 @@ CAUSES: Mapping[str, int] = {
     "foreign_metadata": 17,
 }
 """A number is never given to another cause: counts outlive the agent that began them."""
+FOR_MANY = "ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00"
+"""Broadcast or multicast."""
 _SET = "dropped"
 _KIND = "typeof meta iifname . meta mark; size 65535; flags dynamic; counter;"
 _NAMES = {number: cause for cause, number in CAUSES.items()}

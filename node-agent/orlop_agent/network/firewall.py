@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from orlop_agent.network import drops, ipv6, metadata_rules, resolver, routing
-from orlop_agent.network.drops import drop
+from orlop_agent.network.drops import FOR_MANY, drop
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
 from orlop_agent.network.metadata_rules import Metadata
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, VETHS
@@ -19,7 +19,6 @@ from orlop_agent.network.segment import Attachment, Segment
 
 _COUNTERS = ("forged_mac", "forged_arp", "forged_address", "rogue_dhcp", "other_protocol", "forged_overlay")
 """Of agents before there were counts for each NIC."""
-_MULTICAST = "ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00"
 _LATER = {
     "chaddrs": "typeof meta iifname . @th,288,48;",
     "more_addresses": "typeof meta iifname . ether saddr . ip saddr; flags interval;",
@@ -155,7 +154,7 @@ def _ipv4_from_guests(segment: Segment) -> str:
     return f"""  chain ipv4_from_guests {{
     ip hdrlength > 5 jump options_from_guests
     meta l4proto != tcp jump beside_tcp_from_guests
-    {_MULTICAST} ip daddr != {everybody} {drop("misdirected")}
+    {FOR_MANY} ip daddr != {everybody} {drop("misdirected")}
     meta l4proto != 255 iifname . ether saddr . ip saddr @addresses accept
     ip saddr {metadata.gateway} {drop("forged_address")}
 {metadata.asked}    meta l4proto != 255 iifname . ether saddr . ip saddr @more_addresses accept

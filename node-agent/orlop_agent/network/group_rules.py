@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from orlop_agent.network.groups import Guard, members_set
 from orlop_agent.network.ipv6 import DISCOVERY, IpAddress
 from orlop_agent.network.names import OVERLAY
-from orlop_api.network import METADATA_ADDRESS
+from orlop_api.network import METADATA_ADDRESS, METADATA_PORT
 
 TABLE = "orlop_groups"
 COUNTERS = ("denied_ingress", "denied_egress", "denied_invalid")
@@ -94,7 +94,7 @@ def _frame() -> str:
     {DISCOVERY} accept
     icmpv6 type nd-router-solicit accept
     ct state related accept
-    ip daddr {METADATA_ADDRESS} tcp dport 80 accept comment "what a guest may know of itself"
+    ip daddr {METADATA_ADDRESS} tcp dport {METADATA_PORT} accept comment "what a guest may know of itself"
     ct original ip saddr vmap @egress
     ct original ip6 saddr vmap @egress6
   }}

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Self
 
 from orlop_agent.network.batch import EXISTS, Line
-from orlop_agent.network.drops import drop
+from orlop_agent.network.drops import FOR_MANY, drop
 from orlop_agent.network.names import BRIDGE
 from orlop_api.address6 import link_local
 from orlop_api.assigned_ipv6 import AssignedIpv6
@@ -85,7 +85,7 @@ def elements(tap: str, mac: str, addresses: Iterable[IPv6Address]) -> dict[str, 
 def from_guests() -> str:
     """What a guest may send. Before it has an address it asks whether its own is free, and for a router."""
     return f"""    icmpv6 type {_ADVERT} iifname . {_TARGET} != @targets6 {drop("forged_nd")}
-    ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 ip6 daddr != ff00::/8 {drop("misdirected")}
+    {FOR_MANY} ip6 daddr != ff00::/8 {drop("misdirected")}
     iifname . ether saddr . ip6 saddr @addresses6 accept
     ip6 saddr :: icmpv6 type {_SOLICIT} iifname . {_TARGET} @targets6 accept
     ip6 saddr :: icmpv6 type {{ nd-router-solicit, mld2-listener-report }} accept

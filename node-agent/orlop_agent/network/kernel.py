@@ -1,23 +1,27 @@
-"""What the kernel is told of a Network's namespace (Documentation/networking/ip-sysctl.rst), as scripts. Pure text."""
+"""What the kernel is told of a namespace (Documentation/networking/ip-sysctl.rst), as scripts. Pure text."""
 
 from __future__ import annotations
 
 from orlop_agent.network.names import BRIDGE
 from orlop_agent.network.segment import Segment
 
-_ALL = """
+_ROUTES = """
 cd /proc/sys/net
 set_if_there() { for file in $2; do [ ! -e "$file" ] || echo "$1" > "$file"; done; }
 echo 1 > ipv4/ip_forward
 set_if_there 0 'ipv4/conf/all/send_redirects ipv4/conf/default/send_redirects'
+"""
+_NO_IPV6 = """
+set_if_there 1 'ipv6/conf/all/disable_ipv6 ipv6/conf/default/disable_ipv6'
+"""
+_ALL = f"""{_ROUTES}
 set_if_there 1 'ipv4/conf/all/arp_ignore'
 set_if_there 2 'ipv4/conf/all/arp_announce'
 set_if_there 0 'bridge/bridge-nf-call-arptables'
 """
-_IPV4_ALONE = """
-set_if_there 1 'ipv6/conf/all/disable_ipv6 ipv6/conf/default/disable_ipv6'
-set_if_there 0 'bridge/bridge-nf-call-ip6tables'
-"""
+_IPV4_ALONE = f"{_NO_IPV6}set_if_there 0 'bridge/bridge-nf-call-ip6tables'\n"
+ROUTER = f"{_ROUTES}{_NO_IPV6}set_if_there 1 'ipv4/conf/all/rp_filter'\n"
+"""A Router's namespace: it routes, and takes from each Network only what it would send there (RFC 3704)."""
 _WITH_IPV6 = f"""
 echo 1 > ipv6/conf/default/disable_ipv6
 for each in ipv6/conf/*; do

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from orlop_agent.network.drops import drop
 from orlop_agent.network.names import BRIDGE
 from orlop_agent.network.segment import Segment
-from orlop_api.network import METADATA_ADDRESS
+from orlop_api.network import METADATA_ADDRESS, METADATA_PORT
 
 RECEIVERS = "typeof meta oifname . ether daddr . ip daddr;"
-PORT = 80
 _RATE = "20/second burst 200 packets"
 """New connections of one guest: cloud-init asks for each value by one of its own, some fifty at once."""
 
@@ -63,7 +62,7 @@ class Metadata:
 
     @property
     def asking(self) -> str:
-        own = f'iifname "{BRIDGE}" ip saddr {self.segment.cidr} ip daddr {METADATA_ADDRESS} tcp dport {PORT}'
+        own = f'iifname "{BRIDGE}" ip saddr {self.segment.cidr} ip daddr {METADATA_ADDRESS} tcp dport {METADATA_PORT}'
         return self._where(
             f"    {own} ct state new update @asking {{ ip saddr limit rate over {_RATE} }} counter drop\n"
             f"    {own} accept\n"
@@ -74,7 +73,7 @@ class Metadata:
         """While no agent listens nobody is turned away: a first packet goes unanswered, and is sent again."""
         return self._where(f"""  chain output {{
     type filter hook output priority filter; policy accept;
-    ip saddr {METADATA_ADDRESS} tcp sport {PORT} tcp flags & rst == rst tcp sequence 0 drop
+    ip saddr {METADATA_ADDRESS} tcp sport {METADATA_PORT} tcp flags & rst == rst tcp sequence 0 drop
   }}
 """)
 

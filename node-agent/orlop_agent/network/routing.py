@@ -32,16 +32,6 @@ _MTU = 9000
 _PROTOCOL = 88
 """Marks our routes (ip-route(8), proto)."""
 
-SETTINGS = """
-cd /proc/sys/net
-set_if_there() { for file in $2; do [ ! -e "$file" ] || echo "$1" > "$file"; done; }
-echo 1 > ipv4/ip_forward
-set_if_there 0 'ipv4/conf/all/send_redirects ipv4/conf/default/send_redirects'
-set_if_there 1 'ipv4/conf/all/rp_filter'
-set_if_there 1 'ipv6/conf/all/disable_ipv6 ipv6/conf/default/disable_ipv6'
-"""
-"""A Router's namespace: it routes, and takes from each Network only what it would send there (RFC 3704)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
