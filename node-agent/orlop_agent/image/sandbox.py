@@ -8,6 +8,9 @@ harmless, no host's files, processes or network. Limits on memory, processor tim
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +44,10 @@ def command(
     readable: Mapping[str, Path] | None = None,
     writable: Mapping[str, Path] | None = None,
 ) -> list[str]:
-    """The argument list that runs `program` confined, with these files under these names."""
+    """The argument list that runs `program` confined, with these files under these names.
+
+    Start it as the leader of a session, for `kill`.
+    """
     binds: list[str] = []
     for name, path in (readable or {}).items():
         binds += ["--ro-bind", str(path), name]
@@ -51,7 +57,7 @@ def command(
     return [
         "prlimit", f"--as={limits.memory}", f"--cpu={seconds}", f"--fsize={limits.file_bytes}",
         f"--nofile={limits.files}", f"--nproc={_PROCESSES}", "--core=0",
-        "bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session",
+        "bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
         "--die-with-parent", "--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LC_ALL", "C.UTF-8",
         "--dev", "/dev", *_system(), *binds, "--chdir", "/", "--",
         "setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--no-new-privs",
@@ -73,6 +79,7 @@ async def run(arguments: Sequence[str], seconds: float, *, stdin: IO[bytes] | No
         stdin=stdin if stdin is not None else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         _, stderr = await asyncio.wait_for(process.communicate(), seconds)
@@ -83,9 +90,14 @@ async def run(arguments: Sequence[str], seconds: float, *, stdin: IO[bytes] | No
 
 
 async def kill(process: asyncio.subprocess.Process) -> None:
-    """End it; its namespace ends with it."""
+    """End a confined program, at whatever point of its start it is.
+
+    Its namespace ends with bubblewrap, but only once bubblewrap's child has asked for that. Before, the child
+    waits for its parent for ever, with our end of its pipes open: so the whole group is ended.
+    """
     if process.returncode is None:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
 
 

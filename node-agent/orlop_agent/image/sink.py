@@ -193,6 +193,7 @@ class _Unfolding:
                     stdout=target,
                     stderr=asyncio.subprocess.PIPE,
                     pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
                 )
         finally:
             os.close(read)

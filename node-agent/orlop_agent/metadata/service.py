@@ -155,6 +155,7 @@ class Metadata:
                     *sandbox.command(sandbox.python("orlop_agent.metadata.server"), _LIMITS),
                     stdin=theirs.fileno(),
                     stdout=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
                 )
             try:
                 ours.settimeout(0)
