@@ -21,6 +21,7 @@ from orlop_agent.image.errors import ImageError
 from orlop_agent.image.origin import AS_SERVED, FILE
 from orlop_agent.image.sparse import SparseWriter
 from orlop_agent.image.unfold import ASK, DISK_FULL, FREE, GRANT, LEAVE, Order, Stored
+from orlop_agent.image.whole import write_whole
 
 _MEMORY = 768 << 20
 _PIPE = 1 << 20
@@ -89,14 +90,14 @@ class _Unfolding:
         self._granting: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: BinaryIO | None = None
-        self._feeding: asyncio.Future[int] | None = None
+        self._feeding: asyncio.Future[None] | None = None
 
     async def write(self, chunk: bytes) -> None:
         if self._process is None:
             await self._begin()
         if self._pipe is None:
             raise AssertionError
-        self._feeding = asyncio.ensure_future(asyncio.to_thread(self._pipe.write, chunk))
+        self._feeding = asyncio.ensure_future(asyncio.to_thread(write_whole, self._pipe, chunk))
         try:
             await self._unless_denied(self._feeding)
         except BrokenPipeError as error:

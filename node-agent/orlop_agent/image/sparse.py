@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from orlop_agent.image.whole import write_whole
+
 _BLOCK = 1 << 16
 _ZEROS = bytes(_BLOCK)
 
@@ -48,7 +50,7 @@ class SparseWriter:
         where = self._end + offset
         if where != self._at:
             self._file.seek(where)
-        self._file.write(piece)
+        write_whole(self._file, piece)
         self.written += len(piece)
         self._at = where + len(piece)
 
