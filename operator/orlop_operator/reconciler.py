@@ -32,16 +32,13 @@ from orlop_operator.reconcile.gather import (
     snapshot_facts,
     volume_facts,
 )
-from orlop_operator.reconcile.gather_groups import group_facts
 from orlop_operator.reconcile.gather_image import image_facts
-from orlop_operator.reconcile.gather_router import look_at_router
 from orlop_operator.reconcile.hypervisor import LAPSE, is_leaving, plan_hypervisor
 from orlop_operator.reconcile.image import plan_image
 from orlop_operator.reconcile.instance.plan import plan_instance
-from orlop_operator.reconcile.keypair import look_at_keypair
+from orlop_operator.reconcile.looks import PLANS
 from orlop_operator.reconcile.network import plan_network
 from orlop_operator.reconcile.port import plan_port
-from orlop_operator.reconcile.security_group import plan_group
 from orlop_operator.reconcile.snapshot import plan_snapshot
 from orlop_operator.reconcile.source import published
 from orlop_operator.reconcile.volume import plan_volume
@@ -90,18 +87,14 @@ class Reconciler:
         self._looks: dict[str, Callable[[Key], Awaitable[None]]] = {
             "Instance": self._instance,
             "Image": self._image,
-            "KeyPair": lambda key: self._run(key, lambda _: look_at_keypair(self._store, key)),
             "Network": self._network,
             "Port": self._port,
-            "Router": lambda key: self._run(key, lambda _: look_at_router(store, key, self._context.now())),
-            "SecurityGroup": lambda key: self._run(
-                key, lambda _: planned(group_facts(store, key, self._context.now()), plan_group)
-            ),
             "Volume": self._volume,
             "VolumeSnapshot": self._snapshot,
             "Hypervisor": self._hypervisor,
             "Assignment": self._assignment,
             "Claim": self._claim,
+            **dict.fromkeys(PLANS, self._plain),
         }
 
     def observe(self, change: Change) -> None:
@@ -266,6 +259,9 @@ class Reconciler:
 
     async def _claim(self, key: Key) -> None:
         await self._once(key, await self._garbage.plan_claim(key, self._context.now()))
+
+    async def _plain(self, key: Key) -> None:
+        await self._run(key, lambda _: PLANS[key.kind](self._store, key, self._context.now()))
 
     async def _once(self, key: Key, plan: Plan) -> None:
         await self._executor.carry_out(plan.effects, Learned())

@@ -55,5 +55,5 @@ def left(cluster, before):
         )
 
     with suppress(TimeoutError):
-        until(differences, lambda found: not found, 10)
+        until(differences, lambda found: not found, 60)
     return differences().splitlines()

@@ -8,14 +8,20 @@ from datetime import datetime
 from orlop_api.resource import LocalRef
 from orlop_api.security_group import SecurityGroup, listed, remotes
 from orlop_operator.kinds import PORT, SECURITY_GROUP
+from orlop_operator.reconcile.effects import Plan, planned
 from orlop_operator.reconcile.guarding import Groups
-from orlop_operator.reconcile.security_group import SecurityGroupFacts
+from orlop_operator.reconcile.security_group import SecurityGroupFacts, plan_group
 from orlop_operator.store import Key, Store
 
 
 def groups_of(store: Store, namespace: str, refs: Sequence[LocalRef]) -> Groups:
     """The SecurityGroups that these list, or the one that counts where they list none."""
     return _found(store, namespace, listed(refs))
+
+
+def look_at_group(store: Store, key: Key, now: datetime) -> Plan | None:
+    """What it wants; None where it does not exist."""
+    return planned(group_facts(store, key, now), plan_group)
 
 
 def group_facts(store: Store, key: Key, now: datetime) -> SecurityGroupFacts | None:

@@ -6,15 +6,14 @@ from datetime import datetime
 
 from orlop_api.claim import ClaimType, router_claim
 from orlop_operator.kinds import NETWORK, PORT, ROUTER
-from orlop_operator.reconcile.effects import Plan
+from orlop_operator.reconcile.effects import Plan, planned
 from orlop_operator.reconcile.router import RouterFacts, plan_router
 from orlop_operator.store import Key, Store
 
 
 def look_at_router(store: Store, key: Key, now: datetime) -> Plan | None:
     """What it wants; None where it does not exist."""
-    facts = router_facts(store, key, now)
-    return plan_router(facts) if facts is not None else None
+    return planned(router_facts(store, key, now), plan_router)
 
 
 def router_facts(store: Store, key: Key, now: datetime) -> RouterFacts | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from orlop_api.keypair import KeyPair
 from orlop_api.ssh import public_key
@@ -12,10 +12,10 @@ from orlop_operator.reconcile.effects import Body, Plan, Report
 from orlop_operator.store import Key, Store
 
 
-def look_at_keypair(store: Store, key: Key) -> Plan | None:
+def look_at_keypair(store: Store, key: Key, now: datetime) -> Plan | None:
     """What it wants; None where it does not exist."""
     pair = store.get(KEY_PAIR, key.namespace, key.name)
-    return plan_keypair(pair, datetime.now(UTC)) if pair is not None else None
+    return plan_keypair(pair, now) if pair is not None else None
 
 
 def plan_keypair(pair: KeyPair, now: datetime) -> Plan:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 from hypothesis import given
@@ -163,11 +163,11 @@ def test_thousands_of_hosts_cost_little() -> None:
     world = World(hosts)
     request = Request(4, 8 << 30, 20 << 30, node_selector={"zone": "b"}, image="sha256:x")
     place(request, world)
-    begin = perf_counter()
+    begin = process_time()
     for number in range(200):
         answer = place(request, world)
         assert isinstance(answer, Placement)
         world.hold(str(number), answer.node, request.usage)
-    each = (perf_counter() - begin) / 200
+    each = (process_time() - begin) / 200
     print(f"{each * 1e6:.0f} microseconds a decision")
     assert each < 0.002
