@@ -7,7 +7,7 @@ import errno
 import os
 from pathlib import Path
 
-from orlop_agent.image import sandbox
+from orlop_agent import sandbox
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.header import Header
 from orlop_agent.image.unfold import FREE

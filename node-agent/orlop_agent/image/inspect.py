@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from orlop_agent.image import sandbox
+from orlop_agent import sandbox
 from orlop_agent.image.errors import ImageError
 from orlop_api.image import ImageFormat
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from orlop_agent.image import sandbox
+from orlop_agent import sandbox
 from orlop_agent.image.compression import detect
 from orlop_agent.image.errors import ImageError
 from orlop_agent.image.origin import AS_SERVED, FILE

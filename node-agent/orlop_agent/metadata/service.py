@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from orlop_agent.image import sandbox
+from orlop_agent import sandbox
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment, Segment

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orlop_agent.image import sandbox
+from orlop_agent import sandbox
 
 LIMITS = sandbox.Limits(memory=1 << 28, processor_seconds=10, file_bytes=0)
 ROUNDS = 60
