@@ -13,6 +13,7 @@ from orlop_api.resource import (
     LIST_ATOMIC,
     ApiModel,
     DnsSubdomain,
+    Ip,
     Ipv4,
     LocalRef,
     Metadata,
@@ -50,6 +51,15 @@ class RouterSpec(ApiModel):
     """Static routes, at most 16; they may change at any time."""
 
 
+class JoinedIpv6(ApiModel):
+    """What a Network has of IPv6, resolved."""
+
+    cidr: Annotated[str, Field(max_length=43)]
+    """Its subnet."""
+    gateway: Ip
+    """The subnet's router."""
+
+
 class JoinedNetwork(ApiModel):
     """One Network with everything resolved."""
 
@@ -63,6 +73,8 @@ class JoinedNetwork(ApiModel):
     """Its subnet."""
     gateway: Ipv4
     """The subnet's router: what the Router is to its guests."""
+    ipv6: JoinedIpv6 | None = None
+    """Its subnet of IPv6, where it has one: those Networks that have one reach each other by IPv6 too."""
     mtu: Annotated[int, Field(ge=576, le=9000)]
     """MTU in bytes."""
 

@@ -1,24 +1,41 @@
-"""Routed Networks between real guests on two nodes; the Router comes and goes while they run."""
+"""Routed Networks between real guests on two nodes, by both families; the Router comes and goes while they run."""
+
+from ipaddress import IPv6Network
 
 import pytest
 
+from orlop_api.address6 import eui64
 from support.lab import NAMESPACE
-from support.pinging import PINGS, now
+from support.pinging import PINGS_BOTH, now
 
 pytestmark = pytest.mark.e2e
 
 
-def network(cluster, name, cidr):
-    return cluster.object("Network", name, {"subnets": [{"name": "v4", "cidr": cidr}]})
+PREFIXES = {"10.71.0.": "fd00:71::/64", "10.72.0.": "fd00:72::/64"}
+
+
+def network(cluster, name, start):
+    second = {"name": "v6", "cidr": PREFIXES[start], "ipv6Mode": "SLAAC"}
+    return cluster.object("Network", name, {"subnets": [{"name": "v4", "cidr": f"{start}0/24"}, second]})
+
+
+def mac(address):
+    return "02:aa:{:02x}:{:02x}:{:02x}:{:02x}".format(*map(int, address.split(".")))
+
+
+def address6(address):
+    start = address[: address.rindex(".") + 1]
+    return eui64(IPv6Network(PREFIXES[start]), mac(address))
 
 
 def guest(cluster, name, node, on, address, to):
-    return cluster.placed(name, node, {"networkRef": {"name": on}, "address": address}, PINGS.format(to=to))
+    nic = {"networkRef": {"name": on}, "address": address, "macAddress": mac(address)}
+    return cluster.placed(name, node, nic, PINGS_BOTH.format(to=to, to6=address6(to)))
 
 
 def test_guests_of_two_networks_on_two_nodes(cluster, guests):
     first, second = cluster.workers
-    cluster.apply(network(cluster, "left", "10.71.0.0/24"), network(cluster, "right", "10.72.0.0/24"))
+    cluster.apply(network(cluster, "left", "10.71.0."), network(cluster, "right", "10.72.0."))
     cluster.apply(
         guest(cluster, "left-1", first, "left", "10.71.0.10", "10.72.0.10"),
         guest(cluster, "right-2", second, "right", "10.72.0.10", "10.71.0.10"),

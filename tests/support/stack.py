@@ -16,7 +16,7 @@ from support.fakenode import FakeNode, Wire, start
 
 _SOCKET = """
 import socket, sys
-made = socket.socket(socket.AF_INET, int(sys.argv[1]))
+made = socket.socket(int(sys.argv[3]), int(sys.argv[1]))
 socket.send_fds(socket.socket(fileno=int(sys.argv[2])), [b"x"], [made.fileno()])
 """
 QUICK = 0.4
@@ -35,8 +35,8 @@ class Stack:
         self._holder = subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._holder.stdout
         assert self._holder.stdout.readline() == b"up\n"
-        self._into = ["nsenter", "-t", str(self._holder.pid), "-n", "--"]
-        self.tap = Wire.opened(self._into, "eth0")
+        self.into = ["nsenter", "-t", str(self._holder.pid), "-n", "--"]
+        self.tap = Wire.opened(self.into, "eth0")
         prefix = nic.cidr.split("/")[1]
         for line in (
             f"link set eth0 address {nic.mac_address} mtu {nic.mtu} up",
@@ -57,7 +57,7 @@ class Stack:
 
     def ip(self, *words: str) -> None:
         """ip(8), in the guest."""
-        subprocess.run([*self._into, "ip", *words], check=True)
+        subprocess.run([*self.into, "ip", *words], check=True)
 
     def _carry(self) -> None:
         there = {self._wire.tap: self.tap, self.tap: self._wire.tap}
@@ -83,11 +83,14 @@ class Stack:
             assert pipe
             pipe.close()
 
-    def socket(self, kind: socket.SocketKind, seconds: float = PATIENT) -> socket.socket:
+    def socket(
+        self, kind: socket.SocketKind, seconds: float = PATIENT, family: int = socket.AF_INET
+    ) -> socket.socket:
         """A socket of the guest, used here."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            opener = [*self._into, sys.executable, "-c", _SOCKET, str(int(kind)), str(theirs.fileno())]
+            given = [str(int(kind)), str(theirs.fileno()), str(int(family))]
+            opener = [*self.into, sys.executable, "-c", _SOCKET, *given]
             subprocess.run(opener, pass_fds=[theirs.fileno()], check=True)
             _, (descriptor, *_), _, _ = socket.recv_fds(ours, 1, 1)
         made = socket.socket(fileno=descriptor)
@@ -95,10 +98,10 @@ class Stack:
         made.settimeout(seconds)
         return made
 
-    def listen(self, port: int) -> socket.socket:
-        made = self.socket(socket.SOCK_STREAM)
+    def listen(self, port: int, address: str = "0.0.0.0") -> socket.socket:
+        made = self.socket(socket.SOCK_STREAM, family=_family(address))
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(("0.0.0.0", port))
+        made.bind((address, port))
         made.listen()
         return made
 
@@ -109,7 +112,7 @@ class Stack:
 
     def connect(self, to: str, port: int, seconds: float = PATIENT) -> socket.socket | None:
         """A connection; None where nobody answers in time."""
-        made = self.socket(socket.SOCK_STREAM, seconds)
+        made = self.socket(socket.SOCK_STREAM, seconds, _family(to))
         try:
             made.connect((to, port))
         except TimeoutError:
@@ -119,16 +122,20 @@ class Stack:
 
     def own(self, *words: str) -> None:
         """A command of ip(8) in the guest."""
-        subprocess.run([*self._into, "ip", *words], check=True)
+        subprocess.run([*self.into, "ip", *words], check=True)
 
     def run(self, *argv: str) -> str:
         """What a program says in the guest."""
-        return subprocess.run([*self._into, *argv], capture_output=True, check=True, text=True).stdout
+        return subprocess.run([*self.into, *argv], capture_output=True, check=True, text=True).stdout
 
     def pings(self, to: str, seconds: float = 1.0, source: str | None = None) -> bool:
         as_whom = ["-I", source] if source is not None else []
-        asked = [*self._into, "ping", "-c", "1", "-W", str(seconds), *as_whom, to]
+        asked = [*self.into, "ping", "-c", "1", "-W", str(seconds), *as_whom, to]
         return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def passes(sender: socket.socket, receiver: socket.socket, seconds: float = PATIENT) -> bool:

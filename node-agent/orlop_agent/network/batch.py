@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-EXISTS = ("File exists", "Address already assigned")
-"""EEXIST: an earlier try made it. Linux 6.x says more about addresses."""
+EXISTS = ("File exists", "Address already assigned", "address already assigned")
+"""EEXIST: an earlier try made it. Linux 6.x says more about addresses, of IPv6 in small letters."""
 NO_DEVICE = ("Cannot find device", "No such device")
 """It went already."""
 NO_ENTRY = ("No such file or directory", "No such process", *NO_DEVICE)

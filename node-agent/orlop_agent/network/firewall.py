@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from orlop_agent.network import drops, ipv6, metadata_rules, resolver, routing
+from orlop_agent.network import drops, ipv6, metadata_rules, resolver, routing, routing6
 from orlop_agent.network.drops import FOR_MANY, drop
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
 from orlop_agent.network.metadata_rules import Metadata
@@ -73,19 +73,27 @@ def anti_spoofing(segment: Segment, place: Place | None = None) -> str:
     of a Router's other Networks.
     """
     metadata = Metadata(segment)
-    routed = routing.overlay_rules(place) if place is not None else ""
+    routed = routing.overlay_rules(place) + routing6.overlay_rules(place) if place is not None else ""
+    also6 = "    ether type ip6 jump ipv6_from_nodes\n" if segment.ipv6 is not None else ""
+    kinds = "arp, ip, ip6" if segment.ipv6 is not None else "arp, ip"
     return f"""{_anew("bridge")}{_without(_COUNTERS)}table bridge orlop {{
 {_sets()}{metadata.sets}{drops.objects()}{_from_guests(segment)}{_ipv4_from_guests(segment)}  chain from_nodes {{
     arp saddr ip {metadata.gateway} {drop("forged_overlay")}
     ip saddr {metadata.gateway} {drop("forged_overlay")}
 {metadata.overlay}    udp sport 67 {drop("rogue_dhcp")}
     udp dport 68 {drop("rogue_dhcp")}
-{routed}    ether saddr {segment.gateway_mac} {drop("forged_overlay")}
-    ether type {{ arp, ip }} accept
-{ipv6.from_nodes(segment.ipv6, segment.gateway_mac) if segment.ipv6 is not None else ""}    {drop("other_protocol")}
+{also6}{routed}    ether saddr {segment.gateway_mac} {drop("forged_overlay")}
+    ether type {{ {kinds} }} accept
+    {drop("other_protocol")}
   }}
-{metadata.answers}}}
+{_ipv6_from_nodes(segment)}{metadata.answers}}}
 """
+
+
+def _ipv6_from_nodes(segment: Segment) -> str:
+    if segment.ipv6 is None:
+        return ""
+    return f"  chain ipv6_from_nodes {{\n{ipv6.from_nodes(segment.ipv6, segment.gateway_mac)}  }}\n"
 
 
 def _without(counters: Collection[str]) -> str:
@@ -188,8 +196,8 @@ def gateway(segment: Segment, place: Place | None = None) -> str:
 
     And what it lets out: the subnet, if there is a way. And what is routed between a Router's Networks.
     """
-    routed = routing.forward_rules(place) if place is not None else ""
-    pings = routing.input_rules(place) if place is not None else ""
+    routed = routing.forward_rules(place) + routing6.forward_rules(place) if place is not None else ""
+    pings = routing.input_rules(place) + routing6.input_rules(place) if place is not None else ""
     out = ""
     nat = ""
     ask6 = ipv6.gateway_rules(segment.ipv6) if segment.ipv6 is not None else ""

@@ -116,12 +116,14 @@ def guard(
     in_use = (p.status for p in ports if p.status and p.status.security_groups and p.status.binding)
     owned = {each for each in nics if isinstance(each, IPv4Address)}
     owned |= {IPv4Address(each) for status in in_use for each in status.addresses if ":" not in each}
-    for port in (*ports, *others):
+    for port, is_here in (*((each, True) for each in ports), *((each, False) for each in others)):
         status = port.status
         if status is None or not status.security_groups:
             continue
         for uid in remote.intersection(status.security_groups):
-            members[uid].update(spoken(status.mac_address or "", status.addresses))
+            found = spoken(status.mac_address or "", status.addresses)
+            # A link-local address is somebody's on one Network alone.
+            members[uid].update(each for each in found if is_here or not each.is_link_local)
     frozen = {uid: frozenset(addresses) for uid, addresses in members.items()}
     return Guard(nics, frozenset(taps), rules, frozen, frozenset(owned), watched)
 

@@ -93,15 +93,18 @@ def from_guests() -> str:
 
 
 def from_nodes(subnet: Subnet6, gateway_mac: str) -> str:
-    """Rules for what comes from other nodes: there nobody is the gateway, which is on every node itself."""
+    """What is dropped of what comes from other nodes: there nobody is the gateway, which is on every node itself.
+
+    Its MAC is on what was routed, so not on what neighbours say to each other.
+    """
     routers = (subnet.gateway, link_local(gateway_mac))
     listed = ", ".join(map(str, routers))
     targets = ", ".join(f"{int(address):#x}" for address in routers)
-    return f"""    ip6 saddr {{ {listed} }} {drop("forged_overlay")}
+    return f"""    ether saddr {gateway_mac} {DISCOVERY} {drop("forged_overlay")}
+    ip6 saddr {{ {listed} }} {drop("forged_overlay")}
     icmpv6 type {_ADVERT} {_TARGET} {{ {targets} }} {drop("forged_overlay")}
     icmpv6 type {{ nd-router-advert, nd-redirect }} {drop("rogue_router")}
     udp dport 546 {drop("rogue_dhcp")}
-    ether type ip6 accept
 """
 
 
@@ -114,15 +117,19 @@ def gateway_rules(subnet: Subnet6) -> str:
 """
 
 
-def dhcp_lines(subnet: Subnet6, gateway_mac: str, mtu: int, lease: str) -> Iterator[str]:
+def dhcp_lines(subnet: Subnet6, gateway_mac: str, mtu: int, lease: str, *, is_routed: bool) -> Iterator[str]:
     """For dnsmasq(8): what the gateway advertises, and who is told an address.
 
     Nobody is led out by IPv6: a lifetime of nothing says that this is no way to elsewhere (RFC 4861, section 6.2.3).
+    With a Router there is one to its other Networks. It is advertised as the default, for kernels do not look at more
+    specific ones (RFC 4191) unless told to, and nothing else can tell; of low preference, so that a guest's other NIC
+    with a real way out goes first. What leads nowhere the gateway refuses at once.
+
     The server's identity is the same on every node and after every start, so each confirms what another gave;
     the number is one for examples (RFC 5612), since none but its own guests see it.
     """
     yield "enable-ra"
-    yield f"ra-param={BRIDGE},mtu:{mtu},{_ADVERTISED},0"
+    yield f"ra-param={BRIDGE},mtu:{mtu},{f'low,{_ADVERTISED},{_LIFETIME}' if is_routed else f'{_ADVERTISED},0'}"
     network, prefix = subnet.cidr.network_address, subnet.cidr.prefixlen
     if subnet.slaac:
         yield f"dhcp-range={network},ra-only,{prefix},{_PREFERRED}"
@@ -135,5 +142,7 @@ def dhcp_lines(subnet: Subnet6, gateway_mac: str, mtu: int, lease: str) -> Itera
 
 _ADVERTISED = 60
 """Seconds between two router advertisements that nobody asked for."""
+_LIFETIME = 1800
+"""Seconds for which the gateway is a guest's router without being advertised again (RFC 4861, section 6.2.1)."""
 _PREFERRED = "24h"
 """How long an address that a guest made is good without being advertised again."""

@@ -51,7 +51,7 @@ def configuration(segment: Segment, directory: Path) -> str:
         f"dhcp-hostsdir={hosts_dir(directory)}",
         *options,
         *(
-            ipv6.dhcp_lines(segment.ipv6, segment.gateway_mac, segment.mtu, _LEASE)
+            ipv6.dhcp_lines(segment.ipv6, segment.gateway_mac, segment.mtu, _LEASE, is_routed=segment.routed6)
             if segment.ipv6 is not None
             else ()
         ),

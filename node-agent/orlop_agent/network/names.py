@@ -17,6 +17,8 @@ VETHS = "orlop-*"
 
 ROUTERS = "orlop-router-"
 """How namespaces of Routers begin."""
+ROUTER_LINKS = "rt"
+"""How links to them begin, in a Network's namespace; nothing else there does."""
 
 _NAMESPACE = re.compile(r"orlop-([1-9]\d{0,7})")
 _ALIAS = "orlop:"
@@ -45,7 +47,7 @@ def router_namespace(router_uid: str) -> str:
 
 def router_link(router_uid: str) -> str:
     """The interface that leads to the Router, in a Network's namespace: at most 10 bytes."""
-    return "rt" + _short(router_uid)
+    return ROUTER_LINKS + _short(router_uid)
 
 
 def _short(uid: str) -> str:

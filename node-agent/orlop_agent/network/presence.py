@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from orlop_agent.network import crossing, firewall, forwarding, found, leases, links, names, resolver, shared
 from orlop_agent.network.drops import forget
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.forwarding import Peers
 from orlop_agent.network.guardian import Guardian
-from orlop_agent.network.kernel import BRIDGE6, settings
-from orlop_agent.network.routing import Place
+from orlop_agent.network.kernel import ipv6_on, settings
+from orlop_agent.network.routing import Place, in_place
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.network.shaper import Shaper
 from orlop_agent.network.surroundings import Surroundings
@@ -53,7 +52,7 @@ class Presence:
         """The Network, as any of its NICs tells it, or else its Router."""
         if not self.attachments and self.place is not None:
             return self.place.segment
-        return replace(next(iter(self.attachments.values())).segment, routed=self.place is not None)
+        return in_place(next(iter(self.attachments.values())).segment, self.place)
 
     @property
     def needed(self) -> bool:
@@ -241,7 +240,7 @@ class Presence:
         await node.nft(base + firewall.identities(self.attachments.values()), inside=self.segment_id)
         await node.ip(links.inside(segment, pair), inside=self.segment_id)
         if segment.ipv6 is not None:
-            await node.run(["sh", "-ec", BRIDGE6], inside=self.segment_id)
+            await node.run(["sh", "-ec", ipv6_on(names.BRIDGE)], inside=self.segment_id)
             await node.ip(links.inside6(segment), inside=self.segment_id)
         if self.place is not None:
             async with self._around.lock:

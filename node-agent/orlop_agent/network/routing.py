@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
 from typing import Any
 
 from orlop_agent.network import names
 from orlop_agent.network.batch import EXISTS, NO_ENTRY, Line
+from orlop_agent.network.ipv6 import Subnet6
 from orlop_agent.network.segment import Segment
 from orlop_api.router import JoinedNetwork, Router, RouterStatus
 
 _ROUTER, _NETWORK = IPv4Address("169.254.128.1"), IPv4Address("169.254.128.2")
 """Stand for the two ends of each link, in routes alone; nobody has them."""
-_ROUTER_MAC, _NETWORK_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
+ROUTER_MAC, NETWORK_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 _MTU = 9000
 """The largest that a Network may have: what is too large is refused where it leaves for the guest's Network."""
 _PROTOCOL = 88
@@ -46,6 +47,10 @@ class Place:
     """What is reached through the Router."""
     local_ways: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
     """Static routes by way of somebody on this very Network."""
+    ways6: tuple[tuple[IPv6Network, int], ...] = ()
+    """What is reached through the Router by IPv6, with its MTU; nothing from a Network that has none itself."""
+    sources6: tuple[tuple[str, IPv6Network], ...] = ()
+    """What the Router takes by IPv6 from each of its links, of all its Networks."""
     others: frozenset[str] = frozenset()
     """Uids of the Router's other Networks."""
     told: str = ""
@@ -59,7 +64,7 @@ class Place:
     @property
     def peer(self) -> str:
         """Its other end, in the Router's namespace."""
-        return f"n{self.segment.segment_id}"
+        return _peer(self.segment.segment_id)
 
     @property
     def behind(self) -> tuple[IPv4Network, ...]:
@@ -78,16 +83,24 @@ def places(router: Router) -> dict[int, Place]:
         others = [each for each in segments if each is not segment]
         ways = [each.cidr for each in others]
         ways += [where for where, via in static if any(via in each.cidr for each in others)]
+        ways6 = [(e.ipv6.cidr, e.mtu) for e in others if e.ipv6 is not None] if segment.ipv6 else []
         made[segment.segment_id] = Place(
             router.metadata.uid,
             router.metadata.namespace,
             segment,
             tuple(sorted(ways)),
             local,
+            tuple(sorted(ways6)),
+            tuple((_peer(each.segment_id), each.ipv6.cidr) for each in segments if each.ipv6 is not None),
             frozenset(each.network_uid for each in others),
             _told(router, segment.segment_id),
         )
     return made
+
+
+def in_place(segment: Segment, place: Place | None) -> Segment:
+    """A Network with what its Router makes of it."""
+    return replace(segment, routed=place is not None, routed6=place is not None and bool(place.ways6))
 
 
 def recorded(told: str) -> Place:
@@ -97,6 +110,10 @@ def recorded(told: str) -> Place:
     spec = {"networks": [{"name": each["name"]} for each in data["status"]["networks"]]}
     router = Router.model_validate({"metadata": meta, "spec": spec, "status": data["status"]})
     return places(router)[int(data["segment"])]
+
+
+def _peer(segment_id: int) -> str:
+    return f"n{segment_id}"
 
 
 def _told(router: Router, segment_id: int) -> str:
@@ -122,6 +139,9 @@ def _segment(joined: JoinedNetwork, home: str) -> Segment:
         mtu=int(joined.mtu),
         home=home,
         routed=True,
+        ipv6=None
+        if joined.ipv6 is None
+        else Subnet6(IPv6Network(joined.ipv6.cidr), IPv6Address(joined.ipv6.gateway), (), slaac=False),
     )
 
 
@@ -156,9 +176,9 @@ def on_node(place: Place) -> list[Line]:
     return [
         Line(f"netns add {router}", EXISTS),
         Line(
-            f"link add {place.link} address {_NETWORK_MAC} mtu {_MTU} netns {network}"
+            f"link add {place.link} address {NETWORK_MAC} mtu {_MTU} netns {network}"
             f" alias {names.alias(place.router_uid)} type veth"
-            f" peer name {place.peer} address {_ROUTER_MAC} mtu {_MTU} netns {router}",
+            f" peer name {place.peer} address {ROUTER_MAC} mtu {_MTU} netns {router}",
             EXISTS,
         ),
     ]
@@ -172,8 +192,8 @@ def in_router(place: Place, there: Iterable[Mapping[str, Any]]) -> list[Line]:
         # With the first address, lo's, Linux makes the table by which it judges what may be a router.
         Line("link set lo up"),
         Line(f"link set {place.peer} up"),
-        Line(f"neigh replace {_NETWORK} lladdr {_NETWORK_MAC} dev {place.peer} nud permanent"),
-        *_routes(ways, mine),
+        Line(f"neigh replace {_NETWORK} lladdr {NETWORK_MAC} dev {place.peer} nud permanent"),
+        *routes(ways, mine),
     ]
 
 
@@ -184,14 +204,14 @@ def in_network(place: Place, there: Iterable[Mapping[str, Any]]) -> list[Line]:
     ways |= {where: f"via {via} dev {names.BRIDGE} src {gateway}" for where, via in place.local_ways}
     return [
         Line(f"link set {place.link} up"),
-        Line(f"neigh replace {_ROUTER} lladdr {_ROUTER_MAC} dev {place.link} nud permanent"),
-        *_routes(ways, there),
+        Line(f"neigh replace {_ROUTER} lladdr {ROUTER_MAC} dev {place.link} nud permanent"),
+        *routes(ways, there),
     ]
 
 
 def without(there: Iterable[Mapping[str, Any]]) -> list[Line]:
     """A Network's namespace that is in no Router any more."""
-    return _routes({}, there)
+    return routes({}, there)
 
 
 def remove_routers(namespaces: Iterable[str]) -> list[Line]:
@@ -199,12 +219,15 @@ def remove_routers(namespaces: Iterable[str]) -> list[Line]:
     return [Line(f"netns delete {name}", ("No such file or directory",)) for name in sorted(namespaces)]
 
 
-def listing() -> tuple[str, ...]:
+def listing(family: int = 4) -> tuple[str, ...]:
     """The command that lists our routes."""
-    return ("ip", "-j", "-4", "route", "show", "proto", str(_PROTOCOL))
+    return ("ip", "-j", f"-{family}", "route", "show", "proto", str(_PROTOCOL))
 
 
-def _routes(ways: Mapping[IPv4Network, str], there: Iterable[Mapping[str, Any]]) -> list[Line]:
+def routes(
+    ways: Mapping[IPv4Network, str] | Mapping[IPv6Network, str], there: Iterable[Mapping[str, Any]]
+) -> list[Line]:
+    """From what is `there` to these and no others."""
     lines = [
         Line(f"route delete {route['dst']} proto {_PROTOCOL}", NO_ENTRY)
         for route in there
@@ -214,8 +237,8 @@ def _routes(ways: Mapping[IPv4Network, str], there: Iterable[Mapping[str, Any]])
     return lines
 
 
-def _network(text: str) -> IPv4Network | None:
-    return IPv4Network(text) if text != "default" else None
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    return ip_network(text) if text != "default" else None
 
 
 def elements(networks: Sequence[IPv4Network]) -> str:

@@ -68,6 +68,8 @@ class Segment:
     """Destination and router."""
     routed: bool = False
     """Whether a Router joins it with others: its gateway leads somewhere."""
+    routed6: bool = False
+    """The same by IPv6: others of them have it too."""
     ipv6: Subnet6 | None = None
     """Beside IPv4, where the Network has it."""
     metadata: bool = False

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 
 from orlop_api.claim import CLAIM_NAMESPACE, Claim, ClaimType, router_claim
 from orlop_api.condition import find, is_true
 from orlop_api.instance import FINALIZER
 from orlop_api.network import Network
-from orlop_api.router import JoinedNetwork, Router, RouterRoute
+from orlop_api.router import JoinedIpv6, JoinedNetwork, Router, RouterRoute
 from orlop_api.subnet_options import AssignedRoute
 from orlop_operator.ipam import gateway
+from orlop_operator.ipam6 import gateway6, subnet6
 from orlop_operator.kinds import CLAIM, ROUTER
 from orlop_operator.reconcile.addresses import Holder, claim_body
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
@@ -101,22 +102,35 @@ def _join(facts: RouterFacts, name: str, before: Collection[JoinedNetwork]) -> J
     if not is_ready or status is None or status.segment_id is None:
         ready = find(status.conditions, "Ready") if status else None
         return Blocker("NetworkNotReady", f"{what} is not ready{f': {ready.message}' if ready else ''}")
-    subnet = network.spec.subnets[0]
-    for other_one in before:
-        if IPv4Network(subnet.cidr).overlaps(IPv4Network(other_one.cidr)):
-            return Blocker(
-                "SubnetsOverlap",
-                f"subnets of Network {other_one.name} ({other_one.cidr}) and Network {name} ({subnet.cidr})"
-                " overlap: a Router joins Networks whose subnets are apart",
-            )
-    return JoinedNetwork(
+    subnet, second = network.spec.subnets[0], subnet6(network)
+    joined = JoinedNetwork(
         name=name,
         network_uid=uid,
         segment_id=status.segment_id,
         cidr=subnet.cidr,
         gateway=gateway(subnet),
+        ipv6=None if second is None else JoinedIpv6(cidr=second.cidr, gateway=gateway6(second)),
         mtu=status.mtu or 1450,
     )
+    overlap = next((found for other_one in before if (found := _overlap(other_one, joined))), None)
+    return Blocker("SubnetsOverlap", overlap) if overlap is not None else joined
+
+
+def _overlap(one: JoinedNetwork, other: JoinedNetwork) -> str | None:
+    """Which subnets of the two overlap, of either family."""
+    for cidr in _subnets(one):
+        for another in _subnets(other):
+            first, second = ip_network(cidr), ip_network(another)
+            if first.version == second.version and first.overlaps(second):
+                return (
+                    f"subnets of Network {one.name} ({cidr}) and Network {other.name} ({another})"
+                    " overlap: a Router joins Networks whose subnets are apart"
+                )
+    return None
+
+
+def _subnets(joined: JoinedNetwork) -> list[str]:
+    return [joined.cidr, *([joined.ipv6.cidr] if joined.ipv6 is not None else [])]
 
 
 def _why_not(route: RouterRoute, joined: Collection[JoinedNetwork]) -> str | None:

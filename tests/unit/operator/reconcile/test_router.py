@@ -20,7 +20,7 @@ FINALIZER = "orlop.dev/operator"
 GONE = "2026-01-01T00:00:00Z"
 
 
-def network(name: str, cidr: str, segment: int, **meta: object) -> Network:
+def network(name: str, cidr: str, segment: int, *, second: str | None = None, **meta: object) -> Network:
     ready = {"type": "Ready", "status": "True", "reason": "Allocated", "message": "", "observedGeneration": 1,
              "lastTransitionTime": GONE}  # fmt: skip
     return Network.model_validate(
@@ -32,7 +32,7 @@ def network(name: str, cidr: str, segment: int, **meta: object) -> Network:
                 "resourceVersion": "1",
                 **meta,
             },
-            "spec": {"subnets": [{"name": "v4", "cidr": cidr}]},
+            "spec": {"subnets": [{"name": f"s{len(each)}", "cidr": each} for each in (cidr, second) if each]},
             "status": {"segmentID": segment, "mtu": 1450, "conditions": [ready]},
         }
     )
@@ -90,6 +90,21 @@ def test_it_claims_before_it_joins():
     ]
     (ready,) = status["conditions"]
     assert (ready["status"], ready["reason"]) == ("True", "Joined")
+
+
+def test_second_subnets_are_told_and_are_apart_too():
+    blue = network("blue", "10.10.0.0/24", 4097, second="fd00:10::/64")
+    mixed = said(looked(router("blue", "green"), blue, GREEN, claim("blue"), claim("green")))["networks"]
+    assert mixed[0]["ipv6"] == {"cidr": "fd00:10::/64", "gateway": "fd00:10::1"}
+    assert "ipv6" not in mixed[1]
+    green = network("green", "10.20.0.0/24", 4098, second="fd00:10::8000:0:0:0/96")
+    status = said(looked(router("blue", "green"), blue, green, claim("blue"), claim("green")))
+    assert [each["name"] for each in status["networks"]] == ["blue"]
+    assert status["conditions"][0]["reason"] == "SubnetsOverlap"
+    assert status["conditions"][0]["message"] == (
+        "subnets of Network blue (fd00:10::/64) and Network green (fd00:10::8000:0:0:0/96) overlap:"
+        " a Router joins Networks whose subnets are apart"
+    )
 
 
 @pytest.mark.parametrize(
