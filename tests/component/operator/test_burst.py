@@ -1,6 +1,6 @@
 """Many Instances at once in a /23 that has not room for all: no address and no MAC twice, and nothing left.
 
-`ORLOP_BURST=500` makes as many as the issue wants; the usual run makes fewer.
+`ORLOP_BURST=500` makes five hundred; the usual run makes fewer.
 """
 
 import asyncio
