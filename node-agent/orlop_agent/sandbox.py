@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 NOBODY = 65534
 _PROCESSES = 1024
@@ -44,10 +44,7 @@ def command(
     readable: Mapping[str, Path] | None = None,
     writable: Mapping[str, Path] | None = None,
 ) -> list[str]:
-    """The argument list that runs `program` confined, with these files under these names.
-
-    Start it as the leader of a session, for `kill`.
-    """
+    """The argument list that runs `program` confined, with these files under these names; for `start`."""
     binds: list[str] = []
     for name, path in (readable or {}).items():
         binds += ["--ro-bind", str(path), name]
@@ -72,14 +69,21 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", start, *arguments]
 
 
+async def start(arguments: Sequence[str], **streams: Any) -> asyncio.subprocess.Process:
+    """Start what `command` says, with streams as of asyncio.create_subprocess_exec; `kill` ends it.
+
+    It leads a session of its own: no terminal of ours is its, and all of it is one group.
+    """
+    return await asyncio.create_subprocess_exec(*arguments, start_new_session=True, **streams)
+
+
 async def run(arguments: Sequence[str], seconds: float, *, stdin: IO[bytes] | None = None) -> tuple[int, str]:
     """The exit status and the last line on standard error. TimeoutError, with the program killed."""
-    process = await asyncio.create_subprocess_exec(
-        *arguments,
+    process = await start(
+        arguments,
         stdin=stdin if stdin is not None else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
     )
     try:
         _, stderr = await asyncio.wait_for(process.communicate(), seconds)

@@ -188,13 +188,12 @@ class _Unfolding:
         try:
             fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, _PIPE)
             with self._target.open("wb", buffering=0) as target:
-                self._process = await asyncio.create_subprocess_exec(
-                    *sandbox.command(program, limits),
+                self._process = await sandbox.start(
+                    sandbox.command(program, limits),
                     stdin=read,
                     stdout=target,
                     stderr=asyncio.subprocess.PIPE,
                     pass_fds=(theirs.fileno(),),
-                    start_new_session=True,
                 )
         finally:
             os.close(read)

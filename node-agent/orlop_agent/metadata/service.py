@@ -151,11 +151,10 @@ class Metadata:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:
             with theirs:
-                process = await asyncio.create_subprocess_exec(
-                    *sandbox.command(sandbox.python("orlop_agent.metadata.server"), _LIMITS),
+                process = await sandbox.start(
+                    sandbox.command(sandbox.python("orlop_agent.metadata.server"), _LIMITS),
                     stdin=theirs.fileno(),
                     stdout=asyncio.subprocess.DEVNULL,
-                    start_new_session=True,
                 )
             try:
                 ours.settimeout(0)
