@@ -20,6 +20,7 @@ from orlop_api.condition import Conditions
 from orlop_api.instance import RestartPolicy, StopPolicy
 from orlop_api.keypair import MOST_KEY_PAIRS, AssignedKey
 from orlop_api.network import Dhcp, Egress, MetadataService
+from orlop_api.nic import MOST_NICS, AttachedNic
 from orlop_api.port import AddressPairs
 from orlop_api.resource import (
     API_VERSION,
@@ -198,8 +199,8 @@ class AssignmentSpec(ApiModel):
     """The Volume of `volumes` that is the machine's first disk; then no root disk is made, ever."""
     image: AssignedImage | None = None
     """What the root disk starts as, or the Volume that is booted from began as; absent while unplaced."""
-    nics: Annotated[list[AssignedNic], Field(max_length=8, json_schema_extra=list_map("name"))] = []
-    """The NICs, in order."""
+    nics: Annotated[list[AssignedNic], Field(max_length=MOST_NICS, json_schema_extra=list_map("name"))] = []
+    """The NICs, in order; address, MAC address and Port of each are claimed before it is listed."""
     public_keys: Annotated[
         list[AssignedKey], Field(max_length=MOST_KEY_PAIRS, json_schema_extra=list_map("name"))
     ] = []
@@ -209,7 +210,8 @@ class AssignmentSpec(ApiModel):
     ] = []
     """The Volumes, in order; each is attached to the Instance before it is listed."""
     instance_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
-    """The Instance's generation that `volumes` follow. It never falls: nobody lists again what was let go since."""
+    """The Instance's generation that `volumes` and `nics` follow. It never falls: nobody lists again what was let go
+    since."""
     secret: AssignedSecret | None = None
     """Where user data and credentials are, if there are any."""
 
@@ -261,6 +263,12 @@ class AssignmentStatus(ApiModel):
         list[AttachedVolume], Field(max_length=32, json_schema_extra=list_map("volumeUID"))
     ] = []
     """The Volumes that the domain has now. One that is neither ordered nor here is nobody's on this node."""
+    attached_nics: (
+        Annotated[list[AttachedNic], Field(max_length=2 * MOST_NICS, json_schema_extra=list_map("portName"))]
+        | None
+    ) = None
+    """The NICs that the domain has now, or of which tap or rules are still here. Absent where the node's agent does
+    not tell: then they are those of the last start."""
     restarted_at: Annotated[str, Field(max_length=64)] | None = None
     """The value of spec.restartedAt that was last acted on."""
     domain_uuid: Annotated[str, Field(max_length=36)] | None = None

@@ -11,7 +11,7 @@ from orlop_api.attachment import Access
 from orlop_api.boot import BOOT_DISK, ONE_BOOT, Boot
 from orlop_api.condition import Conditions
 from orlop_api.keypair import MOST_KEY_PAIRS
-from orlop_api.nic import EACH_PORT_ONCE, NIC_RULES, NetworkInterface
+from orlop_api.nic import EACH_PORT_ONCE, MOST_NICS, NIC_RULES, NICS_STAY_IN_ORDER, NetworkInterface
 from orlop_api.placement import Placement
 from orlop_api.resource import (
     API_VERSION,
@@ -113,9 +113,16 @@ class InstanceSpec(ApiModel):
     """What the machine boots from."""
     networks: Annotated[
         list[Annotated[NetworkInterface, Field(json_schema_extra=NIC_RULES)]],
-        Field(max_length=8, json_schema_extra=list_map("name") | rules(EACH_PORT_ONCE)),
+        Field(
+            max_length=MOST_NICS,
+            json_schema_extra=list_map("name") | rules(EACH_PORT_ONCE, NICS_STAY_IN_ORDER),
+        ),
     ] = []
-    """The NICs, in the order in which the guest sees them; at most 8."""
+    """The NICs, in the order in which the guest sees them; at most 8.
+
+    Entries may be removed, and added after those that stay, at any time, while the machine runs too. One that is
+    removed keeps its address until the guest has let go of it.
+    """
     volumes: Annotated[
         list[VolumeMount],
         Field(max_length=16, json_schema_extra=list_map("name") | rules(_EACH_VOLUME_ONCE, _MOUNT_STAYS)),
@@ -193,9 +200,9 @@ class InstanceStatus(ApiModel):
     domain: DomainStatus | None = None
     """The libvirt domain."""
     addresses: Annotated[
-        list[InstanceAddress], Field(max_length=8, json_schema_extra=list_map("network"))
+        list[InstanceAddress], Field(max_length=2 * MOST_NICS, json_schema_extra=list_map("network"))
     ] = []
-    """What the NICs got."""
+    """What the NICs got: while the machine runs, of those that it has."""
     image: ImageUsed | None = None
     """The image that the root disk was made from."""
     restarted_at: Annotated[str, Field(max_length=64)] | None = None
@@ -233,16 +240,6 @@ def _fixed_list(field: str) -> dict[str, str]:
     )
 
 
-def _same_names(field: str) -> dict[str, str]:
-    """The same entries in the same order, where no list and an empty one are the same."""
-    new, old = f"self.{field}", f"oldSelf.{field}"
-    names = f"{new}.map(n, n.name) == {old}.map(n, n.name)"
-    return rule(
-        f"has({new}) && {new}.size() > 0 ? has({old}) && {names} : !has({old}) || {old}.size() == 0",
-        f"{field} {_CHANGE}",
-    )
-
-
 class Instance(ApiModel):
     """A virtual machine. Its name is the guest's host name."""
 
@@ -263,7 +260,6 @@ class Instance(ApiModel):
         Field(
             json_schema_extra=rules(
                 *(_fixed(name) for name in ("flavorName", "boot", "userData")),
-                _same_names("networks"),
                 _fixed_list("keyPairRefs"),
                 _NOT_TWICE,
                 _ROOT_IS_TAKEN,

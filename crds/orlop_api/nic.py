@@ -8,8 +8,21 @@ from pydantic import Field
 
 from orlop_api.address import IPV4, MAC
 from orlop_api.bandwidth import PortQos
-from orlop_api.resource import ApiModel, DnsLabel, Ipv4, LocalRef, MacAddress, rule, rules, unchanged
+from orlop_api.resource import (
+    ApiModel,
+    DnsLabel,
+    DnsSubdomain,
+    Ipv4,
+    LocalRef,
+    MacAddress,
+    rule,
+    rules,
+    unchanged,
+)
 from orlop_api.security_group import SecurityGroupRefs
+
+MOST_NICS = 8
+"""NICs of one machine."""
 
 _ONE_NETWORK = rule(
     "has(self.networkRef) != has(self.portRef)", "exactly one of networkRef and portRef must be set"
@@ -52,7 +65,8 @@ _QOS_OF_THE_PORT = rule(
 )
 _NIC_STAYS = rule(
     unchanged(NetworkInterface, but={"name", "security_group_refs", "qos"}),
-    "only securityGroupRefs and qos of a NIC may change: create another Instance",
+    "only securityGroupRefs and qos of a NIC may change while it is listed: add a NIC with another name, or remove"
+    " this one first",
 )
 
 
@@ -61,3 +75,17 @@ EACH_PORT_ONCE = rule(
     "self.all(n, !has(n.portRef) || self.exists_one(m, has(m.portRef) && m.portRef.name == n.portRef.name))",
     "each Port may be named once: a Port is one NIC",
 )
+_NAMES, _OLD_NAMES = "self.map(n, n.name)", "oldSelf.map(o, o.name)"
+NICS_STAY_IN_ORDER = rule(
+    f"{_NAMES} == {_OLD_NAMES}.filter(o, o in {_NAMES}) + {_NAMES}.filter(n, !(n in {_OLD_NAMES}))",
+    "NICs that stay keep their order, and new ones come after them: a guest knows them by it",
+)
+
+
+class AttachedNic(ApiModel):
+    """One NIC that the domain has, or of which something is still on the node."""
+
+    name: DnsLabel
+    """Name of the NIC in the Instance."""
+    port_name: DnsSubdomain
+    """The Port."""

@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from orlop_agent import outcome, protocol, steps
+from orlop_agent import outcome, protocol, steps, wired
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError, ConflictError, ForbiddenError, InvalidError
+from orlop_agent.described import described
 from orlop_agent.domain.build import domain_xml
 from orlop_agent.domain.disk import added_disk
 from orlop_agent.domain.limits import limits_of
-from orlop_agent.domain.spec import DomainSpec, Nic
 from orlop_agent.failure import StepError
-from orlop_agent.hypervisor import Hypervisor, HypervisorError, Mark
+from orlop_agent.hotplug import Hotplug
+from orlop_agent.hypervisor import Hypervisor, HypervisorError
 from orlop_agent.journal import Journal, Record
 from orlop_agent.ledger import Ledger, slot_of
 from orlop_agent.makings import Makings
@@ -60,6 +61,9 @@ class Executor:
         self._uid = instance_uid
         self._on = services
         self._prepared = Prepared()
+        self._nics = Hotplug(
+            instance_uid, services.hypervisor, services.wiring, services.journal, services.preparation
+        )
         self.attempt: Attempt | None = None
         """The preparation under way."""
 
@@ -139,6 +143,18 @@ class Executor:
             case steps.DetachDisk(volume_uid=uid):
                 await on.hypervisor.detach_disk(self._uid, uid)
                 return outcome.asked(memory, uid, observed.now)
+            case steps.AttachNic(tap=tap):
+                await self._nics.attach(observed, tap)
+                return outcome.untroubled(memory, tap)
+            case steps.ConnectNic(tap=tap):
+                await self._nics.connect(observed, tap)
+                return outcome.untroubled(memory, tap)
+            case steps.DetachNic(tap=tap):
+                await on.hypervisor.detach_nic(self._uid, tap)
+                return outcome.asked(memory, tap, observed.now)
+            case steps.DropNic(tap=tap):
+                await self._nics.drop(observed, tap)
+                return outcome.untroubled(memory, tap)
             case steps.NoteRunning():
                 return await self._note_running(observed)
             case steps.NoteEnd(reason=None):
@@ -192,6 +208,9 @@ class Executor:
     async def _prepare(self, observed: Observed) -> Memory:
         order = _order(observed)
         self.attempt = Attempt(order.metadata.generation)
+        record, nics = _record(observed), tuple(order.spec.nics)
+        if record.nics != nics:  # they may have changed since this start was begun
+            await self._journal(replace(record, nics=nics))
         self._prepared = await self._on.preparation.prepare(order, self.attempt)
         return replace(observed.memory, prepared=order_key(order), unwired=False)
 
@@ -224,12 +243,14 @@ class Executor:
 
     async def _create(self, observed: Observed) -> Memory:
         async with self._on.preparation.opening(_order(observed).spec, *self._prepared.disks):
-            await self._on.hypervisor.create_paused(domain_xml(self._domain(observed)))
+            spec = described(self._uid, _order(observed), observed, self._prepared, self._on)
+            await self._on.hypervisor.create_paused(domain_xml(spec))
         return replace(observed.memory, created=True, prepared=None)
 
     async def _resume(self, observed: Observed) -> Memory:
-        order = _order(observed)
-        await self._on.wiring.plug(self._uid, order.spec.nics)
+        has = wired.in_domain(observed)
+        nics = [nic for tap, nic in wired.ordered(_order(observed)).items() if tap in has]
+        await self._on.wiring.plug(self._uid, nics)
         await self._on.hypervisor.resume(self._uid)
         return outcome.not_asked(await self._note_running(observed))
 
@@ -251,34 +272,6 @@ class Executor:
             order, record.entry if record else None, state, has_root_disk=observed.has_root_disk
         )
         await self._journal(replace(record, entry=sealed) if record else Record(sealed))
-
-    def _domain(self, observed: Observed) -> DomainSpec:
-        order, mine = _order(observed), observed.memory.mine
-        if mine is None:
-            raise AssertionError
-        spec = order.spec
-        return DomainSpec(
-            mark=Mark(
-                self._uid,
-                mine.assignment_uid,
-                mine.epoch,
-                mine.start_id,
-                spec.instance.namespace,
-                spec.instance.name,
-            ),
-            virtualization_type=observed.virtualization_type,
-            architecture=self._on.architecture,
-            vcpus=spec.vcpus,
-            memory_bytes=spec.memory_bytes,
-            disks=self._prepared.disks,
-            nics=tuple(
-                Nic(self._on.wiring.tap_name(self._uid, nic.name), nic.mac_address, nic.mtu)
-                for nic in spec.nics
-            ),
-            console_log=self._on.layout.console_log(self._uid),
-            kernel=self._prepared.kernel,
-            disk_cache=self._on.disk_cache,
-        )
 
     async def _answer(self, order: Assignment, wanted: AssignmentStatus) -> None:
         complete = timed(wanted, order.status, datetime.now(UTC))

@@ -69,12 +69,23 @@ class DomainDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainNic:
+    """One NIC that a domain has now."""
+
+    tap: str
+    mac: str
+    connected: bool = True
+    """Whether its guest sees a carrier; one that was plugged in has none until its tap is in its Network."""
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """A domain of Orlop's, as it was found."""
 
     mark: Mark
     power: Power
     disks: tuple[DomainDisk, ...] = ()
+    nics: tuple[DomainNic, ...] = ()
     failed: tuple[str, ...] | None = None
     """Where the hypervisor halted the guest because a disk failed it: names of the disks that have no room to grow
     in, as far as they are known. None for a guest that runs, or that somebody else paused."""
@@ -177,6 +188,15 @@ class Hypervisor(Protocol):
 
     async def fit_disk(self, instance_uid: str, target: str, size: int) -> int | None:
         """Make a disk as large as this, and tell its guest, unless it is at least as large; returns its size."""
+
+    async def attach_nic(self, instance_uid: str, xml: str) -> None:
+        """Plug a NIC in; afterwards the domain has it, whether its guest looks at it or not."""
+
+    async def connect_nic(self, instance_uid: str, tap: str) -> None:
+        """Give the NIC on this tap a carrier."""
+
+    async def detach_nic(self, instance_uid: str, tap: str) -> None:
+        """Ask the guest to let go of the NIC on this tap. Once it has, that is told as `Moved`; it may never."""
 
     async def begin_export(self, instance_uid: str, export: Export) -> bool:
         """Offer it, in the place of what is offered already; whether the guest froze its file systems for it."""

@@ -20,6 +20,7 @@ import structlog
 
 from orlop_agent import libvirt_export
 from orlop_agent.api import backoff
+from orlop_agent.domain import interface
 from orlop_agent.domain.build import NAME_PREFIX
 from orlop_agent.domain.disk import alias_of
 from orlop_agent.domain.limits import parameters
@@ -134,14 +135,24 @@ class LibvirtHypervisor:
         )
 
     async def detach_disk(self, instance_uid: str, volume_uid: str) -> None:
+        await self._on_domain(instance_uid, lambda domain: _ask_back(domain, alias_of(volume_uid)))
+
+    async def attach_nic(self, instance_uid: str, xml: str) -> None:
+        await self.attach_disk(instance_uid, xml)
+
+    async def connect_nic(self, instance_uid: str, tap: str) -> None:
+        def connect(domain: Any) -> None:
+            wanted = interface.connected(domain.XMLDesc(), tap)
+            if wanted is not None:
+                domain.updateDeviceFlags(wanted, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+        await self._on_domain(instance_uid, connect)
+
+    async def detach_nic(self, instance_uid: str, tap: str) -> None:
         def ask(domain: Any) -> None:
-            try:
-                # The other way to detach waits for the guest's answer, in one of a few threads.
-                domain.detachDeviceAlias(alias_of(volume_uid), libvirt.VIR_DOMAIN_AFFECT_LIVE)
-            except libvirt.libvirtError as error:
-                gone = error.get_error_code() == libvirt.VIR_ERR_DEVICE_MISSING
-                if not gone and "in the process of unplug" not in str(error):
-                    raise
+            alias = interface.alias(domain.XMLDesc(), tap)
+            if alias is not None:
+                _ask_back(domain, alias)
 
         await self._on_domain(instance_uid, ask)
 
@@ -325,6 +336,17 @@ class LibvirtHypervisor:
     def _tell(self, event: DomainEvent) -> None:
         for listener in self._listeners:
             listener(event)
+
+
+def _ask_back(domain: Any, alias: str) -> None:
+    """Ask the guest to let go of a device."""
+    try:
+        # The other way to detach waits for the guest's answer, in one of a few threads.
+        domain.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    except libvirt.libvirtError as error:
+        gone = error.get_error_code() == libvirt.VIR_ERR_DEVICE_MISSING
+        if not gone and "in the process of unplug" not in str(error):
+            raise
 
 
 def _described(domain: Any) -> Domain | None:

@@ -27,7 +27,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class DiskMemory:
-    """What this agent process knows of one Volume."""
+    """What this agent process knows of one Volume, or NIC."""
 
     asked_at: float | None = None
     """When the guest was first asked to let go of it."""
@@ -83,7 +83,7 @@ class Memory:
     go_ons: int = 0
     """How often in a row that was in vain."""
     disks: Mapping[str, DiskMemory] = field(default_factory=dict)
-    """By the Volume's uid."""
+    """By the Volume's uid, and of NICs by the tap."""
 
     @property
     def starting(self) -> bool:

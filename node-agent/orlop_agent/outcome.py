@@ -47,17 +47,17 @@ def went_on(memory: Memory, now: float) -> Memory:
     return replace(memory, went_on_at=now, go_on_at=now + wait, go_ons=min(before, 8))
 
 
-def asked(memory: Memory, volume_uid: str, now: float) -> Memory:
-    """The guest was asked to let go of a Volume."""
-    known = memory.disks.get(volume_uid, DiskMemory())
+def asked(memory: Memory, device: str, now: float) -> Memory:
+    """The guest was asked to let go of a Volume or NIC."""
+    known = memory.disks.get(device, DiskMemory())
     since = now if known.asked_at is None else known.asked_at
     noted = DiskMemory(asked_at=since, size=known.size, due_at=now + ASK_AGAIN)
-    return replace(memory, disks={**memory.disks, volume_uid: noted})
+    return replace(memory, disks={**memory.disks, device: noted})
 
 
-def untroubled(memory: Memory, volume_uid: str) -> Memory:
-    """What was asked or went wrong with a Volume counts no more."""
-    return replace(memory, disks={uid: known for uid, known in memory.disks.items() if uid != volume_uid})
+def untroubled(memory: Memory, device: str) -> Memory:
+    """What was asked or went wrong with a Volume or NIC counts no more."""
+    return replace(memory, disks={name: known for name, known in memory.disks.items() if name != device})
 
 
 def sized(memory: Memory, volume_uid: str, size: int | None) -> Memory:
@@ -65,9 +65,9 @@ def sized(memory: Memory, volume_uid: str, size: int | None) -> Memory:
     return replace(memory, disks={**memory.disks, volume_uid: DiskMemory(size=size)})
 
 
-def disk_failed(step: steps.DiskStep, error: StepError, memory: Memory, now: float) -> Memory:
-    """A Volume of the guest that runs is in trouble; the guest is not, nor is any other Volume."""
-    known = memory.disks.get(step.volume_uid, DiskMemory())
+def device_failed(device: str, error: StepError, memory: Memory, now: float) -> Memory:
+    """A Volume or NIC of the guest that runs is in trouble; the guest is not, nor is any other."""
+    known = memory.disks.get(device, DiskMemory())
     wait = ending.delay(16 if error.permanent else known.failures)
     noted = replace(
         known,
@@ -76,7 +76,7 @@ def disk_failed(step: steps.DiskStep, error: StepError, memory: Memory, now: flo
         reason=error.reason,
         message=error.message,
     )
-    return replace(memory, disks={**memory.disks, step.volume_uid: noted})
+    return replace(memory, disks={**memory.disks, device: noted})
 
 
 def taken(step: steps.Step, learned: Memory, meanwhile: Memory) -> Memory:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from orlop_agent import ending, halted, volumes
+from orlop_agent import ending, halted, nics, volumes
 from orlop_agent.hypervisor import EndReason, Power
 from orlop_agent.observed import Observed, order_key
 from orlop_agent.protocol import (
@@ -141,12 +141,14 @@ def _keep(observed: Observed, assignment: Assignment) -> Step:
         return settling
     if domain is not None and record is not None and record.ran != domain.mark.start_id:
         return NoteRunning()
-    step = volumes.next_step(observed, assignment)
+    step = nics.next_step(observed, assignment) or volumes.next_step(observed, assignment)
     if step is not None:
         return step
+    conditions = nics.conditions(observed, assignment, volumes.conditions(observed, assignment))
+    due = (part.due_at(observed, assignment) for part in (nics, volumes))
     return Report(
-        status(observed, assignment, State.RUNNING, conditions=volumes.conditions(observed, assignment)),
-        volumes.due_at(observed, assignment),
+        status(observed, assignment, State.RUNNING, conditions=conditions),
+        min((moment for moment in due if moment is not None), default=None),
     )
 
 
@@ -260,7 +262,7 @@ def _stopped(observed: Observed, assignment: Assignment, reason: str = "", messa
     step = volumes.at_rest(observed, assignment)
     if step is not None:
         return step
-    kept = volumes.conditions_at_rest(observed, assignment)
+    kept = nics.conditions_at_rest(volumes.conditions_at_rest(observed, assignment))
     return Report(
         status(observed, assignment, State.STOPPED, reason=reason, message=message, conditions=kept),
         volumes.due_at_rest(observed, assignment),
@@ -280,6 +282,9 @@ def _start(observed: Observed, assignment: Assignment) -> Step:
         if final is not None and not has_data(assignment, observed.entry):
             return _finish(observed, assignment, final, "NoRoom", observed.no_room)
         return Report(status(observed, assignment, State.FAILED, reason="NoRoom", message=observed.no_room))
+    left = nics.at_rest(observed, assignment)
+    if left is not None:
+        return left
     entry = observed.entry
     begun = (
         entry is not None

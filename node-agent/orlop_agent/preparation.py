@@ -25,6 +25,7 @@ from orlop_agent.image.pace import Pace
 from orlop_agent.image.published import Publishing
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.makings import Makings
+from orlop_agent.metadata.guest import wanted
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.observed import listed
 from orlop_agent.paths import Layout
@@ -35,13 +36,7 @@ from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.file import make_once, make_overlay
 from orlop_agent.wiring import Wiring
 from orlop_api.assigned_image import AssignedImage
-from orlop_api.assignment import (
-    USER_DATA_KEY,
-    AssignedSecret,
-    AssignedVolume,
-    Assignment,
-    AssignmentSpec,
-)
+from orlop_api.assignment import USER_DATA_KEY, AssignedSecret, AssignedVolume, Assignment, AssignmentSpec
 from orlop_api.attachment import Access
 from orlop_api.condition import Condition
 from orlop_api.image import ImageFormat
@@ -49,7 +44,7 @@ from orlop_api.volume_class import MultiAttach
 
 T = TypeVar("T")
 _SERIAL_LENGTH = 20
-"""virtio-blk's limit (virtio specification, VIRTIO_BLK_ID_BYTES)."""
+"""VIRTIO_BLK_ID_BYTES (virtio specification)."""
 
 
 class Images(Protocol):
@@ -263,13 +258,18 @@ class Preparation:
         """While QEMU is told to open these disks the hypervisor knows what opens encrypted ones, and no longer."""
         return self._credentials.handed(disks, spec.volumes, spec.secret)
 
+    async def tell(self, assignment: Assignment) -> None:
+        """What a guest that runs may ask about itself follows the order. StepError."""
+        if wanted(assignment.spec):
+            await self._seed(assignment)
+
     async def _seed(self, assignment: Assignment) -> Disk:
         spec = assignment.spec
         secret = spec.secret
-        wanted = secret is not None and USER_DATA_KEY in secret.keys
+        has_some = secret is not None and USER_DATA_KEY in secret.keys
         user_data = (
             await self._credentials.text(secret, USER_DATA_KEY, "UserDataMissing", "the user data")
-            if wanted
+            if has_some
             else b""
         )
         path = await asyncio.to_thread(told.write, self._layout, spec, user_data)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
+from orlop_agent import wired
 from orlop_agent.observed import Observed
 from orlop_agent.protocol import has_data
 from orlop_api.assignment import Assignment, AssignmentStatus, State
@@ -47,6 +48,7 @@ def status(
             for uid, size in sorted(sizes(observed, assignment).items())
         ],
         attached_volumes=[AttachedVolume(volume_uid=uid) for uid in attached(observed)],
+        attached_nics=wired.attached(observed, assignment),
         restarted_at=kept.restarted_at if kept else None,
         domain_uuid=observed.domain.mark.instance_uid if running and observed.domain else None,
         virtualization_type=observed.virtualization_type if running else None,

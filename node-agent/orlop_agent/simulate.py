@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from xml.etree import ElementTree as ET
 
 from orlop_agent.domain.disk import read_disk
+from orlop_agent.domain.interface import read_interface
 from orlop_agent.domain.live import read_domain
 from orlop_agent.domain.secret import secret_uuid
 from orlop_agent.hypervisor import (
     Domain,
     DomainEvent,
     DomainExistsError,
+    DomainNic,
     Ended,
     EndReason,
     Export,
@@ -44,7 +46,7 @@ class SimulatedHypervisor:
     deaf: set[str] = field(default_factory=set)
     """Uids of guests that do not heed the power button."""
     clinging: set[str] = field(default_factory=set)
-    """Uids of Volumes that their guests do not let go of."""
+    """Uids of Volumes, and taps of NICs, that their guests do not let go of."""
     sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     """Bytes by the uid of the Instance and the disk's name."""
     full: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -61,8 +63,7 @@ class SimulatedHypervisor:
         self._enter("create_paused", mark.instance_uid)
         if mark.instance_uid in self.domains:
             raise DomainExistsError(f"domain {mark.instance_uid} exists")
-        if self.taps is not None and (missing := _taps(xml) - self.taps):
-            raise HypervisorError(f"no device {', '.join(sorted(missing))}")
+        self._wired(made.nics)
         self._open(ET.fromstring(xml))  # noqa: S314 - ours
         self.domains[mark.instance_uid] = made
         self.xml[mark.instance_uid] = xml
@@ -127,6 +128,45 @@ class SimulatedHypervisor:
             self.domains[instance_uid] = replace(domain, disks=left)
             self._tell(Moved(instance_uid))
 
+    async def attach_nic(self, instance_uid: str, xml: str) -> None:
+        self._enter("attach_nic", instance_uid)
+        domain, made = self.domains.get(instance_uid), read_interface(ET.fromstring(xml))  # noqa: S314 - ours
+        self._wired((made,))
+        if domain is not None:
+            if any(made.tap == nic.tap or made.mac == nic.mac for nic in domain.nics):
+                raise HypervisorError(f"{made.tap} is in use")
+            self._has(instance_uid, (*domain.nics, made))
+        self._leave("attach_nic")
+
+    async def connect_nic(self, instance_uid: str, tap: str) -> None:
+        self._enter("connect_nic", instance_uid)
+        domain = self.domains.get(instance_uid)
+        if domain is not None:
+            nics = (replace(nic, connected=True) if nic.tap == tap else nic for nic in domain.nics)
+            self.domains[instance_uid] = replace(domain, nics=tuple(nics))
+        self._leave("connect_nic")
+
+    async def detach_nic(self, instance_uid: str, tap: str) -> None:
+        self._enter("detach_nic", instance_uid)
+        if tap not in self.clinging:
+            self.let_go_nic(instance_uid, tap)
+        self._leave("detach_nic")
+
+    def let_go_nic(self, instance_uid: str, tap: str) -> None:
+        """The guest releases a NIC, asked or not."""
+        domain = self.domains.get(instance_uid)
+        if domain is not None:
+            self._has(instance_uid, tuple(nic for nic in domain.nics if nic.tap != tap))
+
+    def _has(self, instance_uid: str, nics: tuple[DomainNic, ...]) -> None:
+        self.domains[instance_uid] = replace(self.domains[instance_uid], nics=nics)
+        self._tell(Moved(instance_uid))
+
+    def _wired(self, nics: tuple[DomainNic, ...]) -> None:
+        """Their taps are there."""
+        if self.taps is not None and (missing := {nic.tap for nic in nics} - self.taps):
+            raise HypervisorError(f"no device {', '.join(sorted(missing))}")
+
     async def limit_disk(self, instance_uid: str, target: str, limits: Limits) -> None:
         self._enter("limit_disk", instance_uid)
         domain = self.domains.get(instance_uid)
@@ -177,9 +217,10 @@ class SimulatedHypervisor:
 
     def end(self, instance_uid: str, reason: EndReason) -> None:
         """The guest ends, by itself or not."""
-        if self.domains.pop(instance_uid, None) is not None:
+        domain = self.domains.pop(instance_uid, None)
+        if domain is not None:
             if self.taps is not None:
-                self.taps -= _taps(self.xml[instance_uid])
+                self.taps -= {nic.tap for nic in domain.nics}
             self._tell(Ended(instance_uid, reason))
 
     def _tell(self, event: DomainEvent) -> None:
@@ -210,8 +251,3 @@ def _made(xml: str) -> Domain:
     if made is None:
         raise HypervisorError("the description carries no mark")
     return made
-
-
-def _taps(xml: str) -> set[str]:
-    targets = ET.fromstring(xml).iterfind("devices/interface/target")  # noqa: S314 - ours
-    return {target.get("dev", "") for target in targets}

@@ -108,6 +108,34 @@ class GrowData:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachNic:
+    """Wire a NIC of the order, and plug it into the guest that runs."""
+
+    tap: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectNic:
+    """Move the tap of a NIC that was plugged in into its Network, then let the guest see a carrier."""
+
+    tap: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetachNic:
+    """Ask the guest that runs to let go of a NIC."""
+
+    tap: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropNic:
+    """Take away what is here of a NIC that no guest has any more."""
+
+    tap: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoteRunning:
     """Journal that the guest runs, where the Resume that began it could not."""
 
@@ -175,7 +203,9 @@ class Wait:
 
 DiskStep = MakeDisk | AttachDisk | DetachDisk | LimitDisk | FitDisk | GrowData
 """A step for one Volume: what goes wrong with it holds up nothing else."""
-TouchesDomain = Create | Resume | GoOn | PressPower | Destroy | DiskStep
+NicStep = AttachNic | ConnectNic | DetachNic | DropNic
+"""Likewise for one NIC."""
+TouchesDomain = Create | Resume | GoOn | PressPower | Destroy | DiskStep | NicStep
 """Steps after which the domain may be another than it was."""
 
 Step = (
@@ -196,6 +226,10 @@ Step = (
     | LimitDisk
     | FitDisk
     | GrowData
+    | AttachNic
+    | ConnectNic
+    | DetachNic
+    | DropNic
     | NoteRunning
     | NoteEnd
     | Unwire
@@ -207,3 +241,8 @@ Step = (
     | Forget
     | Wait
 )
+
+
+def device(step: DiskStep | NicStep) -> str:
+    """What it is a step for: uid of a Volume, or tap of a NIC."""
+    return step.tap if isinstance(step, NicStep) else step.volume_uid

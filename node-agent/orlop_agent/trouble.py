@@ -38,14 +38,17 @@ def of_instance(
     return replace(outcome.failed(step, error, memory), trouble=noted), retry_at
 
 
-def of_disk(instance_uid: str, step: steps.DiskStep, error: StepError, memory: Memory) -> Memory:
-    """One Volume of a guest that runs waits; nothing else does."""
+def of_device(
+    instance_uid: str, step: steps.DiskStep | steps.NicStep, error: StepError, memory: Memory
+) -> Memory:
+    """One Volume or NIC of a guest that runs waits; nothing else does."""
+    device = steps.device(step)
     _log.warning(
-        "volume.trouble",
+        "device.trouble",
         instance=instance_uid,
-        volume=step.volume_uid,
+        device=device,
         step=type(step).__name__,
         reason=error.reason,
         error=str(error.__cause__ or error.message),
     )
-    return outcome.disk_failed(step, error, memory, time.monotonic())
+    return outcome.device_failed(device, error, memory, time.monotonic())

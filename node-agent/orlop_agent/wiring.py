@@ -36,10 +36,9 @@ _ROUTERS = "routers"
 class Networks(Guarded, Routed, Protocol):
     """What the agent needs of the node's networks; every call can be repeated. NetworkError."""
 
-    def tap_name(self, instance_uid: str, nic_name: str) -> str: ...
     async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None: ...
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None: ...
-    async def detach(self, instance_uid: str) -> None: ...
+    async def detach(self, instance_uid: str, nic_name: str | None = None) -> None: ...
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None: ...
     def forget_peers(self, network_uid: str) -> None: ...
     async def resync(
@@ -62,9 +61,6 @@ class Wiring:
         self._homes: dict[str, set[str]] = {}
         """Namespaces of SecurityGroups that are, or were, in force on a Network."""
 
-    def tap_name(self, instance_uid: str, nic_name: str) -> str:
-        return self._networks.tap_name(instance_uid, nic_name)
-
     async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None:
         """Make what the NICs need, up to their taps in the node's own namespace."""
         self.use(instance_uid, nics)
@@ -82,13 +78,26 @@ class Wiring:
         self.use(instance_uid, ())
         await self._networks.detach(instance_uid)
 
+    async def add(
+        self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic], new: AssignedNic
+    ) -> None:
+        """Make what a NIC needs that joins others; `nics` are all of them."""
+        self.use(instance_uid, nics)
+        await self._learn([new])
+        await self._networks.prepare(instance_uid, hostname, [new])
+
+    async def drop(self, instance_uid: str, old: AssignedNic) -> None:
+        """Remove what one NIC had, and its Network where nobody here uses it any more."""
+        await self._networks.detach(instance_uid, old.name)
+
     async def resync(
         self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()
     ) -> None:
         """Repair what is missing and remove what nobody wants; untouched Instances keep what they have."""
-        await self._networks.resync(wanted, untouched)
+        # Before anything is waited for: NICs may come and go meanwhile.
         for instance_uid, (_, nics) in wanted.items():
             self.use(instance_uid, nics)
+        await self._networks.resync(wanted, untouched)
 
     def use(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
         """Follow the Ports of these Networks on behalf of the Instance, and of no others."""

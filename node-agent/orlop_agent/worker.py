@@ -104,7 +104,7 @@ class Worker:
         assignment = self._cache.get(self._uid)
         await self._volumes.look(assignment.spec.volumes if assignment else ())
         for uid, failure in self._on.makings.failures(self._uid).items():
-            self.memory = trouble.of_disk(self._uid, steps.MakeDisk(uid), failure, self.memory)
+            self.memory = trouble.of_device(self._uid, steps.MakeDisk(uid), failure, self.memory)
         fresh = False
         for _ in range(_STEPS_AT_ONCE):
             try:
@@ -126,8 +126,8 @@ class Worker:
                 except StepError as error:
                     return self._fail(step, error)
             except StepError as error:
-                if isinstance(step, steps.DiskStep):
-                    self.memory = trouble.of_disk(self._uid, step, error, self.memory)
+                if isinstance(step, steps.DiskStep | steps.NicStep):
+                    self.memory = trouble.of_device(self._uid, step, error, self.memory)
                 else:
                     retry_at = self._fail(step, error)
                 if isinstance(step, steps.Read | steps.Report | steps.AnswerFinal):

@@ -75,6 +75,7 @@ class Store:
         self._holdings: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
         self._nodes: defaultdict[str, set[str]] = defaultdict(set)
         self._owned: defaultdict[str, set[Key]] = defaultdict(set)
+        self._bound: defaultdict[str, set[Key]] = defaultdict(set)
         self._attached: defaultdict[str, set[Key]] = defaultdict(set)
         self._listener = listener
 
@@ -124,6 +125,11 @@ class Store:
     def ports_of(self, instance_uid: str) -> list[OwnedPort]:
         """Ports that Orlop made for the Instance."""
         found = (self.get(PORT, key.namespace, key.name) for key in self._owned.get(instance_uid, ()))
+        return [port for port in found if port is not None]
+
+    def ports_bound_to(self, instance_uid: str) -> list[OwnedPort]:
+        """Ports of users that are bound to the Instance, whether it lists them or not."""
+        found = (self.get(PORT, key.namespace, key.name) for key in self._bound.get(instance_uid, ()))
         return [port for port in found if port is not None]
 
     def volumes_of(self, instance_uid: str) -> list[Volume]:
@@ -191,6 +197,8 @@ class Store:
             self._nodes[thing.spec.node_name].add(key.name)
         elif isinstance(thing, OwnedPort) and thing.owner_uid:
             self._owned[thing.owner_uid].add(key)
+        elif isinstance(thing, OwnedPort) and (user := _user(thing)) is not None:
+            self._bound[user].add(key)
         elif isinstance(thing, Volume):
             for holder in _holders(thing):
                 self._attached[holder].add(key)
@@ -206,9 +214,16 @@ class Store:
             _discard(self._nodes, thing.spec.node_name, key.name)
         elif isinstance(thing, OwnedPort) and thing.owner_uid:
             _discard(self._owned, thing.owner_uid, key)
+        elif isinstance(thing, OwnedPort) and (user := _user(thing)) is not None:
+            _discard(self._bound, user, key)
         elif isinstance(thing, Volume):
             for holder in _holders(thing):
                 _discard(self._attached, holder, key)
+
+
+def _user(port: OwnedPort) -> str | None:
+    """Uid of the Instance that the Port is bound to."""
+    return port.status.binding.instance_uid if port.status and port.status.binding else None
 
 
 def _holders(volume: Volume) -> set[str]:

@@ -189,6 +189,10 @@ def _of_referred(change: Change, thing: Object, store: Store) -> Iterator[Key]:
         # A SecurityGroup that is deleted waits for the last Port that it is in force for.
         left = (store.by_uid(uid) for uid in _guards(change.old) - _guards(change.new))
         yield from (key for key in left if key is not None)
+        if isinstance(thing, OwnedPort) and thing.owner_uid is not None and change.old is None:
+            # It may have been made for a NIC that its Instance does not list any more.
+            owner = store.by_uid(thing.owner_uid)
+            yield from (owner,) if owner is not None else ()
     if change.new is not None:
         return
     if isinstance(thing, Port):

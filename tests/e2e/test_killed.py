@@ -15,6 +15,7 @@ import pytest
 
 from orlop_agent.image.names import disk_name
 from support import bits
+from support.killing import kill, works_again
 from support.lab import NAMESPACE
 from support.partitions import BOOT_CODE, TABLE
 
@@ -38,27 +39,6 @@ def listing(cluster, node):
         node, "bash", "-c", f"for d in {named} /run/orlop/exports; do echo $d: $(ls -A $d); done"
     )
     return {line.partition(":")[0]: set(line.partition(":")[2].split()) for line in found.splitlines()}
-
-
-def kill(cluster, node):
-    """SIGKILL to the agent; another pod, since the kubelet would hold this one back longer after each kill."""
-    # In brackets, or the shell that runs this would be meant too.
-    killing = "until pkill -KILL -f '[/]orlop-agent'; do sleep 0.1; done"
-    cluster.on_node(node, "timeout", "120", "bash", "-c", killing, timeout=130)
-    cluster.kubectl(
-        "delete", "pods", "--namespace=orlop-system", "-lapp.kubernetes.io/name=orlop-agent",
-        f"--field-selector=spec.nodeName={node}", "--grace-period=0", "--force", "--wait=false",
-    )  # fmt: skip
-
-
-def works_again(cluster, node):
-    """Until an agent of the node answers whoever collects its numbers, and the operator gives it orders."""
-    address = cluster.get("hv", node)["status"]["hostAddress"]
-    asking = (
-        f"until curl --silent --fail --output /dev/null http://{address}:9445/metrics; do sleep 0.1; done"
-    )
-    cluster.on_node(node, "timeout", "180", "bash", "-c", asking, timeout=190)
-    cluster.wait(f"hv/{node}")
 
 
 class Lane:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 Body = dict[str, Any]
@@ -49,3 +49,19 @@ def locked(order: Body) -> Body:
         "observedGeneration": order["metadata"]["generation"],
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
+
+
+def wired(order: Body, clinging: Collection[str]) -> list[Body]:
+    """The NICs that a guest has: the order's, and by the names of their Ports those that it holds on to."""
+    spec = order["spec"]
+    start, ports = (
+        spec["instance"]["name"] + "-",
+        {nic["portName"]: nic["name"] for nic in spec.get("nics", [])},
+    )
+    ports |= {port: port.removeprefix(start) for port in clinging if port.startswith(start)}
+    return [{"name": name, "portName": port} for port, name in ports.items()]
+
+
+def sized(sizes: Mapping[str, int], clinging: Collection[str]) -> list[Body]:
+    """How large Volumes are; those that guests hold on to do not grow."""
+    return [{"volumeUID": uid, "sizeBytes": size} for uid, size in sizes.items() if uid not in clinging]

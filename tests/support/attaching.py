@@ -144,7 +144,7 @@ class Attaching:
             if assign.is_newer(facts):
                 return "behind"
             coming = attachments.follow(facts, facts.assignment, allowed=True)
-            change = assign.changes(facts, None, coming.listed)
+            change = assign.changes(facts, None, coming.listed, tuple(facts.assignment.spec.nics))
             effects = [*coming.claims, *attachments.released(facts, facts.assignment)]
             effects += [change] if change is not None else []
             if not effects:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -41,7 +42,9 @@ exit $?
 class NodeLibvirt:
     """Serves at `uri`; QEMU and this machine's programs find what is below `data` under the same name."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: Sequence[str] = ()) -> None:
+        """`within` is put before the daemon's command, for namespaces of somebody's."""
+        self._within = within
         # A socket's path has at most 107 bytes (unix(7)).
         self._place = guardian.directory("orlop-virt")
         self.data = self._place / "data"
@@ -65,7 +68,7 @@ class NodeLibvirt:
         log = (self._place / "log").open("wb")
         with log:
             self._daemon = subprocess.Popen(
-                ["setpriv", "--pdeathsig=KILL", "--", *own, "sh", "-c", _ENTER],
+                [*self._within, "setpriv", "--pdeathsig=KILL", "--", *own, "sh", "-c", _ENTER],
                 env={"place": str(self._place), "lower": lower, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

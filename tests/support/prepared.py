@@ -48,10 +48,8 @@ class Tenant:
         return thing
 
     async def because(self, name: str, reason: str, plural: str = "instances", kind: str = "Ready") -> str:
-        """Wait for this reason of a condition; returns the message."""
-        thing = await self.api.until(
-            self.path(plural), name, lambda t: wishes.condition(t, kind).get("reason") == reason
-        )
+        """Wait for this reason of a condition, for the present generation; returns the message."""
+        thing = await self.api.until(self.path(plural), name, lambda t: wishes.is_because(t, kind, reason))
         message: str = wishes.condition(thing, kind)["message"]
         return message
 

@@ -130,7 +130,7 @@ class Restoring:
                 self.hears(operator, ("instance", name))
                 return True
             coming = attachments.follow(known, known.assignment, allowed=True)
-            change = assign.changes(known, None, coming.listed)
+            change = assign.changes(known, None, coming.listed, tuple(known.assignment.spec.nics))
             effects = (*coming.claims, *attachments.released(known, known.assignment))
             effects += (change,) if change is not None else ()
         for effect in effects:

@@ -16,7 +16,7 @@ from uuid import uuid4
 import aiohttp
 
 from orlop_agent.api.sockets import Sockets
-from support.answers import imported, locked, stored
+from support.answers import imported, locked, sized, stored, wired
 from support.apiserver import ApiServer
 from support.rest import User
 
@@ -144,7 +144,10 @@ class ScriptedAgent:
         """Uids of Instances whose guests run."""
         self.volumes: set[str] = set()  # uids of those whose files exist
         self.mute: set[str] = set()  # names of Instances of whose Volumes it does not say that they have data
-        self.clinging: set[str] = set()  # uids of Volumes that guests hold on to, and that do not grow
+        self.clinging: set[str] = (
+            set()
+        )  # uids of Volumes and names of Ports that guests hold on to; none grows
+        self.old = False  # it does not tell which NICs a guest has
         self.locked: set[str] = set()  # names of Instances with a Volume whose passphrase it has wrong
         self.address = f"192.0.2.{1 + sum(node.encode()) % 250}"
         self.beating = True
@@ -215,7 +218,7 @@ class ScriptedAgent:
         status = status if status.get("epoch") == spec["epoch"] else {}
         state = status.get("state")
         news = status.get("observedGeneration") != order["metadata"]["generation"]
-        gone: Body = {"domainUUID": None, "attachedVolumes": []}
+        gone: Body = {"domainUUID": None, "attachedVolumes": [], "attachedNics": None if self.old else []}
         with contextlib.suppress(RefusedError):
             if spec["desired"] in {"Purged", "Released"}:
                 self.running.discard(uid)
@@ -249,10 +252,9 @@ class ScriptedAgent:
             "Running",
             rootDisk="Absent" if "bootVolumeUID" in order["spec"] else "Created",
             createdVolumes=[] if order["spec"]["instance"]["name"] in self.mute else list(sizes),
-            volumeSizes=[
-                {"volumeUID": uid, "sizeBytes": n} for uid, n in sizes.items() if uid not in self.clinging
-            ],
+            volumeSizes=sized(sizes, self.clinging),
             attachedVolumes=[{"volumeUID": volume} for volume in {*sizes, *self.clinging}],
+            attachedNics=None if self.old else wired(order, self.clinging),
             restartedAt=order["spec"].get("restartedAt"),
             domainUUID=uid,
             virtualizationType="qemu",

@@ -47,15 +47,21 @@ class NotedNetworks:
 
     async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None:
         self._perhaps("prepare")
-        self.prepared[instance_uid] = [nic.name for nic in nics]
+        there = self.prepared.get(instance_uid, [])
+        self.prepared[instance_uid] = [*there, *(nic.name for nic in nics if nic.name not in there)]
         self.taps |= {self.tap_name(instance_uid, nic.name) for nic in nics}
 
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
         self._perhaps("plug")
         self.plugged.add(instance_uid)
 
-    async def detach(self, instance_uid: str) -> None:
+    async def detach(self, instance_uid: str, nic_name: str | None = None) -> None:
         self._perhaps("detach")
+        left = [name for name in self.prepared.get(instance_uid, []) if name != nic_name]
+        if nic_name is not None and left:
+            self.prepared[instance_uid] = left
+            self.taps.discard(self.tap_name(instance_uid, nic_name))
+            return
         self.prepared.pop(instance_uid, None)
         self.plugged.discard(instance_uid)
 

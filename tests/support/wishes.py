@@ -75,6 +75,16 @@ def condition(thing: Body | None, kind: str) -> Body:
     return next((c for c in conditions if c["type"] == kind), {})
 
 
+def is_because(thing: Body | None, kind: str, reason: str) -> bool:
+    """A condition has this reason, for the present generation."""
+    found = condition(thing, kind)
+    return (
+        thing is not None
+        and found.get("reason") == reason
+        and found.get("observedGeneration") == thing["metadata"]["generation"]
+    )
+
+
 def is_ready(thing: Body | None) -> bool:
     """Ready, for the present generation."""
     ready = condition(thing, "Ready")

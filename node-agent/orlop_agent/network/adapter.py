@@ -70,6 +70,8 @@ class Networks:
         self._routers = Routers(self._around, self._each, self._tell)
         self._prepared: set[str] = set()
         """Instances since the last resync began: what it was told may be older than they are."""
+        self._removed: set[str] = set()
+        """Taps that were taken away, and that a resync may still be told of."""
 
     @staticmethod
     def tap_name(instance_uid: str, nic_name: str) -> str:
@@ -82,6 +84,7 @@ class Networks:
         """
         self._prepared.add(instance_uid)
         attachments = [Attachment.of(instance_uid, hostname, nic) for nic in nics]
+        self._removed.difference_update(each.tap for each in attachments)
 
         async def add(presence: Presence) -> None:
             mine = [each for each in attachments if each.nic.segment_id == presence.segment_id]
@@ -95,28 +98,25 @@ class Networks:
         """Moves the taps of a paused domain to their Networks and sets them up. Raises NetworkError."""
 
         async def plug(presence: Presence) -> None:
-            taps = [
-                names.tap(instance_uid, nic.name) for nic in nics if nic.segment_id == presence.segment_id
-            ]
-            await presence.plug(taps)
+            here = (nic for nic in nics if nic.segment_id == presence.segment_id)
+            await presence.plug([names.tap(instance_uid, nic.name) for nic in here])
 
         await self._each({int(nic.segment_id) for nic in nics}, plug)
 
-    async def detach(self, instance_uid: str) -> None:
-        """Removes what the Instance had, and Networks that nobody here uses any more. Raises NetworkError."""
+    async def detach(self, instance_uid: str, nic_name: str | None = None) -> None:
+        """Removes what the Instance had, or one NIC, and Networks that nobody uses any more. Raises NetworkError."""
+
+        def of(presence: Presence) -> list[Attachment]:
+            mine = (each for each in presence.attachments.values() if each.instance_uid == instance_uid)
+            return [each for each in mine if nic_name in {None, each.nic.name}]
 
         async def remove(presence: Presence) -> None:
-            mine = [each for each in presence.attachments.values() if each.instance_uid == instance_uid]
+            mine = of(presence)
+            self._removed.update(each.tap for each in mine)
             if mine:
                 await presence.remove(mine)
 
-        present = self._known()
-        where = [
-            segment_id
-            for segment_id, presence in present.items()
-            if any(each.instance_uid == instance_uid for each in presence.attachments.values())
-        ]
-        await self._each(where, remove)
+        await self._each([segment_id for segment_id, p in self._known().items() if of(p)], remove)
         await self._routers.keep(self._known())
 
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
@@ -217,8 +217,7 @@ class Networks:
         It makes no taps: a guest that runs has its own open, and one that shall run is prepared. Instances
         that are prepared while it works are left alone, whatever `wanted` says, and so are `untouched` ones.
         """
-        self._prepared.clear()
-        self._prepared.update(untouched)
+        self._prepared = set(untouched)
         keep: dict[str, Attachment] = {}
         wrong: list[NetworkError] = []
         for uid, (hostname, nics) in wanted.items():
@@ -229,6 +228,9 @@ class Networks:
                 self._prepared.add(uid)
                 wrong.append(error)
 
+        # What was removed and is wanted: it was asked for before, and the journal did not know yet.
+        self._removed &= keep.keys()
+
         async def repair(presence: Presence) -> None:
             unwanted = [
                 each
@@ -237,7 +239,8 @@ class Networks:
             ]
             if unwanted:
                 await presence.remove(unwanted)
-            mine = [each for each in keep.values() if each.nic.segment_id == presence.segment_id]
+            here = (each for each in keep.values() if each.nic.segment_id == presence.segment_id)
+            mine = [each for each in here if each.tap not in self._removed]
             if mine:
                 self._tell(presence, mine)
             await presence.repair(mine)

@@ -21,6 +21,7 @@ ROUTER_LINKS = "rt"
 """How links to them begin, in a Network's namespace; nothing else there does."""
 
 _NAMESPACE = re.compile(r"orlop-([1-9]\d{0,7})")
+_TAP = re.compile(r"tap[0-9a-f]{11}")
 _ALIAS = "orlop:"
 
 
@@ -38,6 +39,11 @@ def segment_of(name: str) -> int | None:
 def tap(instance_uid: str, nic_name: str) -> str:
     """The NIC's interface: the same at every start and on every node."""
     return "tap" + hashlib.sha256(f"{instance_uid}/{nic_name}".encode()).hexdigest()[:11]
+
+
+def is_tap(name: str) -> bool:
+    """Whether a NIC's interface may be so named; those that somebody else plugs into a guest are named otherwise."""
+    return _TAP.fullmatch(name) is not None
 
 
 def router_namespace(router_uid: str) -> str:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE
 from orlop_api.claim import ClaimType
@@ -32,7 +33,6 @@ from orlop_operator.kinds import (
     VOLUME,
     VOLUME_CLASS,
     VOLUME_SNAPSHOT,
-    OwnedPort,
 )
 from orlop_operator.placements import Placements
 from orlop_operator.reconcile.copies import copied_by, published_as
@@ -120,8 +120,11 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         peers=lambda digest, node: peers(context, digest, node, meta.uid),
         cached=lambda digest: bool(context.placements.having(digest)),
         used_volumes=tuple(store.volumes_of(meta.uid)),
+        made_ports=tuple(store.ports_of(meta.uid)),
+        bound_ports=tuple(store.ports_bound_to(meta.uid)),
+        **_held(store, meta.uid),
     )
-    return _with_holdings(store, facts) if meta.deleting else facts
+    return replace(facts, copied_by=published_as(store, meta.uid)) if meta.deleting else facts
 
 
 def peers(context: Context, digest: str, node: str, seed: str) -> tuple[ImagePeer, ...]:
@@ -169,22 +172,12 @@ def _origin(store: Store, volume: Volume) -> tuple[Image | None, VolumeSnapshot 
     )
 
 
-def _with_holdings(store: Store, facts: Facts) -> Facts:
-    """And what has to go with a deleted Instance."""
-    instance = facts.instance
-    uid, namespace = instance.metadata.uid, instance.metadata.namespace
-    made = tuple(store.ports_of(uid))
-    referred = (
-        store.get(PORT, namespace, nic.port_ref.name) for nic in instance.spec.networks if nic.port_ref
-    )
-    bound = tuple(p for p in referred if p is not None and _binder(p) == uid)
+def _held(store: Store, uid: str) -> dict[str, Any]:
+    """What the Instance has claimed, and of which Networks."""
     held = dict(store.claims_of_holder(uid))
-    copied_by = published_as(store, uid)
-    return replace(facts, made_ports=made, bound_ports=bound, held=held, copied_by=copied_by)
-
-
-def _binder(port: OwnedPort) -> str | None:
-    return port.status.binding.instance_uid if port.status and port.status.binding else None
+    keys = {of: store.by_uid(of) for of in {claim.spec.network_uid for claim in held.values()}}
+    found = {of: store.get(NETWORK, key.namespace, key.name) for of, key in keys.items() if key is not None}
+    return {"held": held, "networks": {of: network for of, network in found.items() if network is not None}}
 
 
 def network_facts(context: Context, key: Key) -> NetworkFacts | None:

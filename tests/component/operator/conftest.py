@@ -1,12 +1,13 @@
 """The operator as a process on a real API server, with scripted agents for nodes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from support.apiserver import ApiServer
 from support.cloud import Start, cloud, kubeconfig, operator, start, user
+from support.rest import Rest
 from support.scripted import ScriptedAgent, agent
 
 __all__ = ["Start", "agents", "cloud", "kubeconfig", "operator", "start", "user"]
@@ -21,3 +22,11 @@ async def agents(cloud: ApiServer, operator: object) -> AsyncIterator[dict[str, 
     ):
         await asyncio.gather(one.reported.wait(), two.reported.wait())
         yield {"node-1": one, "node-2": two}
+
+
+@pytest.fixture
+def admin(cloud: ApiServer) -> Iterator[Rest]:
+    """The administrator, for what a test sets up by plain requests."""
+    client = Rest(cloud)
+    yield client
+    client.close()

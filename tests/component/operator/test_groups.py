@@ -1,7 +1,5 @@
 """SecurityGroups from the Instance's list to what agents read, with scripted agents."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from orlop_api.requester import Requester
@@ -19,13 +17,6 @@ ALL = [{"cidr": "0.0.0.0/0"}]
 
 
 ERIN = Requester("erin", "", ("system:authenticated",))
-
-
-@pytest.fixture
-def admin(cloud: ApiServer) -> Iterator[Rest]:
-    client = Rest(cloud)
-    yield client
-    client.close()
 
 
 def group(namespace: str, name: str, **spec: object) -> wishes.Body:

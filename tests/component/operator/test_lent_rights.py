@@ -1,7 +1,7 @@
 """Rights that are used through an Image or a Volume: those of whoever made it, asked again before each use."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -20,13 +20,6 @@ ERIN = Requester("erin", "", ("system:authenticated",))
 LOGIN = Right("get", "secrets", "login", group="")
 URL = "https://images.example/lent.qcow2"
 DIGEST = "sha256:" + "ab" * 32
-
-
-@pytest.fixture
-def admin(cloud: ApiServer) -> Iterator[Rest]:
-    client = Rest(cloud)
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Routers from what a user lists to what agents read, with the operator as a process."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from support import wishes
@@ -13,13 +11,6 @@ from support.scripted import ORLOP, Api, RefusedError, api
 
 pytestmark = pytest.mark.component
 CLAIMS = f"{ORLOP}/namespaces/orlop-system/claims"
-
-
-@pytest.fixture
-def admin(cloud: ApiServer) -> Iterator[Rest]:
-    client = Rest(cloud)
-    yield client
-    client.close()
 
 
 def network(namespace: str, name: str, cidr: str) -> wishes.Body:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from orlop_agent import steps
-from orlop_agent.hypervisor import Domain, EndReason, Mark, Power
+from orlop_agent.hypervisor import Domain, DomainNic, EndReason, Mark, Power
 from orlop_agent.journal import Record
+from orlop_agent.network import names
 from orlop_agent.observed import Memory, Observed, Trouble, order_key
 from orlop_agent.plan import plan
 from orlop_agent.protocol import Entry, Me, MyStart
@@ -59,7 +60,8 @@ def order(status: dict[str, Any] | None = None, deleting: bool = False, **spec: 
 
 RAN = {"state": "Running", "bootID": "boot-1", "startID": "s", "rootDisk": "Created"}
 STARTED = Entry("a", 1, "s", None, has_root_disk=True)
-GUEST = Domain(Mark(UID, "a", 1, "s", "demo", "web-1"), Power.RUNNING)
+ETH0 = DomainNic(names.tap(UID, "eth0"), "02:00:10:01:00:0a")
+GUEST = Domain(Mark(UID, "a", 1, "s", "demo", "web-1"), Power.RUNNING, nics=(ETH0,))
 HELD = replace(GUEST, power=Power.PAUSED)
 
 

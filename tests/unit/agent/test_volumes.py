@@ -114,7 +114,7 @@ def test_a_guest_that_holds_on_is_told_and_asked_again():
 def test_a_disk_in_trouble_holds_up_no_other_and_not_the_guest():
     found = look([volume("a"), volume("b")])
     error = StepError("HypervisorError", "no place is free")
-    memory = outcome.disk_failed(steps.AttachDisk("a"), error, found.memory, found.now)
+    memory = outcome.device_failed("a", error, found.memory, found.now)
     found = replace(found, memory=memory)
     assert plan(found) == steps.AttachDisk("b")
     found = replace(
@@ -127,7 +127,7 @@ def test_a_disk_in_trouble_holds_up_no_other_and_not_the_guest():
     assert isinstance(step, steps.Report)
     assert step.until == found.now + 1
     assert plan(replace(found, now=found.now + 1)) == steps.AttachDisk("a")
-    memory = outcome.disk_failed(steps.AttachDisk("a"), error, memory, found.now)
+    memory = outcome.device_failed("a", error, memory, found.now)
     assert memory.disks["a"].due_at == found.now + 2
     assert not outcome.untroubled(memory, "a").disks
 
@@ -142,9 +142,7 @@ def test_a_size_is_learned_once_and_follows_the_order():
     assert [(v.volume_uid, v.size_bytes) for v in step.status.volume_sizes] == [("a", 1 << 20)]
     grown = replace(found, assignment=order(RAN, volumes=[volume("a", sizeBytes=2 << 20)]))
     assert plan(grown) == steps.FitDisk("a")
-    failed = outcome.disk_failed(
-        steps.FitDisk("a"), StepError("HypervisorError", "no"), found.memory, found.now
-    )
+    failed = outcome.device_failed("a", StepError("HypervisorError", "no"), found.memory, found.now)
     assert told(replace(grown, memory=failed)) == ("False", "HypervisorError", "disk a: no")
     larger = replace(found, memory=outcome.sized(Memory(), "a", 4 << 20))
     assert isinstance(plan(larger), steps.Report), "a disk never shrinks"
@@ -193,7 +191,7 @@ def test_a_stopped_instance_has_its_volumes_grow():
     )
     assert plan(found) == steps.GrowData("a")
     error = StepError("DiskNotMade", "no space left on device")
-    failed = outcome.disk_failed(steps.GrowData("a"), error, found.memory, found.now)
+    failed = outcome.device_failed("a", error, found.memory, found.now)
     step = plan(replace(found, memory=failed))
     assert isinstance(step, steps.Report)
     assert step.until == found.now + 1

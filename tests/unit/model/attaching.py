@@ -54,7 +54,7 @@ def decide(who: int, generation: int, order: Order, disk: Disk, several: bool) -
     if facts.assignment is None or assign.is_newer(facts):
         return Decided()
     coming = attachments.follow(facts, facts.assignment, allowed=True)
-    change = assign.changes(facts, None, coming.listed)
+    change = assign.changes(facts, None, coming.listed, tuple(facts.assignment.spec.nics))
     written = None
     if change is not None:
         spec = change.change["spec"]

@@ -34,7 +34,7 @@ from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT
 from orlop_operator.reconcile.effects import Ask, Body, Copied, CopySecret, Create, Patch
 from orlop_operator.reconcile.encryption import KEY_TROUBLES, passphrase
-from orlop_operator.reconcile.instance import boot
+from orlop_operator.reconcile.instance import boot, nics
 from orlop_operator.reconcile.instance.attachments import leaving, outdated
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
 from orlop_operator.reconcile.instance.volumes import held_by
@@ -127,7 +127,7 @@ def _with_peers(facts: Facts, image: AssignedImage, node: str) -> AssignedImage:
 
 
 def changes(
-    facts: Facts, desired: Desired | None, volumes: tuple[AssignedVolume, ...]
+    facts: Facts, desired: Desired | None, volumes: tuple[AssignedVolume, ...], wired: tuple[AssignedNic, ...]
 ) -> Patch[Assignment] | None:
     """What of a bound order follows the Instance's spec, and `desired` where the protocol wants another."""
     assignment = facts.assignment
@@ -139,22 +139,32 @@ def changes(
             wanted |= _wire(name, value)
     if desired is not None:
         wanted["desired"] = desired.value
-    news = _told(volumes) != _told(assignment.spec.volumes)
-    if news or outdated(facts, assignment) or (wanted and list(volumes) != assignment.spec.volumes):
+    rewired = list(wired) != assignment.spec.nics
+    news = rewired or _told(volumes) != _told(assignment.spec.volumes)
+    if news or _is_outdated(facts, assignment) or (wanted and list(volumes) != assignment.spec.volumes):
+        # Both lists are only ever written together with the generation that they come from.
         wanted["volumes"] = [volume.wire() for volume in volumes]
+        wanted |= {"nics": [nic.wire() for nic in wired]} if rewired else {}
         wanted["instanceGeneration"] = facts.instance.metadata.generation
     return Patch(ASSIGNMENT, assignment, {"spec": wanted}) if wanted else None
 
 
 def without_leaving(facts: Facts) -> Patch[Assignment] | None:
-    """The order as it is, without the Volumes that the Instance does not list any more; None where it is so."""
+    """The order as it is, without Volumes and NICs that the Instance does not list any more; None where it is so."""
     assignment = facts.assignment
-    if assignment is None or not outdated(facts, assignment):
+    if assignment is None or not _is_outdated(facts, assignment):
         return None
     gone = {volume.metadata.uid for volume in leaving(facts)}
     kept = [volume.wire() for volume in assignment.spec.volumes if volume.volume_uid not in gone]
-    spec = {"volumes": kept, "instanceGeneration": facts.instance.metadata.generation}
+    spec: Body = {"volumes": kept, "instanceGeneration": facts.instance.metadata.generation}
+    staying = nics.staying(facts, assignment)
+    spec |= {"nics": [nic.wire() for nic in staying]} if staying != assignment.spec.nics else {}
     return Patch(ASSIGNMENT, assignment, {"spec": spec})
+
+
+def _is_outdated(facts: Facts, assignment: Assignment) -> bool:
+    """Whether something is to be let go, and the order does not say yet that it follows this Instance."""
+    return outdated(facts, assignment) or nics.outdated(facts, assignment)
 
 
 def is_newer(facts: Facts) -> bool:

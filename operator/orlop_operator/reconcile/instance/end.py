@@ -79,8 +79,7 @@ def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
         effects.append(detach(facts.instance, volume, fresh))
     effects += (Patch(PORT, port, {"status": {"binding": None}}, "status") for port in facts.bound_ports)
     effects += (InOrder((DropFinalizer(PORT, port), Delete(PORT, port))) for port in facts.made_ports)
-    networks = {nic.network.metadata.uid: nic.network for nic in facts.nics if nic.network is not None}
-    effects += given_back(facts.held.values(), networks, facts.now)
+    effects += given_back(facts.held.values(), facts.networks, facts.now)
     secret = assignment.spec.secret if assignment is not None else None
     if secret is not None:
         effects.append(Remove(secret_path(secret.namespace, secret.name)))

@@ -108,6 +108,8 @@ class Facts:
     """Claim names that somebody is just creating."""
     held: Mapping[str, Claim] = field(default_factory=dict)
     """Claims that the Instance holds."""
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    """By uid those that these Claims are of."""
     made_ports: tuple[OwnedPort, ...] = ()
     """Ports that Orlop made for the Instance."""
     used_volumes: tuple[Volume, ...] = ()

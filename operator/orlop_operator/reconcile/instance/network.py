@@ -43,22 +43,31 @@ def resolve(facts: Facts) -> Wiring | Blocker:
     creates: list[Effect] = []
     picked: set[str] = set(facts.claimed)
     for nic in facts.nics:
-        network = _network(facts, nic)
-        if isinstance(network, Blocker):
-            return network
-        found = _referred(facts, nic) if nic.nic.port_ref is not None else _made(facts, nic, network, picked)
+        found = resolve_one(facts, nic, picked)
         if isinstance(found, Blocker):
             return found
-        identity, port_name = found
-        creates += identity.claiming()
-        picked |= identity.names
-        if nic.port is None:
-            creates.append(Create(PORT, port_body(facts.instance, nic), facts.instance.metadata.namespace))
-        guarded = _guarded(facts, nic)
-        if isinstance(guarded, Blocker):
-            return guarded
-        nics.append(_assigned(nic, network, identity, port_name, guarded))
+        nics.append(found[0])
+        creates += found[1]
     return Wiring(tuple(nics), tuple(creates))
+
+
+def resolve_one(facts: Facts, nic: NicFacts, picked: set[str]) -> tuple[AssignedNic, list[Effect]] | Blocker:
+    """A NIC as the node is told, and what has to be created for it; `picked` are Claims for others, and gets its."""
+    network = _network(facts, nic)
+    if isinstance(network, Blocker):
+        return network
+    found = _referred(facts, nic) if nic.nic.port_ref is not None else _made(facts, nic, network, picked)
+    if isinstance(found, Blocker):
+        return found
+    identity, port_name = found
+    creates: list[Effect] = [*identity.claiming()]
+    picked |= identity.names
+    if nic.port is None:
+        creates.append(Create(PORT, port_body(facts.instance, nic), facts.instance.metadata.namespace))
+    guarded = _guarded(facts, nic)
+    if isinstance(guarded, Blocker):
+        return guarded
+    return _assigned(nic, network, identity, port_name, guarded), creates
 
 
 def _network(facts: Facts, nic: NicFacts) -> Network | Blocker:

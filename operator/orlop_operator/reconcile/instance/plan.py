@@ -25,6 +25,7 @@ from orlop_operator.reconcile.instance import (
     image,
     keys,
     network,
+    nics,
     schedule,
     volumes,
 )
@@ -127,28 +128,32 @@ def _keep(
     if asks:
         return InstancePlan(asks)
     coming = attachments.follow(facts, assignment, allowed=allowed)
+    wiring = nics.follow(facts, assignment, allowed=allowed)
     brings = assign.added_secret(facts, assignment) if allowed else None
     if isinstance(brings, Blocker):
         said = said | {volumes.TYPE: false(volumes.TYPE, brings.reason, brings.message)}
     elif brings is not None:
         return InstancePlan((brings,))
     due: list[Effect] = [*coming.claims, *attachments.released(facts, assignment)]
+    due += (*wiring.claims, *nics.released(facts, assignment))
     # Whoever lost a right may still stop what runs, and take a Volume back.
     may_change = allowed or desired in {Desired.STOPPED, Desired.RELEASED}
-    change = changes(facts, desired, coming.listed) if may_change else assign.without_leaving(facts)
+    change = (
+        changes(facts, desired, coming.listed, wiring.listed) if may_change else assign.without_leaving(facts)
+    )
     if due or change is not None:
         return InstancePlan((*due, *((change,) if change is not None else ())))
     moving = attachments.ready(facts, assignment, coming.blocker)
     if moving is not None and not isinstance(brings, Blocker):
         said = said | {volumes.TYPE: moving}
-    open_ = network.unguarded(facts)
-    if open_ is not None:
-        said = said | {network.TYPE: open_}
-    nics = {nic.name: nic for nic in assignment.spec.nics}
+    wired = network.unguarded(facts) or nics.ready(facts, assignment, wiring.blocker)
+    if wired is not None:
+        said = said | {network.TYPE: wired}
+    ordered = {nic.name: nic for nic in nics.staying(facts, assignment)}
     node = assignment.spec.node_name
     ports = (
-        *network.bind_ports(facts, nics, node, host, made=True, allowed=allowed),
-        *network.bind_ports(facts, nics, node, host, made=False),
+        *network.bind_ports(facts, ordered, node, host, made=True, allowed=allowed),
+        *network.bind_ports(facts, ordered, node, host, made=False),
     )
     if isinstance(brings, Blocker) or assign.unlocks_nothing(assignment):
         return _told(facts, said, before=ports, again_after=SECRET_AGAIN)
@@ -214,22 +219,23 @@ def _freed(facts: Facts) -> tuple[Effect, ...]:
     """Let go of what an Instance without a running order holds and does not list any more."""
     assignment = facts.assignment
     if assignment is None:
-        if attachments.leaving(facts) and facts.flavor is not None:
+        if (attachments.leaving(facts) or nics.leaving(facts, None)) and facts.flavor is not None:
             return (assign.unbound(facts.instance, facts.flavor),)
         return ()
     change = assign.without_leaving(facts)
-    return (change,) if change is not None else attachments.released(facts, assignment)
+    if change is not None:
+        return (change,)
+    return (*attachments.released(facts, assignment), *nics.released(facts, assignment))
 
 
 def _prepare(facts: Facts, candidate: protocol.Candidate, wiring: network.Wiring) -> tuple[Effect, ...]:
     """All that must be there before the node is told."""
     copy = node_secret(facts, candidate.node)
-    nics = {nic.name: nic for nic in wiring.nics}
     host = facts.hypervisor(candidate.node)
     return (
         *wiring.creates,
         *volumes.attach(facts, candidate.node, candidate.pool_id),
-        *network.bind_ports(facts, nics, candidate.node, host, made=False),
+        *network.bind_ports(facts, {nic.name: nic for nic in wiring.nics}, candidate.node, host, made=False),
         *((copy,) if copy is not None else ()),
     )
 

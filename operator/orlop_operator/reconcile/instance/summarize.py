@@ -7,11 +7,11 @@ prepared waits for the one that the guest runs: between binding and Running noth
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from orlop_api.assignment import AssignmentStatus, Desired, State
+from orlop_api.assignment import Assignment, AssignmentStatus, Desired, State
 from orlop_api.condition import Condition, Truth, find
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import PowerState
@@ -19,7 +19,7 @@ from orlop_operator.kinds import INSTANCE
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true, unknown
 from orlop_operator.reconcile.effects import Body, Report
-from orlop_operator.reconcile.instance import image, network, schedule, volumes
+from orlop_operator.reconcile.instance import image, network, nics, schedule, volumes
 from orlop_operator.reconcile.instance.facts import Facts
 
 PHASES = ("Authorized", "QuotaReserved", image.TYPE, network.TYPE, volumes.TYPE, schedule.TYPE)
@@ -68,11 +68,7 @@ def _placed(facts: Facts) -> Body:
     spec, status = assignment.spec, answer(assignment)
     made: Body = {
         "nodeName": spec.node_name,
-        "addresses": [
-            {"network": nic.name, "ip": nic.addresses[0], "mac": nic.mac_address}
-            | ({"ipv6": nic.ipv6.address} if nic.ipv6 is not None else {})
-            for nic in spec.nics
-        ],
+        "addresses": [*_addresses(facts, assignment)],
     }
     if spec.image is not None:
         made["image"] = {"digest": spec.image.digest}
@@ -83,6 +79,17 @@ def _placed(facts: Facts) -> Body:
     if status is not None and status.restarted_at is not None:
         made["restartedAt"] = status.restarted_at
     return made
+
+
+def _addresses(facts: Facts, assignment: Assignment) -> Iterator[Body]:
+    """Of the NICs as they are: of a guest that runs those that it has, also one that it does not let go of."""
+    for nic in nics.shown(assignment):
+        ipv6 = {"ipv6": nic.ipv6.address} if nic.ipv6 is not None else {}
+        yield {"network": nic.name, "ip": nic.addresses[0], "mac": nic.mac_address, **ipv6}
+    for name, port in nics.held_on_to(facts, assignment):
+        if port.status is not None and port.status.addresses and port.status.mac_address is not None:
+            ipv6 = {"ipv6": port.status.addresses[1]} if len(port.status.addresses) > 1 else {}
+            yield {"network": name, "ip": port.status.addresses[0], "mac": port.status.mac_address, **ipv6}
 
 
 def _phases(facts: Facts, said: Mapping[str, Condition]) -> dict[str, Condition]:
