@@ -68,8 +68,8 @@ class StorageOrder(ApiModel):
     quiesce: Quiesce | None = None
     """For Snapshot: whether a running guest is asked to write out what it holds."""
     secret: AssignedSecret | None = None
-    """Where the credentials are that the data's server asks for; for Expand and Snapshot also the passphrase of
-    encrypted data, under luks- and uid."""
+    """Where the credentials are that the data's server asks for; for Create, Expand, Restore and Snapshot also the
+    passphrase of encrypted data, under luks- and uid."""
 
 
 class StorageState(StrEnum):

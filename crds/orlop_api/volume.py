@@ -113,8 +113,9 @@ class VolumeSpec(ApiModel):
     source: Annotated[VolumeSource, Field(json_schema_extra=rules(_ONE_SOURCE))] | None = None
     """What it begins as; without it, empty. It must be as large as that, at least."""
     encryption: VolumeEncryption | None = None
-    """How the data is encrypted; not at all when absent. For classes of driver local and shared. A Volume that begins
-    as an encrypted one, or its snapshot, needs the same passphrase."""
+    """How the data is encrypted; not at all when absent. For classes of driver local, shared and rbd, and of
+    iscsi where Orlop makes the targets. A Volume that begins as an encrypted one, or its snapshot, needs the same
+    passphrase."""
     qos: Annotated[QualityOfService, Field(json_schema_extra=LIMITS)] | None = None
     """Limits on what a guest may do with the disk; a change holds at once."""
     restore: Restore | None = None

@@ -91,7 +91,7 @@ async def assembled(
         sweep(layout.volumes)
         pools = SharedPools(layout.shared)
         credentials = Credentials(client, hypervisor)
-        iscsi = IscsiVolumes(settings.node_name, layout.targets, Tgt())
+        iscsi = IscsiVolumes(settings.node_name, layout.targets, Tgt(), credentials.chap)
         volumes = Drivers(
             {
                 Driver.LOCAL: LocalVolumes(layout.volumes),

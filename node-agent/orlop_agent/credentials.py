@@ -39,6 +39,8 @@ class Credentials:
         self._hypervisor = hypervisor
         self._ceph: dict[str, str] = {}
         """Keys of Ceph users, by the Secret that the platform keeps them in."""
+        self._chap: dict[str, bytes] = {}
+        """Secrets of iSCSI accounts, by the uid of their Volume."""
 
     async def text(self, where: AssignedSecret | None, key: str, reason: str, what: str) -> bytes:
         """One text of those that an order names. StepError with this reason."""
@@ -63,6 +65,9 @@ class Credentials:
             what = f"the CHAP secret of volume {volume_uid}"
             chap = await self.text(secret, chap_key(volume_uid), "CredentialsMissing", what)
             await self._hypervisor.keep_secret("iscsi", iscsi.secret_name(volume_uid), chap)
+            if location is not None and location.encryption is not None:
+                # Its header is read before the hypervisor reads it.
+                self._chap[volume_uid] = chap
         if image is not None and image.credentials is not None:
             what = f"the key of Ceph user {image.user} (key {CEPH_KEY} of Secret orlop-system/{image.credentials})"
             key = (await self.text(secret, ceph_key(image.credentials), "CredentialsMissing", what)).strip()
@@ -118,6 +123,15 @@ class Credentials:
                 await self._hypervisor.forget_secret(disk.luks.secret)
             except HypervisorError as error:
                 _log.warning("secret.kept", secret=disk.luks.secret, error=str(error))
+
+    def chap(self, volume_uid: str) -> bytes:
+        """The secret of an encrypted Volume's account, once it was needed. StepError: CredentialsMissing."""
+        try:
+            return self._chap[volume_uid]
+        except KeyError:
+            raise StepError(
+                "CredentialsMissing", f"the CHAP secret of volume {volume_uid} is not on the node yet"
+            ) from None
 
     def ceph(self, credentials: str) -> str:
         """The key of a Ceph user, once it was needed. StepError: CredentialsMissing."""

@@ -104,7 +104,7 @@ class Snapshots:
         if not await driver.exists(origin):
             raise StepError("DiskLost", "the data that is to be copied is not where it was", permanent=True)
         # Out of a guest it could be read without: whoever cannot open what is kept gets no copy of it.
-        await qemu_img.unlock(driver.disk(origin))
+        await self._drivers.unlock(origin)
         try:
             await self.tidy()
             holder, shareable = await self._holder(origin.uid)

@@ -111,6 +111,7 @@ class StorageWork(Standing[StorageOrder, StorageReport]):
                 await self._volumes.delete(data)
                 return done
             case StorageAction.CREATE:
+                data = replace(data, passphrase=await self._passphrase(order))
                 size = await self._volumes.create(data, order.size_bytes or 0)
                 return done.model_copy(update={"size_bytes": size})
             case StorageAction.EXPAND:

@@ -1,6 +1,7 @@
 """Disks as a guest would use them: written and read by qemu-io."""
 
 import asyncio
+import base64
 import json
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 from orlop_agent.domain.spec import Disk, IscsiUnit, RbdImage
 from orlop_agent.volume.luks import objects
-from orlop_agent.volume.qemu_img import CHAP, layer, opened
+from orlop_agent.volume.operand import CHAP, layer, opened
 from support.ceph import KEY
 from support.targets import PASSWORD
 
@@ -45,16 +46,14 @@ async def qemu_io(disk: Disk, *commands: str, discard: bool = False) -> str:
 
 def _secrets(disk: Disk) -> tuple[str, ...]:
     """What opens it, as libvirt would hand it over."""
-    if disk.luks is not None:
-        [(name, given)] = objects(disk.luks).items()
-        return ("--object", f"secret,id={name},format=base64,data={given}")
+    given = dict(objects(disk.luks)) if disk.luks is not None else {}
     match disk.source:
         case IscsiUnit(account=str()):
-            return ("--object", f"secret,id={CHAP},data={PASSWORD}")
+            given[CHAP] = base64.b64encode(PASSWORD.encode()).decode()
         case RbdImage(user=str(), secret=name):
-            return ("--object", f"secret,id={name},format=base64,data={KEY}")
-        case _:
-            return ()
+            given[name] = KEY
+    objects_of = (("--object", f"secret,id={name},format=base64,data={key}") for name, key in given.items())
+    return tuple(part for option in objects_of for part in option)
 
 
 async def write(disk: Disk, pattern: int, at: int, length: int) -> None:

@@ -82,6 +82,7 @@ def _source(made_of: Disk) -> Node:
                 element("auth", element("secret", type="iscsi", usage=chap), username=account)
                 if account is not None
                 else None,
+                _encryption(made_of),
                 protocol="iscsi",
                 name=f"{target}/{lun}",
             )
@@ -92,6 +93,7 @@ def _source(made_of: Disk) -> Node:
                 element("auth", element("secret", type="ceph", usage=secret), username=user)
                 if user is not None
                 else None,
+                _encryption(made_of),
                 protocol="rbd",
                 name=f"{pool}/{image}",
             )

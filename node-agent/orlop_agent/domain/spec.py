@@ -44,6 +44,8 @@ class IscsiUnit:
     """User name for CHAP."""
     secret: str = ""
     """By what libvirt knows the account's secret, where there is one."""
+    chap: bytes | None = field(default=None, repr=False, compare=False)
+    """The account's secret, for programs that have nobody to hand it to them; no description of a domain holds it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,9 @@ class VolumeDriver(Protocol):
     async def size(self, data: VolumeData) -> int:
         """Bytes that a guest sees; it may be running."""
 
+    async def unlock(self, data: VolumeData) -> None:
+        """See that the passphrase opens encrypted data that is there, also while a guest has it. KeyWrong."""
+
     async def grow(self, data: VolumeData, size: int) -> None:
         """Give it `size` bytes, unless it has as many. No guest may have it: a running one is told by QEMU."""
 

@@ -10,7 +10,6 @@ import structlog
 
 from orlop_agent.domain.spec import Disk
 from orlop_agent.failure import StepError
-from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import Tell, VolumeData, VolumeDriver, unheard
 from orlop_api.assignment import AssignedOrigin, AssignedVolume
 from orlop_api.volume_class import Driver, MultiAttach, VolumeLocation
@@ -18,8 +17,10 @@ from orlop_api.volume_class import Driver, MultiAttach, VolumeLocation
 Opened = Callable[[AssignedOrigin], AbstractAsyncContextManager[Disk]]
 """Opens what data begins as, for a copy."""
 
-ENCRYPTS = frozenset({Driver.LOCAL, Driver.SHARED})
-"""What Orlop makes itself as a file: elsewhere it would write over what somebody else put there."""
+ENCRYPTED = (
+    "volumes of classes of driver local, shared and rbd, and of iscsi where Orlop makes the targets, can be encrypted,"
+    " and no others"
+)
 
 _log = structlog.get_logger()
 
@@ -33,9 +34,8 @@ class Drivers:
 
     def of(self, location: VolumeLocation) -> VolumeDriver:
         """Who keeps what is there. StepError where that one cannot keep it encrypted."""
-        if location.encryption is not None and location.driver not in ENCRYPTS:
-            message = "volumes of classes of driver local and shared can be encrypted, and no others"
-            raise StepError("NotSupported", message, permanent=True)
+        if location.encryption is not None and not _made_here(location):
+            raise StepError("NotSupported", ENCRYPTED, permanent=True)
         return self._drivers[location.driver]
 
     def disk(self, volume: AssignedVolume) -> Disk:
@@ -68,7 +68,7 @@ class Drivers:
             async with origin(volume.origin) as disk:
                 await driver.copy_from(data, disk, volume.size_bytes, tell)
         if to_unlock:
-            await qemu_img.unlock(driver.disk(data))
+            await driver.unlock(data)
         self._there.add(data.uid)
         return driver.disk(data)
 
@@ -82,6 +82,11 @@ class Drivers:
         if volume.multi_attach is not MultiAttach.ENABLED or (where.local is None and where.shared is None):
             return volume.size_bytes
         return max(volume.size_bytes, await self.of(where).size(VolumeData.of(volume)))
+
+    async def unlock(self, data: VolumeData) -> None:
+        """See that the passphrase opens the data, if it is encrypted. StepError: KeyWrong."""
+        if data.luks is not None:
+            await self.of(data.location).unlock(data)
 
     async def create(self, data: VolumeData, size: int) -> int:
         """Make data of `size` bytes for Instances of whichever node; returns how many it has."""
@@ -136,3 +141,8 @@ class Drivers:
     def there(self, volumes: Iterable[AssignedVolume]) -> tuple[str, ...]:
         """Uids of those whose data is known to be there."""
         return tuple(v.volume_uid for v in volumes if v.volume_uid in self._there)
+
+
+def _made_here(location: VolumeLocation) -> bool:
+    """Whether Orlop makes the data: elsewhere it would write over what somebody else put there."""
+    return location.nbd is None and (location.iscsi is None or location.iscsi.tgt is not None)

@@ -120,6 +120,10 @@ class FileDisk:
         """Bytes that a guest sees."""
         return await qemu_img.virtual_size(self.disk)
 
+    async def unlock(self) -> None:
+        """See that the passphrase opens it, if it is encrypted."""
+        await qemu_img.unlock(self.disk)
+
     async def grow(self, size: int) -> None:
         """Give it `size` bytes, unless it has as many."""
         if await self.size() < size:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -16,6 +18,7 @@ import structlog
 from orlop_agent import durable
 from orlop_agent.domain.spec import Disk, IscsiUnit
 from orlop_agent.failure import StepError
+from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import NO_RESTORE, Origin, Tell, VolumeData, unheard
 from orlop_agent.volume.filedisk import FileDisk
 from orlop_agent.volume.local import file_name
@@ -35,19 +38,21 @@ def secret_name(volume_uid: str) -> str:
 
 
 class IscsiVolumes:
-    """Targets of others are taken as they are; those that this node serves are files below `directory`."""
+    """Targets of others are taken as they are; those that this node serves are files below `directory`.
 
-    def __init__(self, node: str, directory: Path, targets: TargetDriver) -> None:
+    `chap` has the secret of a Volume's account, where the node was given it; it raises StepError.
+    """
+
+    def __init__(
+        self, node: str, directory: Path, targets: TargetDriver, chap: Callable[[str], bytes]
+    ) -> None:
+        self._chap = chap
         self._node = node
         self._directory = directory
         self._targets = targets
 
     def disk(self, data: VolumeData) -> Disk:
-        where = _where(data)
-        unit = IscsiUnit(
-            where.host, where.port, where.target, where.lun, where.account, secret_name(data.uid)
-        )
-        return Disk(unit, "raw", cache="none")
+        return Disk(self._unit(data), "raw", cache="none", luks=data.luks)
 
     def origin(self, data: VolumeData) -> AbstractAsyncContextManager[Origin]:
         """The file itself, where it is here: the account's secret is not known to those who serve it."""
@@ -68,6 +73,15 @@ class IscsiVolumes:
 
     async def size(self, data: VolumeData) -> int:
         return await self._own(data).size()
+
+    async def unlock(self, data: VolumeData) -> None:
+        """Here in its file, and elsewhere as a guest's QEMU will read it: through the target."""
+        if self._serves(data):
+            await self._file(data).unlock()
+            return
+        disk, unit = self.disk(data), self._unit(data)
+        chap = self._chap(data.uid) if unit.account is not None else None
+        await qemu_img.unlock(replace(disk, source=replace(unit, chap=chap)))
 
     async def grow(self, data: VolumeData, size: int) -> None:
         file = self._own(data)
@@ -121,6 +135,12 @@ class IscsiVolumes:
         await asyncio.to_thread(durable.write, self._record(data.uid), json.dumps(kept).encode())
         await self._targets.publish(Unit(where.target, where.lun, self._file(data).path, where.account))
 
+    def _unit(self, data: VolumeData) -> IscsiUnit:
+        where = _where(data)
+        return IscsiUnit(
+            where.host, where.port, where.target, where.lun, where.account, secret_name(data.uid)
+        )
+
     def _serves(self, data: VolumeData) -> bool:
         made = _where(data).tgt
         return made is not None and made.hypervisor_name == self._node
@@ -133,7 +153,7 @@ class IscsiVolumes:
         return self._file(data)
 
     def _file(self, data: VolumeData) -> FileDisk:
-        return FileDisk(self._directory / file_name(data.uid, "raw"), DiskFormat.RAW)
+        return FileDisk(self._directory / file_name(data.uid, "raw"), DiskFormat.RAW, luks=data.luks)
 
     def _record(self, uid: str) -> Path:
         return self._directory / file_name(uid, "json")

@@ -4,7 +4,9 @@ It is a program and no module of the agent: librados begins threads, waits as lo
 where it finds a mistake. The bindings are Debian's, for Debian's Python, so it imports nothing but those.
 """
 
+import base64
 import json
+import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,8 +18,14 @@ ANSWERS = "10"
 SERVERS = "30"
 NOTE = "orlop-note"
 """Name of an image's metadata."""
+LUKS = struct.Struct(">6sH32x32x32xI")
+"""How a header of LUKS begins: its magic, its version, and in which sector of 512 bytes the data begins."""
 UNFINISHED = ".making-"
 """Between the name of an image and what tells two tries from each other, while it is not whole."""
+
+
+class NoHeaderError(Exception):
+    """The image does not begin as what was made encrypted does."""
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +51,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
                 return {"error": "PoolNotFound"}
             with pool:
                 return {"made": call(rbd, pool, request)}
-    except (rados.Error, rbd.Error) as error:
+    except (rados.Error, rbd.Error, NoHeaderError) as error:
         return {"error": type(error).__name__, "message": str(error)}
 
 
@@ -54,14 +62,17 @@ def call(rbd: Any, pool: Any, request: dict[str, Any]) -> Any:
         case "size":
             try:
                 with rbd.Image(pool, name, read_only=True) as image:
-                    return image.size()
+                    return image.size() - before(image, sealed=request["sealed"])
             except rbd.ImageNotFound:
                 return None
         case "make":
             sweep(rbd, pool, request["sweep"], request["as"], rbd.ImageBusy)
-            images.create(pool, name, request["size"])
-            if request["note"] is not None:
-                with rbd.Image(pool, name) as image:
+            header = base64.b64decode(request["header"])
+            images.create(pool, name, len(header) + request["size"])
+            with rbd.Image(pool, name) as image:
+                if header:
+                    image.write(header, 0)
+                if request["note"] is not None:
                     image.metadata_set(NOTE, request["note"])
         case "noted":
             return noted(rbd, pool, name)
@@ -74,8 +85,9 @@ def call(rbd: Any, pool: Any, request: dict[str, Any]) -> Any:
             sweep(rbd, pool, name, request["as"])
         case "grow":
             with rbd.Image(pool, name) as image:
-                if image.size() < request["size"]:
-                    image.resize(request["size"])
+                whole = before(image, sealed=request["sealed"]) + request["size"]
+                if image.size() < whole:
+                    image.resize(whole)
         case "take":
             drop(
                 rbd,
@@ -102,6 +114,16 @@ def take(rbd: Any, pool: Any, name: str, snapshot: str) -> dict[str, Any]:
     # Who can write watches the image, and who only reads does not.
     with rbd.Image(pool, name, read_only=True) as image:
         return {"in_use": bool(list(image.watchers_list()))}
+
+
+def before(image: Any, *, sealed: bool) -> int:
+    """Bytes of the image that are a header and no data (LUKS1 On-Disk Format Specification, section 2)."""
+    if not sealed:
+        return 0
+    magic, version, sector = LUKS.unpack(image.read(0, LUKS.size).ljust(LUKS.size))
+    if (magic, version) != (b"LUKS\xba\xbe", 1):
+        raise NoHeaderError
+    return int(sector) * 512
 
 
 def drop(rbd: Any, pool: Any, name: str, unwanted: Callable[[str], bool]) -> None:

@@ -46,6 +46,9 @@ class LocalVolumes:
     async def size(self, data: VolumeData) -> int:
         return await self._file(data).size()
 
+    async def unlock(self, data: VolumeData) -> None:
+        await self._file(data).unlock()
+
     async def grow(self, data: VolumeData, size: int) -> None:
         await self._file(data).grow(size)
 

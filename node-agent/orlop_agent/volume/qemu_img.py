@@ -7,30 +7,18 @@ import errno
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from orlop_agent.domain.spec import (
-    Disk,
-    DiskFile,
-    DiskSource,
-    IscsiUnit,
-    Luks,
-    NbdExport,
-    NbdSocket,
-    RbdImage,
-)
+from orlop_agent.domain.spec import Disk, DiskFile, Luks
 from orlop_agent.failure import StepError
 from orlop_agent.volume import luks
+from orlop_agent.volume.operand import keys_of, layer, opened, operand, secret_objects, secrets_of
 
 _DEADLINE = 60.0
 _PERCENT = re.compile(rb"\((\d+\.\d+)/100%\)")
 _SLOWEST = 4 << 20
 """Bytes a second below which a copy counts as stuck."""
-CHAP = "chap"
-"""Name of QEMU's object that holds the secret of an account."""
 _UNMEASURED = "Unable to get accurate CPU usage"
 _TRIES = 5
 _KEY_WRONG = (
@@ -65,8 +53,30 @@ async def create(
     written = size if preallocation == "full" else 0
     where = [str(path), str(size)]
     await _run(
-        "create", "-q", "-f", layer(made), "-o", options, *over, *where, patience=written, keys=_keys(made)
+        "create",
+        "-q",
+        "-f",
+        layer(made),
+        "-o",
+        options,
+        *over,
+        *where,
+        patience=written,
+        keys=secrets_of(made),
     )
+
+
+async def header(sealed: Luks) -> bytes:
+    """What begins raw bytes that are encrypted so; how many these are it does not say. StepError: DiskNotMade."""
+    file = os.memfd_create("header")
+    try:
+        # An empty one is its header and nothing else.
+        options = f"key-secret={luks.OBJECT},iter-time={luks.MILLISECONDS}"
+        command = ("create", "-q", "-f", "luks", "-o", options, f"/dev/fd/{file}", "0")
+        await _run(*command, keys=luks.objects(sealed), files=(file,))
+        return os.pread(file, os.fstat(file).st_size, 0)
+    finally:
+        os.close(file)
 
 
 async def convert(
@@ -86,20 +96,22 @@ async def convert(
     said = "-q" if tell is None else "-p"
     formats = ("-f", layer(origin), "-O", layer(target), "-o", options)
     command = ("convert", said, *formats, opened(origin), operand(target.source))
-    await _run(*command, patience=2 * size, tell=tell, keys=_keys(origin, target))
+    await _run(*command, patience=2 * size, tell=tell, keys=secrets_of(origin, target))
 
 
 async def fill(origin: Disk, target: Disk, size: int, tell: Callable[[float], None] | None = None) -> None:
-    """Write a disk of `size` bytes onto a target that is there and reads as zeros. StepError: DiskNotMade."""
-    said, way = "-q" if tell is None else "-p", ("-n", "--target-is-zero")
-    formats = ("-f", origin.format, "-O", target.format)
-    command = ("convert", said, *way, *formats, operand(origin.source), operand(target.source))
-    await _run(*command, patience=size, tell=tell, keys=keys_of(origin.source) | keys_of(target.source))
+    """Write a disk of `size` bytes onto a target that is there, and that nobody wrote to. StepError: DiskNotMade."""
+    # What is encrypted reads as noise before that: its zeros have to be written too.
+    way = ("-n",) if target.luks is not None else ("-n", "--target-is-zero")
+    said = "-q" if tell is None else "-p"
+    formats = ("-f", layer(origin), "-O", layer(target))
+    command = ("convert", said, *way, *formats, opened(origin), opened(target))
+    await _run(*command, patience=size, tell=tell, keys=secrets_of(origin, target))
 
 
 async def resize(disk: Disk, size: int) -> None:
     """Give a disk that nobody uses another size, in bytes. StepError: DiskNotMade."""
-    await _run("resize", "-q", "-f", layer(disk), opened(disk), str(size), keys=_keys(disk))
+    await _run("resize", "-q", "-f", layer(disk), opened(disk), str(size), keys=secrets_of(disk))
 
 
 async def virtual_size(disk: Disk) -> int:
@@ -112,27 +124,14 @@ async def virtual_size(disk: Disk) -> int:
 async def measure(origin: Disk) -> int:
     """Bytes that a copy of what the disk holds takes, holes left out. StepError: DiskNotMade."""
     command = ("measure", "-O", "qcow2", "-f", layer(origin), "--output=json", opened(origin))
-    return int(json.loads(await _run(*command, keys=_keys(origin)))["required"])
+    return int(json.loads(await _run(*command, keys=secrets_of(origin)))["required"])
 
 
 async def unlock(disk: Disk) -> None:
     """See that the passphrase opens an encrypted disk, also one that a guest has. StepError: KeyWrong."""
     if disk.luks is not None:
         little = ["--output=json", "--max-length=512"]
-        await _run("map", "-U", "-f", layer(disk), *little, opened(disk), keys=_keys(disk))
-
-
-def layer(disk: Disk) -> str:
-    """The format by QEMU's name: what is around raw bytes is one of its own there."""
-    return "luks" if disk.luks is not None and disk.format == "raw" else disk.format
-
-
-def opened(disk: Disk) -> str:
-    """How qemu-img is told to read what is in a disk, encrypted or not."""
-    if disk.luks is None:
-        return operand(disk.source)
-    key = {"key-secret": luks.OBJECT}
-    return _json(_protocol(disk.source), key if layer(disk) == "luks" else {"encrypt": key})
+        await _run("map", "-U", "-f", layer(disk), *little, opened(disk), keys=secrets_of(disk))
 
 
 def _encrypted(made: Disk, milliseconds: int | None = None) -> str:
@@ -143,62 +142,6 @@ def _encrypted(made: Disk, milliseconds: int | None = None) -> str:
     if layer(made) == "luks":
         return "".join(f",{option}" for option in key)
     return "".join(f",encrypt.{option}" for option in ("format=luks", *key))
-
-
-def operand(source: DiskSource) -> str:
-    """How qemu-img is told where to find it. What is no path is a json: name (qemu(1), "Disk images")."""
-    return str(source.path) if isinstance(source, DiskFile) else _json(_protocol(source))
-
-
-def _protocol(source: DiskSource) -> dict[str, Any]:
-    match source:
-        case DiskFile(path):
-            return {"driver": "file", "filename": str(path)}
-        case NbdExport(host, port, export):
-            server = {"type": "inet", "host": host, "port": str(port)}
-            return {"driver": "nbd", "server": server, "export": export}
-        case IscsiUnit(host, port, target, lun, account):
-            unit = {
-                "driver": "iscsi",
-                "transport": "tcp",
-                "portal": f"{host}:{port}",
-                "target": target,
-                "lun": lun,
-            }
-            # What a `secret` object of this name holds, as qemu(1) has it, is for whoever calls to give.
-            chap = {} if account is None else {"user": account, "password-secret": CHAP}
-            return unit | chap
-        case RbdImage():
-            return _rbd(source)
-        case NbdSocket(socket, export):
-            server = {"type": "unix", "path": str(socket)}
-            return {"driver": "nbd", "server": server, "export": export}
-
-
-def keys_of(source: DiskSource) -> dict[str, str]:
-    """What QEMU's `secret` objects hold that its operand names: their ids and texts in base64, as cephx has them."""
-    return {source.secret: source.key} if isinstance(source, RbdImage) and source.key is not None else {}
-
-
-def _keys(*disks: Disk) -> dict[str, str]:
-    """The same, and what opens encrypted disks. StepError where that is not known."""
-    found: dict[str, str] = {}
-    for disk in disks:
-        found |= keys_of(disk.source) | (luks.objects(disk.luks) if disk.luks is not None else {})
-    return found
-
-
-def _rbd(source: RbdImage) -> dict[str, Any]:
-    servers = [{"host": host, "port": str(port)} for host, port in source.monitors]
-    image = {"driver": "rbd", "pool": source.pool, "image": source.image, "server": servers}
-    moment = {} if source.snapshot is None else {"snapshot": source.snapshot}
-    user = {} if source.user is None else {"user": source.user, "key-secret": source.secret}
-    return image | moment | user
-
-
-def _json(protocol: dict[str, Any], options: dict[str, Any] | None = None) -> str:
-    """The protocol, and what the format on top of it needs; which one that is is -f's."""
-    return f"json:{json.dumps({'file': protocol} | (options or {}))}"
 
 
 async def _heard(
@@ -217,23 +160,6 @@ async def _heard(
     return b"", said
 
 
-@contextmanager
-def secret_objects(keys: Mapping[str, str]) -> Iterator[tuple[list[str], list[int]]]:
-    """Options that define them, and the files to pass on: a command line is for everybody on the node to read."""
-    files: list[int] = []
-    options: list[str] = []
-    try:
-        for name, key in keys.items():
-            file = os.memfd_create("key")
-            files.append(file)
-            os.write(file, key.encode())
-            options += ["--object", f"secret,id={name},format=base64,file=/dev/fd/{file}"]
-        yield options, files
-    finally:
-        for file in files:
-            os.close(file)
-
-
 class _UnmeasuredError(StepError):
     """QEMU counts ticks while it measures how long a key takes, and sometimes there was none (crypto/pbkdf.c)."""
 
@@ -244,14 +170,15 @@ async def _run(
     patience: int = 0,
     tell: Callable[[float], None] | None = None,
     keys: Mapping[str, str] | None = None,
+    files: Sequence[int] = (),
 ) -> bytes:
     """As `_once`, and at once again where that was QEMU's bad luck."""
     for _ in range(_TRIES):
         try:
-            return await _once(command, *arguments, patience=patience, tell=tell, keys=keys)
+            return await _once(command, *arguments, patience=patience, tell=tell, keys=keys, files=files)
         except _UnmeasuredError:
             continue
-    return await _once(command, *arguments, patience=patience, tell=tell, keys=keys)
+    return await _once(command, *arguments, patience=patience, tell=tell, keys=keys, files=files)
 
 
 async def _once(
@@ -260,17 +187,21 @@ async def _once(
     patience: int = 0,
     tell: Callable[[float], None] | None = None,
     keys: Mapping[str, str] | None = None,
+    files: Sequence[int] = (),
 ) -> bytes:
-    """What it printed. `patience`: bytes that it has to move, at most; `keys`: what opens its operands."""
+    """What it printed.
+
+    `patience`: bytes that it has to move, at most; `keys`: what opens its operands; `files`: those that it has open.
+    """
     deadline = _DEADLINE + patience / _SLOWEST
     async with _copies_at_once if command == "convert" else _at_once:
-        with secret_objects(keys or {}) as (options, files):
+        with secret_objects(keys or {}) as (options, secret_files):
             process = await asyncio.create_subprocess_exec(
                 *("qemu-img", command, *options, *arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                pass_fds=files,
+                pass_fds=(*files, *secret_files),
             )
         try:
             printed, said = await asyncio.wait_for(_heard(process, tell), deadline)

@@ -8,6 +8,7 @@ writes meanwhile can tear it; the snapshot goes when the copy is there.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import secrets
@@ -56,7 +57,7 @@ class RbdVolumes:
         """Snapshots that a copy is read out of now."""
 
     def disk(self, data: VolumeData) -> Disk:
-        return Disk(self._image(data), "raw", cache="none")
+        return Disk(self._image(data), "raw", cache="none", luks=data.luks)
 
     @asynccontextmanager
     async def origin(self, data: VolumeData) -> AsyncIterator[Origin]:
@@ -67,13 +68,14 @@ class RbdVolumes:
         try:
             taken = await self._call("take", data, snapshot=snapshot, stale=ours, kept=sorted(self._reading))
             image = replace(self._image(data), snapshot=snapshot, key=self._key_of(data))
-            yield Origin(Disk(image, "raw", readonly=True, cache="none"), in_use=bool(taken["in_use"]))
+            disk = replace(self.disk(data), source=image, readonly=True)
+            yield Origin(disk, in_use=bool(taken["in_use"]))
         finally:
             await asyncio.shield(asyncio.ensure_future(self._drop(data, snapshot)))
             self._reading.discard(snapshot)
 
     async def exists(self, data: VolumeData) -> bool:
-        return await self._call("size", data) is not None
+        return await self._call("size", data, **_sealed(data)) is not None
 
     async def create(self, data: VolumeData, size: int) -> None:
         if await self.exists(data):
@@ -93,19 +95,22 @@ class RbdVolumes:
                 permanent=True,
             )
         aside = await self._make(data, size)
-        target = Disk(replace(self._image(data), image=aside, key=self._key_of(data)), "raw")
+        target = replace(self._openable(data, aside), cache=None)
         async with self._whole_or_gone(data, aside):
             await qemu_img.fill(origin, target, size, tell)
             await self._publish(data, aside)
 
     async def size(self, data: VolumeData) -> int:
-        size = await self._call("size", data)
+        size = await self._call("size", data, **_sealed(data))
         if size is None:
             raise StepError("DiskLost", "the Ceph cluster has no such image")
         return int(size)
 
+    async def unlock(self, data: VolumeData) -> None:
+        await qemu_img.unlock(self._openable(data, self._image(data).image))
+
     async def grow(self, data: VolumeData, size: int) -> None:
-        await self._call("grow", data, size=size)
+        await self._call("grow", data, size=size, **_sealed(data))
 
     async def delete(self, data: VolumeData) -> None:
         await self._call("delete", data, snapshots=_SNAPSHOTS)
@@ -135,6 +140,7 @@ class RbdVolumes:
         begun = f"{self._image(data).image}{librbd.UNFINISHED}{self._node}-"
         aside = begun + secrets.token_hex(4)
         note = self._notes.get(data.uid)
+        header = b"" if data.luks is None else await qemu_img.header(data.luks)
         async with self._whole_or_gone(data, aside):
             await self._call(
                 "make",
@@ -143,6 +149,7 @@ class RbdVolumes:
                 size=size,
                 sweep=begun,
                 note=note and note.decode(),
+                header=base64.b64encode(header).decode(),
                 **{"as": self._image(data).image},
             )
         return aside
@@ -177,6 +184,12 @@ class RbdVolumes:
         monitors = tuple((monitor.host, monitor.port) for monitor in where.monitors)
         secret = secret_name(where.credentials) if where.credentials is not None else ""
         return RbdImage(monitors, where.pool, image, where.user, secret)
+
+    def _openable(self, data: VolumeData, image: str) -> Disk:
+        """What a program of this node opens, by itself."""
+        return replace(
+            self.disk(data), source=replace(self._image(data), image=image, key=self._key_of(data))
+        )
 
     def _key_of(self, data: VolumeData) -> str | None:
         where = _where(data)
@@ -252,10 +265,17 @@ def _failure(told: dict[str, Any], where: RbdLocation, *, refused: bool) -> Step
             )
         case "ImageNotFound":
             return StepError("DiskLost", "the Ceph cluster has no such image")
+        case "NoHeaderError":
+            return StepError("BadVolume", "the image does not begin with a header of LUKS any more")
         case "TimedOut" | "ObjectNotFound" | "Timeout":
             return StepError("CephUnreachable", "no monitor of the Ceph cluster answers this node in time")
         case error:
             return StepError("CephError", f"the Ceph cluster: {told.get('message') or error}")
+
+
+def _sealed(data: VolumeData) -> dict[str, bool]:
+    """Whether the image begins with a header that is none of the bytes that a guest sees."""
+    return {"sealed": data.location.encryption is not None}
 
 
 def _where(data: VolumeData) -> RbdLocation:

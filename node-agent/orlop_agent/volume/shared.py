@@ -45,6 +45,9 @@ class SharedVolumes:
     async def size(self, data: VolumeData) -> int:
         return await (await self._enter(data)).size()
 
+    async def unlock(self, data: VolumeData) -> None:
+        await (await self._enter(data)).unlock()
+
     async def grow(self, data: VolumeData, size: int) -> None:
         await (await self._enter(data)).grow(size)
 

@@ -14,11 +14,20 @@ from orlop_api.volume import Volume
 from orlop_api.volume_class import Driver, MultiAttach, VolumeClass
 from orlop_operator.reconcile.effects import Copied, CopySecret, Plan
 from orlop_operator.reconcile.instance.facts import Blocker
-from orlop_operator.reconcile.location import driver, pinned, takes_several
+from orlop_operator.reconcile.location import driver, maker, pinned, takes_several
 from orlop_operator.reconcile.node_secret import Secrets
-from orlop_operator.reconcile.storage import giving, storage_order, storage_report
+from orlop_operator.reconcile.storage import (
+    giving,
+    is_keyless,
+    server_keys,
+    storage_order,
+    storage_report,
+)
 
-FILES_ONLY = "spec.encryption is for classes of driver local and shared: other Volumes are kept as their server does it"
+MADE_ONLY = (
+    "spec.encryption is for classes of driver local, shared and rbd, and of iscsi with tgt, where Orlop makes the"
+    " targets: an export or a target that is there already holds what its owner put there"
+)
 ONE_GUEST = (
     "spec.encryption is for Volumes that one Instance has at a time: the class has multiAttach Enabled"
 )
@@ -48,29 +57,38 @@ def refusal(volume: Volume, volume_class: VolumeClass) -> str | None:
         several = volume_class.spec.multi_attach is MultiAttach.ENABLED
     if several:
         return ONE_GUEST
-    return None if driver(volume, volume_class) in {Driver.LOCAL, Driver.SHARED} else FILES_ONLY
+    kept = driver(volume, volume_class)
+    made = kept in {Driver.LOCAL, Driver.SHARED, Driver.RBD} or maker(volume, volume_class) is not None
+    return None if made else MADE_ONLY
 
 
 def keyed(host: Hypervisor, order: StorageOrder, volume: Volume) -> StorageOrder:
-    """The order, saying where the passphrase is, if it needs one."""
-    if volume.spec.encryption is None:
+    """The order, saying where the passphrase is, if it needs one, beside what else opens the data."""
+    parts = _opening(order, volume)
+    if not parts:
         return order
-    where = AssignedSecret(
-        namespace=node_namespace(host.metadata.name), name=f"volume-{order.uid}", keys=[luks_key(order.uid)]
-    )
+    namespace = node_namespace(host.metadata.name)
+    where = AssignedSecret(namespace=namespace, name=f"volume-{order.uid}", keys=[part.key for part in parts])
     return order.model_copy(update={"secret": where})
 
 
 def asking(host: Hypervisor, order: StorageOrder, volume: Volume, secrets: Secrets) -> Plan | Blocker | None:
     """As `giving`, and its passphrase before it; anew, where the one that the node has does not fit."""
-    part, where = passphrase(volume, order.uid), order.secret
-    if part is None or where is None:
+    parts, where = _opening(order, volume), order.secret
+    if not parts or where is None:
         return giving(host, order, secrets)
-    if storage_order(host, order.uid) == order and not in_trouble(storage_report(host, order)):
+    report = storage_report(host, order)
+    if storage_order(host, order.uid) == order and not in_trouble(report) and not is_keyless(report):
         return None
     if (where.namespace, where.name) not in secrets:
-        return Plan((CopySecret(where.namespace, where.name, (part,)),))
+        return Plan((CopySecret(where.namespace, where.name, parts),))
     return secrets[where.namespace, where.name] or giving(host, order, secrets)
+
+
+def _opening(order: StorageOrder, volume: Volume) -> tuple[Copied, ...]:
+    """What the node needs for data that is encrypted: nothing for other."""
+    part = passphrase(volume, order.uid)
+    return (*server_keys(order.location), part) if part is not None else ()
 
 
 def in_trouble(report: StorageReport | None) -> bool:

@@ -9,6 +9,7 @@ from orlop_api.ceph import CEPH_KEY, ceph_key
 from orlop_api.claim import CLAIM_NAMESPACE as SYSTEM_NAMESPACE
 from orlop_api.hypervisor import Hypervisor, node_namespace
 from orlop_api.storage import STORAGE_ORDERS, StorageOrder, StorageReport, StorageState
+from orlop_api.volume_class import VolumeLocation
 from orlop_operator.kinds import HYPERVISOR
 from orlop_operator.reconcile.effects import Copied, CopySecret, Effect, Patch, Plan, Remove
 from orlop_operator.reconcile.node_secret import Secrets, secret_path
@@ -52,7 +53,7 @@ def giving(host: Hypervisor, order: StorageOrder, secrets: Secrets) -> Plan | No
     asked = order.model_copy(update={"secret": _secret(copy)}) if copy is not None else order
     if copy is not None and (copy.namespace, copy.name) not in secrets:
         report = storage_report(host, order)
-        if older != asked or (report is not None and report.reason in _KEYLESS):
+        if older != asked or is_keyless(report):
             return Plan((copy,))
     if older == asked:
         return None
@@ -61,6 +62,19 @@ def giving(host: Hypervisor, order: StorageOrder, secrets: Secrets) -> Plan | No
         return Plan(again_after=FULL_AGAIN)
     unread = _unread([older]) if older is not None and asked.secret is None else ()
     return Plan((_storage(host, [*others, asked]), *unread))
+
+
+def is_keyless(report: StorageReport | None) -> bool:
+    """Whether the node lacks what the data's server asks for."""
+    return report is not None and report.reason in _KEYLESS
+
+
+def server_keys(where: VolumeLocation) -> tuple[Copied, ...]:
+    """What the data's server asks of a node that works on it."""
+    image = where.rbd
+    if image is None or image.credentials is None:
+        return ()
+    return (Copied(ceph_key(image.credentials), secret=(SYSTEM_NAMESPACE, image.credentials, CEPH_KEY)),)
 
 
 def why(report: StorageReport | None) -> str:
@@ -84,12 +98,12 @@ def _storage(host: Hypervisor, orders: list[StorageOrder]) -> Patch[Hypervisor]:
 
 
 def _key(host: Hypervisor, order: StorageOrder) -> CopySecret | None:
-    """What the node needs to open the data; should it not be there, the node says what it lacks."""
-    where = order.location.rbd
-    if where is None or where.credentials is None:
-        return None
-    part = Copied(ceph_key(where.credentials), secret=(SYSTEM_NAMESPACE, where.credentials, CEPH_KEY))
-    return CopySecret(node_namespace(host.metadata.name), f"volume-{order.uid}", (part,))
+    """What the node needs to open the data; should it not be there, the node says what it lacks.
+
+    None where the order says already what it needs, and who made it so has put that there.
+    """
+    parts = server_keys(order.location) if order.secret is None else ()
+    return CopySecret(node_namespace(host.metadata.name), f"volume-{order.uid}", parts) if parts else None
 
 
 def _secret(copy: CopySecret) -> AssignedSecret:

@@ -130,16 +130,20 @@ def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
         pins: Body = {"location": where.wire(), "multiAttach": volume_class.spec.multi_attach.value}
         return Plan((Patch(VOLUME, volume, {"status": pins}, "status"),))
     size = to_bytes(volume.spec.size)
-    order = StorageOrder(uid=uid, action=StorageAction.CREATE, location=where, size_bytes=size)
-    ask = giving(host, order, facts.secrets)
+    plain = StorageOrder(uid=uid, action=StorageAction.CREATE, location=where, size_bytes=size)
+    order = keyed(host, plain, volume)
+    ask = asking(host, order, volume, facts.secrets)
+    if isinstance(ask, Blocker):
+        return replace(say(facts, false("Ready", ask.reason, ask.message)), again_after=KEY_AGAIN)
     if ask is not None:
         return ask
     report = storage_report(host, order)
     if report is not None and report.state is StorageState.DONE:
         return say(facts, CREATED, {"capacityBytes": report.size_bytes})
-    return say(
+    told = say(
         facts, false("Ready", "Making", f"waits for {host.metadata.name} to make the data{why(report)}")
     )
+    return replace(told, again_after=KEY_AGAIN) if in_trouble(report) else told
 
 
 def _kept(facts: VolumeFacts, restoring: Condition | None = None, *, tidying: bool = False) -> Plan:

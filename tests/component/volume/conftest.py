@@ -41,7 +41,7 @@ from support.disks import MIB, holds
 from support.exports import Exports
 from support.guest import BUILD
 from support.noderoot import NodeLibvirt
-from support.targets import ACCOUNT, Tgtd
+from support.targets import ACCOUNT, PASSWORD, Tgtd
 
 SIZE = 4 * MIB
 PASSPHRASE = 'in "quotes", with blanks, and ö\n'.encode()
@@ -84,7 +84,7 @@ class IscsiRig(Rig):
     def data(self, uid: str) -> VolumeData:
         where = self.location.iscsi
         named = where.model_copy(update={"target": where.target.format(uid=uid)})
-        return VolumeData(uid, VolumeLocation(iscsi=named))
+        return VolumeData(uid, self.location.model_copy(update={"iscsi": named}), self.passphrase)
 
 
 def local(form, preallocation=Preallocation.OFF, passphrase=None):
@@ -126,7 +126,12 @@ async def nbd(tmp_path) -> AsyncIterator[Rig]:
         yield Rig(NbdVolumes(), VolumeLocation(nbd=where), makes=False)
 
 
-def iscsi(account):
+def chap(_uid: str) -> bytes:
+    """The secret of every Volume's account."""
+    return PASSWORD.encode()
+
+
+def iscsi(account, passphrase=None):
     @asynccontextmanager
     async def ready(tmp_path) -> AsyncIterator[Rig]:
         async with Tgtd() as server:
@@ -140,17 +145,18 @@ def iscsi(account):
                 account=account,
                 tgt=TgtTargets(hypervisor_name="node-1"),
             )
-            yield IscsiRig(IscsiVolumes("node-1", directory, Tgt()), VolumeLocation(iscsi=where))
+            location = VolumeLocation(iscsi=where, encryption=Encryption.LUKS if passphrase else None)
+            serving = IscsiVolumes("node-1", directory, Tgt(), chap)
+            yield IscsiRig(serving, location, passphrase=passphrase, noisy=passphrase is not None)
 
     return ready
 
 
-def pooled(ceph: Ceph) -> VolumeLocation:
+def pooled(ceph: Ceph, encryption: Encryption | None = None) -> VolumeLocation:
     """Where the small Ceph keeps Volumes."""
     monitors = [CephMonitor(**monitor) for monitor in ceph.monitors]
-    return VolumeLocation(
-        rbd=RbdLocation(monitors=monitors, pool=POOL, image_name="orlop-{uid}", user=USER, credentials="ceph")
-    )
+    where = RbdLocation(monitors=monitors, pool=POOL, image_name="orlop-{uid}", user=USER, credentials="ceph")
+    return VolumeLocation(rbd=where, encryption=encryption)
 
 
 def ceph_volumes(node: str = "node-1", key: str = KEY) -> RbdVolumes:
@@ -158,14 +164,18 @@ def ceph_volumes(node: str = "node-1", key: str = KEY) -> RbdVolumes:
     return RbdVolumes(node, {"ceph": key}.__getitem__)
 
 
-@asynccontextmanager
-async def rbd(ceph) -> AsyncIterator[Rig]:
-    try:
-        yield Rig(ceph_volumes(), pooled(ceph))
-    finally:
-        for image in ceph.images():
-            ceph.run("rbd", "--pool", POOL, "snap", "purge", image)
-            ceph.run("rbd", "--pool", POOL, "rm", image)
+def rbd(passphrase=None):
+    @asynccontextmanager
+    async def ready(ceph) -> AsyncIterator[Rig]:
+        where = pooled(ceph, Encryption.LUKS if passphrase else None)
+        try:
+            yield Rig(ceph_volumes(), where, passphrase=passphrase, noisy=passphrase is not None)
+        finally:
+            for image in ceph.images():
+                ceph.run("rbd", "--pool", POOL, "snap", "purge", image)
+                ceph.run("rbd", "--pool", POOL, "rm", image)
+
+    return ready
 
 
 @pytest.fixture(autouse=True)
@@ -185,7 +195,9 @@ RIGS = {
     "nbd": nbd,
     "iscsi": iscsi(None),
     "iscsi-chap": iscsi(ACCOUNT),
-    "rbd": rbd,
+    "iscsi-chap-luks": iscsi(ACCOUNT, PASSPHRASE),
+    "rbd": rbd(),
+    "rbd-luks": rbd(PASSPHRASE),
 }
 
 
@@ -198,7 +210,7 @@ def ceph(tmp_path_factory):
 
 def place(request, tmp_path):
     """Where a rig keeps its data."""
-    return request.getfixturevalue("ceph") if request.param == "rbd" else tmp_path
+    return request.getfixturevalue("ceph") if request.param.startswith("rbd") else tmp_path
 
 
 @pytest.fixture(params=RIGS)

@@ -1,6 +1,7 @@
 """Data in Ceph under the nodes' own libvirt and QEMU: opened with the key that is handed over, grown, copied."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from orlop_agent.domain.spec import Disk, DomainSpec, NbdSocket
 from orlop_agent.hypervisor import Export, HypervisorError, Mark
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.rbd import secret_name
+from orlop_api.volume_class import Encryption
 from support.ceph import KEY
 from support.disks import MIB, holds, write
 
@@ -26,7 +28,7 @@ MARK = Mark(
 
 
 def of(disk, uid):
-    return Disk(disk.source, disk.format, serial=uid[:20], volume_uid=uid, cache=disk.cache)
+    return replace(disk, serial=uid[:20], volume_uid=uid)
 
 
 def machine(*disks):
@@ -37,10 +39,11 @@ def machine(*disks):
     )
 
 
-async def test_a_guest_s_disk_in_ceph(ceph, hypervisor):
+@pytest.mark.parametrize("passphrase", [None, b"a-canary"], ids=["plain", "encrypted"])
+async def test_a_guest_s_disk_in_ceph(ceph, hypervisor, passphrase):
     guests, place = hypervisor
-    driver, where = ceph_volumes(), pooled(ceph)
-    first, second, copy = (VolumeData(uid, where) for uid in (FIRST, SECOND, COPY))
+    driver, where = ceph_volumes(), pooled(ceph, Encryption.LUKS if passphrase else None)
+    first, second, copy = (VolumeData(uid, where, passphrase) for uid in (FIRST, SECOND, COPY))
     for data in (first, second):
         await driver.create(data, SIZE)
     await write(driver.disk(first), 0x5A, MIB, MIB)
@@ -48,6 +51,11 @@ async def test_a_guest_s_disk_in_ceph(ceph, hypervisor):
     with pytest.raises(HypervisorError):
         await guests.create_paused(machine(disks[0]))
     await guests.keep_secret("ceph", secret_name("ceph"), base64.b64decode(KEY))
+    if passphrase is not None:
+        with pytest.raises(HypervisorError):
+            await guests.create_paused(machine(disks[0]))
+        for disk in disks:
+            await guests.keep_secret("volume", disk.luks.secret, passphrase)
     await guests.create_paused(machine(disks[0]))
     await guests.resume(GUEST)
     has = (await guests.lookup(GUEST)).disks
@@ -63,7 +71,8 @@ async def test_a_guest_s_disk_in_ceph(ceph, hypervisor):
     await driver.copy_from(copy, Disk(NbdSocket(socket, "volume"), "raw", readonly=True), 2 * SIZE)
     await guests.end_export(GUEST)
     await holds(driver.disk(copy), 0x5A, MIB, MIB)
-    await holds(driver.disk(copy), 0, 2 * MIB, 2 * SIZE - 2 * MIB)
+    if passphrase is None:
+        await holds(driver.disk(copy), 0, 2 * MIB, 2 * SIZE - 2 * MIB)
     await guests.destroy(GUEST)
     await holds(driver.disk(first), 0x5A, MIB, MIB)
     for data in (first, second, copy):

@@ -15,6 +15,7 @@ from orlop_agent.volume.local import LocalVolumes
 from orlop_api.image import DiskFormat
 from orlop_api.volume_class import (
     Encryption,
+    IscsiLocation,
     NbdLocation,
     VolumeLocation,
 )
@@ -130,10 +131,17 @@ async def test_a_size_is_known_without_a_passphrase(pool):
         assert await pool.size(VolumeData(UID, where(form=form))) == SIZE
 
 
-async def test_no_other_driver_encrypts():
-    export = NbdLocation(host="127.0.0.1", port=1, export="x")
-    elsewhere = VolumeLocation(nbd=export, encryption=Encryption.LUKS)
-    with pytest.raises(StepError, match="driver local and shared can be encrypted, and no others") as refused:
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"nbd": NbdLocation(host="127.0.0.1", port=1, export="x")},
+        {"iscsi": IscsiLocation(host="127.0.0.1", port=1, target="iqn.2026-01.dev.orlop:x", lun=1)},
+    ],
+    ids=["nbd", "iscsi"],
+)
+async def test_what_others_made_is_not_encrypted(kept):
+    elsewhere = VolumeLocation(encryption=Encryption.LUKS, **kept)
+    with pytest.raises(StepError, match="where Orlop makes the targets, can be encrypted") as refused:
         await Drivers({}).ensure(order(location=elsewhere), no_origin, KEY)
     assert (refused.value.reason, refused.value.permanent) == ("NotSupported", True)
 

@@ -10,6 +10,8 @@ from orlop_api.volume_class import IscsiLocation, TgtTargets, VolumeLocation
 from support.disks import MIB, RefusedError, holds, qemu_io, write
 from support.targets import ACCOUNT, Tgtd
 
+from .conftest import chap
+
 pytestmark = pytest.mark.component
 SIZE = 4 * MIB
 NAME = "iqn.2026-01.dev.orlop:v-1"
@@ -23,7 +25,7 @@ async def server():
 
 @pytest.fixture
 def serving(tmp_path):
-    return IscsiVolumes("node-1", tmp_path, Tgt())
+    return IscsiVolumes("node-1", tmp_path, Tgt(), chap)
 
 
 def at(server, account=ACCOUNT, target=NAME, lun=1):
@@ -60,7 +62,7 @@ async def test_targets_come_back_after_tgtd_did(server, serving, tmp_path):
     await server.start()
     with pytest.raises(RefusedError):
         await holds(serving.disk(at(server)), 0x5A, MIB, MIB)
-    await IscsiVolumes("node-1", tmp_path, Tgt()).restore()
+    await IscsiVolumes("node-1", tmp_path, Tgt(), chap).restore()
     for name in names:
         await holds(serving.disk(at(server, target=name)), 0x5A, MIB, MIB)
     await serving.delete(at(server))
@@ -85,7 +87,7 @@ async def test_nothing_is_served_without_a_server(tmp_path, monkeypatch):
         host="127.0.0.1", port=1, target=NAME, lun=1, tgt=TgtTargets(hypervisor_name="node-1")
     )
     with pytest.raises(StepError) as error:
-        await IscsiVolumes("node-1", tmp_path, Tgt()).create(
+        await IscsiVolumes("node-1", tmp_path, Tgt(), chap).create(
             VolumeData("v-1", VolumeLocation(iscsi=where)), SIZE
         )
     assert (error.value.reason, error.value.message) == (
@@ -95,7 +97,7 @@ async def test_nothing_is_served_without_a_server(tmp_path, monkeypatch):
 
 
 async def test_another_node_takes_the_target_as_it_is(server, serving, tmp_path):
-    data, elsewhere = at(server), IscsiVolumes("node-2", tmp_path / "other", Tgt())
+    data, elsewhere = at(server), IscsiVolumes("node-2", tmp_path / "other", Tgt(), chap)
     await serving.create(data, SIZE)
     await elsewhere.create(data, SIZE)
     assert await elsewhere.exists(data)

@@ -10,7 +10,7 @@ from orlop_agent.api.errors import NotFoundError, UnavailableError
 from orlop_agent.credentials import Credentials
 from orlop_agent.failure import StepError
 from orlop_agent.simulate import SimulatedHypervisor
-from orlop_agent.volume.qemu_img import secret_objects
+from orlop_agent.volume.operand import secret_objects
 from orlop_api.assignment import AssignedSecret
 from orlop_api.volume_class import VolumeLocation
 

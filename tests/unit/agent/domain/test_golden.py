@@ -99,6 +99,8 @@ CASES = {
             ROOT,
             replace(DATA, luks=SEALED),
             replace(DATA, format="raw", serial="other", volume_uid="other", luks=SEALED, reserved=True),
+            replace(UNIT, luks=SEALED),
+            replace(IMAGE_IN_POOL, luks=SEALED),
             SEED,
         )
     ),

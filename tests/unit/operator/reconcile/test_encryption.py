@@ -7,10 +7,11 @@ import pytest
 from orlop_api.condition import find
 from orlop_api.hypervisor import Hypervisor, node_namespace
 from orlop_api.snapshot import VolumeSnapshot
+from orlop_api.storage import StorageOrder
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
-from orlop_operator.reconcile.effects import Copied, CopySecret, Patch, Remove, Report
-from orlop_operator.reconcile.encryption import FILES_ONLY, KEY_AGAIN, ONE_GUEST, refusal
+from orlop_operator.reconcile.effects import Copied, CopySecret, Patch, Plan, Remove, Report
+from orlop_operator.reconcile.encryption import KEY_AGAIN, MADE_ONLY, ONE_GUEST, asking, keyed, refusal
 from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.reconcile.location import locate
 from orlop_operator.reconcile.snapshot import SnapshotFacts, plan_snapshot
@@ -46,6 +47,7 @@ class World:
             "spec": {},
             "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "AgentAlive"}]},
         }
+        self.volume_class: VolumeClass | None = None
         self.copied: Blocker | None = None
         self.done: list[str] = []
         self.again: float | None = None
@@ -57,7 +59,9 @@ class World:
         for _ in range(8):
             host, volume = Hypervisor.model_validate(self.host), Volume.model_validate(self.volume)
             if kind == "volume":
-                plan = plan_volume(VolumeFacts(volume, NOW, hypervisor=host, secrets=secrets))
+                plan = plan_volume(
+                    VolumeFacts(volume, NOW, self.volume_class, hypervisor=host, secrets=secrets)
+                )
             else:
                 thing = VolumeSnapshot.model_validate(self.snapshot)
                 plan = plan_snapshot(SnapshotFacts(thing, NOW, volume, (host,), secrets=secrets))
@@ -164,12 +168,70 @@ def test_a_snapshot_is_kept_as_its_volume_is():
     assert world.snapshot["status"]["location"]["encryption"] == "LUKS"
 
 
+POOL = {"monitors": [{"host": "m"}], "pool": "vms", "user": "u", "credentialsSecretRef": {"name": "ceph"}}
+TGT = {"host": "h", "tgt": {"hypervisorName": "n1"}}
 CLASSES = {
     "local": ({}, True),
     "shared": ({"pool": "nfs"}, True),
+    "rbd": (POOL, True),
     "nbd": ({"host": "h"}, False),
     "iscsi": ({"host": "h"}, False),
 }
+
+
+def kept_by(driver: str, parameters: dict) -> VolumeClass:
+    spec = {"driver": driver, driver: parameters}
+    return VolumeClass.model_validate({"metadata": {"name": "c"}, "spec": spec})
+
+
+def test_who_makes_a_target_gets_the_passphrase_first():
+    world = World()
+    world.volume["status"] = {}
+    world.volume["metadata"]["finalizers"] = ["orlop.dev/operator"]
+    world.volume_class = kept_by("iscsi", TGT)
+    world.copied = GONE
+    world.look("volume")
+    assert world.done == ["copy volume-v"]
+    assert world.volume["status"]["location"]["encryption"] == "LUKS"
+    [ready] = [c for c in world.volume["status"]["conditions"] if c["type"] == "Ready"]
+    assert (ready["reason"], ready["message"], world.again) == (GONE.reason, GONE.message, KEY_AGAIN)
+    world.copied = None
+    world.look("volume")
+    assert world.done == ["copy volume-v", "order"]
+    assert (world.order()["action"], world.order()["secret"]["keys"]) == ("Create", ["luks-v"])
+    world.answer("Pending", reason="KeyInvalid", message="it is empty")
+    world.look("volume")
+    assert (world.done, world.again) == (["copy volume-v"], KEY_AGAIN)
+    world.answer(sizeBytes=2 << 30)
+    world.look("volume")
+    assert world.done == ["no order", "remove volume-v"]
+
+
+def test_a_node_gets_what_opens_an_image_in_ceph_beside_its_passphrase():
+    where = {"monitors": [{"host": "m"}], "pool": "vms", "imageName": "orlop-{uid}", "user": "u"}
+    location = {"rbd": where | {"credentials": "ceph"}, "encryption": "LUKS"}
+    volume = Volume.model_validate(World().volume)
+    host = Hypervisor.model_validate(World().host)
+    plain = {"uid": "v", "action": "Expand", "location": location, "sizeBytes": 1}
+    order = keyed(host, StorageOrder.model_validate(plain), volume)
+    assert order.secret is not None
+    assert order.secret.keys == ["ceph-ceph", "luks-v"]
+    copy = asking(host, order, volume, {})
+    assert isinstance(copy, Plan)
+    parts = (
+        Copied("ceph-ceph", secret=("orlop-system", "ceph", "key")),
+        Copied("luks-v", secret=("demo", "keys", "k")),
+    )
+    assert copy.effects == (CopySecret(SPACE, "volume-v", parts),)
+    given = asking(host, order, volume, {(SPACE, "volume-v"): None})
+    assert isinstance(given, Plan)
+    [patch] = given.effects
+    ordered = host.wire() | {"spec": patch.change["spec"]}
+    assert ordered["spec"]["storage"] == [order.wire()]
+    assert asking(Hypervisor.model_validate(ordered), order, volume, {}) is None
+    report = {"uid": "v", "action": "Expand", "state": "Pending", "reason": "CredentialsRefused"}
+    refused = Hypervisor.model_validate(ordered | {"status": {"storage": [report]}})
+    assert asking(refused, order, volume, {}) == copy, "either may have been replaced"
 
 
 def test_what_several_may_write_to_is_not_encrypted():
@@ -194,9 +256,7 @@ def test_the_word_that_a_volume_was_made_with_counts():
 @pytest.mark.parametrize("driver", CLASSES)
 def test_what_orlop_does_not_make_is_not_encrypted(driver: str):
     parameters, able = CLASSES[driver]
-    kept = VolumeClass.model_validate(
-        {"metadata": {"name": "c"}, "spec": {"driver": driver, driver: parameters}}
-    )
+    kept = kept_by(driver, parameters)
     world = World()
     world.volume["status"] = {}
     world.host["status"]["sharedPools"] = [{"name": "nfs", "poolID": "p"}]
@@ -209,4 +269,4 @@ def test_what_orlop_does_not_make_is_not_encrypted(driver: str):
         assert where is not None
         assert where.encryption == "LUKS"
     else:
-        assert (told["reason"], told["message"]) == ("NotSupported", FILES_ONLY)
+        assert (told["reason"], told["message"]) == ("NotSupported", MADE_ONLY)
