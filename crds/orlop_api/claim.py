@@ -32,12 +32,14 @@ class ClaimType(StrEnum):
     SEGMENT = "Segment"
     ROUTER = "Router"
     """A Network, by the Router that joins it with others."""
+    FLOATING = "Floating"
+    """A Port, by the FloatingIP that leads to it."""
 
 
 class Holder(ApiModel):
     """The object that holds the Claim."""
 
-    kind: Literal["Network", "Port", "Router"]
+    kind: Literal["FloatingIP", "Network", "Port", "Router"]
     """Kind of the holder."""
     namespace: DnsLabel
     """Namespace of the holder."""
@@ -51,11 +53,11 @@ class ClaimSpec(ApiModel):
     """What is held, and by whom."""
 
     type: ClaimType
-    """Address, MAC, Segment or Router."""
+    """Address, MAC, Segment, Router or Floating."""
     value: Annotated[str, Field(max_length=64)]
-    """The address, MAC address or segment number; with Router the Network's uid."""
+    """The address, MAC address or segment number; with Router the Network's uid, with Floating the Port's."""
     network_uid: ObjectUid
-    """The Network that it belongs to."""
+    """The Network that it belongs to; with Floating the external one."""
     holder: Holder
     """The object that holds it, or held it last."""
     quarantined_until: Moment | None = None
@@ -112,3 +114,8 @@ def segment_claim(number: int) -> str:
 def router_claim(network_uid: str) -> str:
     """Name of the Claim on a Network, by the Router that it is in."""
     return f"router-{network_uid}"
+
+
+def floating_claim(port_uid: str) -> str:
+    """Name of the Claim on a Port, by the FloatingIP that leads to it."""
+    return f"floating-{port_uid}"

@@ -15,10 +15,13 @@ from pydantic import Field
 from orlop_api.duration import Duration
 from orlop_api.image import ImageFormat
 from orlop_api.quantity import Quantity
-from orlop_api.resource import ApiModel
+from orlop_api.resource import ApiModel, DnsLabel
 
 Share = Annotated[str, Field(max_length=20, pattern=r"^[0-9]+(%|(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?)$")]
 """A quantity, or a percentage of something."""
+
+Interface = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[^\s/:]+$")]
+"""Name of a network interface, as Linux allows it."""
 
 CONFIG_PATH = Path("/etc/orlop/config.yaml")
 
@@ -60,6 +63,9 @@ class NodeConfig(ApiModel):
     """Memory kept for the node itself."""
     virtualization_type: Literal["auto", "kvm", "qemu"] = "auto"
     """auto: kvm where the processor and /dev/kvm both have it, otherwise qemu's emulation."""
+    physical_networks: Annotated[dict[DnsLabel, Interface], Field(max_length=16)] = {}
+    """Name of a physical network to the nodes' interface on it, for example `public: eth0`; FloatingIPs are announced
+    there. A node without that interface has not that network."""
 
 
 class OrlopConfig(ApiModel):

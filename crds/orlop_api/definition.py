@@ -8,6 +8,7 @@ from typing import Any, Literal
 from orlop_api.assignment import Assignment
 from orlop_api.claim import Claim
 from orlop_api.flavor import Flavor
+from orlop_api.floating_ip import FloatingIP
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance
@@ -70,7 +71,13 @@ REASON = Column("Reason", _ready("reason"))
 MESSAGE = Column("Message", _ready("message"), wide=True)
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
 VCPUS = Column("vCPUs", ".spec.vcpus", "integer")
+SIZES = (VCPUS, Column("Memory", ".spec.memory"), Column("Root disk", ".spec.rootDisk"), AGE)
 JOINED = Column("Networks", ".status.networks[*].name")
+LED = (
+    Column("IP", ".status.address"),
+    Column("Port", ".spec.portRef.name"),
+    Column("Node", ".status.nodeName"),
+)
 
 DEFINITIONS = (
     Definition(
@@ -146,6 +153,7 @@ DEFINITIONS = (
         (".status.networkUID",),
     ),
     Definition(Router, "routers", "orouter", "Namespaced", (READY, REASON, JOINED, AGE, MESSAGE), ANYBODY),
+    Definition(FloatingIP, "floatingips", "ofip", "Namespaced", (READY, REASON, *LED, AGE, MESSAGE), ANYBODY),
     Definition(SecurityGroup, "securitygroups", "osg", "Namespaced", (READY, REASON, AGE, MESSAGE), ANYBODY),
     Definition(
         KeyPair,
@@ -191,14 +199,7 @@ DEFINITIONS = (
         ),
         ANYBODY,
     ),
-    Definition(
-        Flavor,
-        "flavors",
-        "flavor",
-        "Cluster",
-        (VCPUS, Column("Memory", ".spec.memory"), Column("Root disk", ".spec.rootDisk"), AGE),
-        ANYBODY,
-    ),
+    Definition(Flavor, "flavors", "flavor", "Cluster", SIZES, ANYBODY),
     Definition(
         VolumeClass,
         "volumeclasses",

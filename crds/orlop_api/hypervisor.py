@@ -218,6 +218,8 @@ class HypervisorStatus(ApiModel):
     """The node's underlay address."""
     underlay_mtu: Annotated[int, Field(ge=576, le=65535)] | None = None
     """The MTU of the underlay, in bytes."""
+    physical_networks: Annotated[list[DnsLabel], Field(max_length=16, json_schema_extra=LIST_SET)] = []
+    """Physical networks that the node has an interface on, by their names in orlop-config."""
     agent_version: Annotated[str, Field(max_length=64)] | None = None
     """Version of the agent."""
     libvirt_version: Annotated[str, Field(max_length=64)] | None = None

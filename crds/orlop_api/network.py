@@ -31,6 +31,7 @@ class SegmentType(StrEnum):
     """What carries the Network between nodes."""
 
     OVERLAY = "Overlay"
+    FLAT = "Flat"
 
 
 class Dhcp(StrEnum):
@@ -71,7 +72,29 @@ class Segment(ApiModel):
     """What carries the Network between nodes."""
 
     type: SegmentType = SegmentType.OVERLAY
-    """Overlay: VXLAN between the nodes, with a segment number that Orlop picks."""
+    """Overlay: VXLAN between the nodes, with a segment number that Orlop picks. Flat: a physical network outside of
+    Orlop, whose addresses FloatingIPs have; no guest joins it."""
+    physical_network: DnsLabel | None = None
+    """With Flat: its name, which orlop-config leads to an interface of each node (node.physicalNetworks). It takes the
+    right to `use` physicalnetworks.orlop.dev of this name."""
+
+
+EXTERNAL = (
+    rule(
+        "!has(self.segment) || (self.segment.type == 'Flat') == has(self.segment.physicalNetwork)",
+        "segment.physicalNetwork goes with segment.type Flat, and Flat with it: it says which physical network",
+    ),
+    rule(
+        "!has(self.segment) || self.segment.type != 'Flat' || self.subnets.size() == 1"
+        " && !self.subnets[0].cidr.contains(':')",
+        "a Flat Network has one subnet, of IPv4: FloatingIPs have its addresses",
+    ),
+    rule(
+        "!has(self.segment) || self.segment.type != 'Flat'"
+        " || has(self.subnets[0].pools) && self.subnets[0].pools.size() > 0",
+        "a Flat Network needs pools in its subnet: the addresses there that nobody else has",
+    ),
+)
 
 
 class Pool(ApiModel):
@@ -167,7 +190,7 @@ class NetworkStatus(ApiModel):
     mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
     """The MTU in force, in bytes."""
     conditions: Conditions = []
-    """Ready: Instances may join."""
+    """Ready: Instances may join, or with a Flat segment FloatingIPs have addresses of it."""
 
 
 class Network(ApiModel):
@@ -180,10 +203,15 @@ class Network(ApiModel):
         NetworkSpec,
         Field(
             json_schema_extra=rules(
-                rule("self == oldSelf", "spec is immutable: create another Network"), METADATA
+                rule("self == oldSelf", "spec is immutable: create another Network"), METADATA, *EXTERNAL
             )
         ),
     ]
     """The segment that is wanted."""
     status: NetworkStatus | None = None
     """What was allocated."""
+
+    @property
+    def is_external(self) -> bool:
+        """Whether it is a physical network, which no guest joins."""
+        return self.spec.segment.type is SegmentType.FLAT

@@ -29,11 +29,15 @@ def main() -> None:
 async def _run(settings: Settings, layout: Layout) -> None:
     hypervisor = LibvirtHypervisor(settings.libvirt_uri)
     metadata = Metadata(lambda uid: layout.metadata(uid).read_bytes())
-    networks = Networks(settings.host_ip, node_shell=_NODE_SHELL, metadata=metadata)
+    config = load_config(settings.orlop_config)
+    networks = Networks(
+        settings.host_ip,
+        node_shell=_NODE_SHELL,
+        metadata=metadata,
+        physical_networks=config.node.physical_networks,
+    )
     try:
-        async with assembled(
-            settings, layout, load_config(settings.orlop_config), hypervisor, networks, version("orlop")
-        ) as agent:
+        async with assembled(settings, layout, config, hypervisor, networks, version("orlop")) as agent:
             work = asyncio.create_task(agent.run())
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -151,6 +151,7 @@ async def assembled(
                 update={
                     "capacity": node.capacity(config.node, layout.data),
                     "underlay_mtu": node.underlay_mtu(settings.host_ip),
+                    "physical_networks": node.physical_networks(config.node),
                 }
             ),
             images,

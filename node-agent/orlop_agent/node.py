@@ -77,6 +77,12 @@ def underlay_mtu(address: str) -> int | None:
     return None
 
 
+def physical_networks(config: NodeConfig) -> list[str]:
+    """Those that the node has an interface on, by name."""
+    there = {name for _, name in socket.if_nameindex()}
+    return sorted(name for name, interface in config.physical_networks.items() if interface in there)
+
+
 def virtualization_type(
     config: NodeConfig, proc: Path = Path("/proc"), dev: Path = Path("/dev")
 ) -> VirtualizationType:

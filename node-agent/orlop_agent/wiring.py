@@ -14,6 +14,7 @@ from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
 from orlop_agent.api.http import Body
 from orlop_agent.api.watch import Changed, Gone, Listed
+from orlop_agent.floatingwatch import Floated, FloatingWatch
 from orlop_agent.groupwatch import GroupWatch, Guarded
 from orlop_agent.network.counts import Counts
 from orlop_agent.network.errors import NetworkError
@@ -33,7 +34,7 @@ _ROUTERS = "routers"
 """Stands beside uids of Instances for who uses a Network."""
 
 
-class Networks(Guarded, Routed, Protocol):
+class Networks(Guarded, Routed, Floated, Protocol):
     """What the agent needs of the node's networks; every call can be repeated. NetworkError."""
 
     async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None: ...
@@ -58,6 +59,7 @@ class Wiring:
         self._told: dict[str, asyncio.Event] = {}
         self._groups = GroupWatch(networks, client)
         self._routers = RouterWatch(networks, client, self._follow_joined)
+        self._floating = FloatingWatch(networks, client)
         self._homes: dict[str, set[str]] = {}
         """Namespaces of SecurityGroups that are, or were, in force on a Network."""
 
@@ -105,6 +107,7 @@ class Wiring:
         for nic in nics:
             if nic.network_namespace is not None:
                 self._routers.use(nic.network_uid, {nic.network_namespace})
+                self._floating.use(nic.network_uid, {nic.network_namespace})
             if nic.security is not None and nic.security.groups:
                 self._guarded_by(nic.network_uid, {nic.security.namespace})
         self._follow_joined()
@@ -126,6 +129,7 @@ class Wiring:
             self._users[network_uid].discard(user)
             if self._users[network_uid] <= {_ROUTERS}:
                 self._routers.use(network_uid, ())
+                self._floating.use(network_uid, ())
             if not self._users[network_uid]:
                 del self._users[network_uid]
                 del self._told[network_uid]
@@ -148,6 +152,7 @@ class Wiring:
         self._watches.clear()
         await self._groups.close()
         await self._routers.close()
+        await self._floating.close()
 
     async def _learn(self, nics: Sequence[AssignedNic]) -> None:
         """Until it is known which SecurityGroups are in force, and what they say. Raises NetworkError."""

@@ -15,6 +15,7 @@ from orlop_operator.cluster import Cluster
 from orlop_operator.kinds import (
     ASSIGNMENT,
     CLAIM,
+    FLOATING_IP,
     HYPERVISOR,
     INSTANCE,
     NETWORK,
@@ -108,6 +109,9 @@ class Garbage:
         elif holder.kind == "Router":
             router = await self.read(ROUTER, holder.namespace, holder.name)
             gone = router is None or router.metadata.uid != holder.uid
+        elif holder.kind == "FloatingIP":
+            floating = await self.read(FLOATING_IP, holder.namespace, holder.name)
+            gone = floating is None or floating.metadata.uid != holder.uid
         else:
             port = await self.read(PORT, holder.namespace, holder.name)
             gone = port is None or holder.uid not in {port.metadata.uid, port.owner_uid}

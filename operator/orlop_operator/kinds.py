@@ -10,6 +10,7 @@ from pydantic import Field
 from orlop_api.assignment import Assignment
 from orlop_api.claim import Claim
 from orlop_api.flavor import Flavor
+from orlop_api.floating_ip import FloatingIP
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance
@@ -109,6 +110,7 @@ Object = (
     Assignment
     | Claim
     | Flavor
+    | FloatingIP
     | Hypervisor
     | Image
     | Instance
@@ -160,6 +162,7 @@ IMAGE = Kind("Image", "images", Image)
 NETWORK = Kind("Network", "networks", Network)
 PORT = Kind("Port", "ports", OwnedPort)
 SECURITY_GROUP = Kind("SecurityGroup", "securitygroups", SecurityGroup)
+FLOATING_IP = Kind("FloatingIP", "floatingips", FloatingIP)
 ROUTER = Kind("Router", "routers", Router)
 VOLUME = Kind("Volume", "volumes", Volume)
 KEY_PAIR = Kind("KeyPair", "keypairs", KeyPair)
@@ -174,7 +177,7 @@ LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1"
 
 WATCHED: tuple[Kind[Any], ...] = (
     FLAVOR, VOLUME_CLASS, NODE, LEASE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, ROUTER, SECURITY_GROUP, PORT,
-    VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
+    FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
 )  # fmt: skip
 """All that the store holds; what others refer to comes first."""
 BY_NAME = {kind.name: kind for kind in WATCHED}

@@ -32,6 +32,7 @@ from orlop_operator.reconcile.gather import (
     snapshot_facts,
     volume_facts,
 )
+from orlop_operator.reconcile.gather_floating import look_at_floating_ip
 from orlop_operator.reconcile.gather_image import image_facts
 from orlop_operator.reconcile.hypervisor import LAPSE, is_leaving, plan_hypervisor
 from orlop_operator.reconcile.image import plan_image
@@ -86,6 +87,7 @@ class Reconciler:
         self._waiting = Waiting(clock)
         self._looks: dict[str, Callable[[Key], Awaitable[None]]] = {
             "Instance": self._instance,
+            "FloatingIP": lambda key: self._run(key, lambda _: look_at_floating_ip(self._context, key)),
             "Image": self._image,
             "Network": self._network,
             "Port": self._port,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from orlop_api.floating_ip import FloatingIP
 from orlop_api.image import Image
 from orlop_api.instance import Instance, disks_of
 from orlop_api.port import Port
@@ -51,6 +52,8 @@ def references(thing: Object) -> Iterator[Reference]:
     elif isinstance(thing, Router):
         for ref in thing.spec.networks:
             yield NETWORK.name, thing.metadata.namespace, ref.name
+    elif isinstance(thing, FloatingIP):
+        yield from _of_floating_ip(thing)
     elif isinstance(thing, Volume):
         yield from _of_volume(thing)
     elif isinstance(thing, VolumeSnapshot):
@@ -67,6 +70,13 @@ def _groups(namespace: str, refs: Sequence[LocalRef]) -> Iterator[Reference]:
     """Those that are listed, or the one that counts where none is."""
     for name in listed(refs):
         yield SECURITY_GROUP.name, namespace, name
+
+
+def _of_floating_ip(floating: FloatingIP) -> Iterator[Reference]:
+    spec, home = floating.spec, floating.metadata.namespace
+    yield NETWORK.name, spec.network_ref.namespace or home, spec.network_ref.name
+    if spec.port_ref is not None:
+        yield PORT.name, home, spec.port_ref.name
 
 
 def _of_volume(volume: Volume) -> Iterator[Reference]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.claim import Claim, ClaimType
+from orlop_api.floating_ip import FloatingIP
 from orlop_api.hypervisor import NODE_ACCOUNTS_NAMESPACE, Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance
@@ -14,6 +15,7 @@ from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_operator.kinds import (
     ASSIGNMENT,
+    FLOATING_IP,
     HYPERVISOR,
     IMAGE,
     INSTANCE,
@@ -32,6 +34,7 @@ from orlop_operator.store import Change, Key, Store
 RECONCILED = frozenset(
     {
         "Instance",
+        "FloatingIP",
         "Image",
         "KeyPair",
         "Network",
@@ -78,6 +81,10 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
             if change.new is None:
                 yield from (Key(*reference) for reference in references(thing))
                 yield Key(ASSIGNMENT.name, ASSIGNMENT_NAMESPACE, thing.metadata.uid)
+        case FloatingIP():
+            # The Network waits for the last one of it to go.
+            if change.new is None:
+                yield from (Key(*reference) for reference in references(thing))
         case Claim():
             yield from _of_claim(change, thing, store)
         case Node():
@@ -89,6 +96,9 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
                 yield Key(HYPERVISOR.name, "", thing.metadata.name)
         case Hypervisor():
             yield from _of_hypervisor(thing, store)
+            if _physical(change.old) != _physical(change.new):
+                for floating in store.all(FLOATING_IP):
+                    yield Key(FLOATING_IP.name, floating.metadata.namespace, floating.metadata.name)
             if change.old is None or change.new is None:
                 yield from _prepulled(store)
         case Port() | Volume() | VolumeSnapshot() | Image():
@@ -138,9 +148,11 @@ def _of_claim(change: Change, thing: Claim, store: Store) -> Iterator[Key]:
 
 
 def _waits_for(claim: Claim, key: Key, store: Store) -> bool:
-    """Whether somebody may wait for it; Routers wait for Networks, all others for addresses."""
+    """Whether somebody may wait for it; Routers wait for Networks, FloatingIPs for Ports, all others for addresses."""
     if claim.spec.type is ClaimType.ROUTER:
         return key.kind == ROUTER.name
+    if claim.spec.type is ClaimType.FLOATING:
+        return key.kind == FLOATING_IP.name
     return _wants_address(key, store)
 
 
@@ -149,6 +161,9 @@ def _wants_address(key: Key, store: Store) -> bool:
     if key.kind == PORT.name:
         port = store.get(PORT, key.namespace, key.name)
         return port is not None and port.owner_uid is None and not (port.status and port.status.addresses)
+    if key.kind == FLOATING_IP.name:
+        floating = store.get(FLOATING_IP, key.namespace, key.name)
+        return floating is not None and not (floating.status and floating.status.address)
     instance = store.get(INSTANCE, key.namespace, key.name) if key.kind == INSTANCE.name else None
     order = store.assignment_of(instance.metadata.uid) if instance is not None else None
     return instance is not None and (order is None or order.spec.node_name is None)
@@ -181,6 +196,12 @@ def _of_hypervisor(thing: Hypervisor, store: Store) -> Iterator[Key]:
         key = store.by_uid(asked.uid)
         if key is not None:
             yield key
+
+
+def _physical(thing: Object | None) -> list[str]:
+    """Physical networks of a node."""
+    status = thing.status if isinstance(thing, Hypervisor) else None
+    return status.physical_networks if status is not None else []
 
 
 def _of_referred(change: Change, thing: Object, store: Store) -> Iterator[Key]:

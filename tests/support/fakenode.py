@@ -62,6 +62,8 @@ class FakeNode:
             node_shell=self.shell,
             systemd=False,
             metadata=metadata,
+            physical_networks={"public": "eth0"},
+            node_namespace=Path(f"/proc/{self.pid}/ns/net"),
         )
 
     def dropped(self, segment_id: int, cause: str, interface: str | None = None) -> int:

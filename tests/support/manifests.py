@@ -20,6 +20,7 @@ SPECS: dict[str, Manifest] = {
     },
     "Network": {"subnets": [{"name": "v4", "cidr": "10.10.0.0/24"}]},
     "Port": {"networkRef": {"name": "blue"}},
+    "FloatingIP": {"networkRef": {"name": "public"}, "portRef": {"name": "web"}},
     "Router": {
         "networks": [{"name": "blue"}],
         "routes": [{"destination": "192.168.0.0/16", "via": "10.10.0.5"}],

@@ -172,6 +172,7 @@ class ScriptedAgent:
             "virtualizationType": "qemu",
             "hostAddress": self.address,
             "underlayMTU": 1500,
+            "physicalNetworks": ["public"],
         }
         await self._api.call("PATCH", f"{ORLOP}/hypervisors/{self.node}/status", {"status": fixed | status})
 

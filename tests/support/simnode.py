@@ -19,6 +19,7 @@ from orlop_agent.settings import Settings
 from orlop_agent.simulate import SimulatedHypervisor
 from orlop_api.assignment import AssignedNic
 from orlop_api.config import OrlopConfig
+from orlop_api.floating_ip import FloatingIP
 from orlop_api.port import Port
 from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup
@@ -79,6 +80,12 @@ class NotedNetworks:
 
     def forget_groups(self, namespace: str) -> None:
         self.groups.pop(namespace, None)
+
+    async def set_floating_ips(self, namespace: str, known: Collection[FloatingIP]) -> None:
+        """Nothing is announced."""
+
+    def forget_floating_ips(self, namespace: str) -> None:
+        """Nothing is kept."""
 
     async def set_routers(self, namespace: str, routers: Collection[Router]) -> None:
         self.routers[namespace] = sorted(router.metadata.name for router in routers)

@@ -54,6 +54,10 @@ class Client:
         """Every Router of a namespace."""
         return self._watch(f"{_API}/namespaces/{namespace}/routers", {})
 
+    def watch_floating_ips(self, namespace: str) -> AsyncIterator[Event]:
+        """Every FloatingIP of a namespace."""
+        return self._watch(f"{_API}/namespaces/{namespace}/floatingips", {})
+
     async def assignment(self, instance_uid: str) -> Assignment | None:
         """The Assignment as etcd has it now; None when there is none."""
         try:

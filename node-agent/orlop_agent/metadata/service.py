@@ -6,11 +6,9 @@ HTTP itself is spoken by a confined program (server.py). Nothing here reads a by
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import os
 import socket
-import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -20,6 +18,7 @@ import structlog
 
 from orlop_agent import sandbox
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.inside import made_inside
 from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_api.network import METADATA_ADDRESS, METADATA_PORT
@@ -27,7 +26,6 @@ from orlop_api.network import METADATA_ADDRESS, METADATA_PORT
 _BACKLOG = 64
 _PAUSE = 1.0
 """Seconds before a server that ended is started anew."""
-_CLONE_NEWNET = 0x40000000
 _LIMITS = sandbox.Limits(memory=1 << 30, processor_seconds=None, file_bytes=0, files=8192)
 _log = structlog.get_logger()
 
@@ -67,7 +65,7 @@ class Metadata:
             network = self._networks.get(segment_id)
             if network is None or network.namespace != number:
                 self.close(segment_id)
-                network = _Network(_listening(namespace), number)
+                network = _Network(made_inside(namespace, _bound), number)
                 self._networks[segment_id] = network
                 self._listen(segment_id)
         except OSError as error:
@@ -165,35 +163,6 @@ class Metadata:
                 _log.warning("metadata.server.ended", status=status)
             finally:
                 await sandbox.kill(process)
-
-
-def _listening(namespace: Path) -> socket.socket:
-    """A socket of another network namespace. Raises OSError."""
-    made: list[socket.socket | OSError] = []
-
-    def make() -> None:
-        try:
-            _enter(namespace)
-            made.append(_bound())
-        except OSError as error:
-            made.append(error)
-
-    thread = threading.Thread(target=make, name="metadata socket")
-    thread.start()
-    thread.join()
-    (found,) = made
-    if isinstance(found, OSError):
-        raise found
-    return found
-
-
-def _enter(namespace: Path) -> None:
-    """Moves the thread that calls it, for good (setns(2))."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with namespace.open("rb") as target:
-        if libc.setns(target.fileno(), _CLONE_NEWNET) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
 
 
 def _bound() -> socket.socket:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
@@ -11,11 +10,12 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from orlop_agent.metadata.service import Metadata
-from orlop_agent.network import counts, groups, links, names
+from orlop_agent.network import counts, found, groups, links, names
 from orlop_agent.network.counts import Counts
 from orlop_agent.network.dhcp import Dhcp
 from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.floats import FloatingIPs
 from orlop_agent.network.node import Node
 from orlop_agent.network.presence import Presence
 from orlop_agent.network.records import Records
@@ -24,11 +24,10 @@ from orlop_agent.network.segment import Attachment
 from orlop_agent.network.server import Daemon, Unit
 from orlop_agent.network.surroundings import Surroundings
 from orlop_api.assignment import AssignedNic
+from orlop_api.floating_ip import FloatingIP
 from orlop_api.port import Port
 from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup
-
-_log = logging.getLogger(__name__)
 
 
 class Networks:
@@ -49,6 +48,8 @@ class Networks:
         node_shell: Sequence[str] = (),
         systemd: bool = True,
         metadata: Metadata | None = None,
+        physical_networks: Mapping[str, str] | None = None,
+        node_namespace: Path = Path("/proc/1/ns/net"),
     ) -> None:
         self._node = Node(node_shell, netns_dir)
         launcher = Unit(self._node) if systemd else Daemon(self._node)
@@ -68,6 +69,7 @@ class Networks:
         self._ports: dict[str, Sequence[Port]] = {}
         self._groups: dict[str, Mapping[str, SecurityGroup]] = {}
         self._routers = Routers(self._around, self._each, self._tell)
+        self._floating = FloatingIPs(self._around, self._each, physical_networks or {}, node_namespace)
         self._prepared: set[str] = set()
         """Instances since the last resync began: what it was told may be older than they are."""
         self._removed: set[str] = set()
@@ -92,7 +94,7 @@ class Networks:
             await presence.add(mine)
 
         await self._each({int(nic.segment_id) for nic in nics}, add)
-        await self._routers.keep(self._known())
+        await self._settle()
 
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
         """Moves the taps of a paused domain to their Networks and sets them up. Raises NetworkError."""
@@ -117,7 +119,7 @@ class Networks:
                 await presence.remove(mine)
 
         await self._each([segment_id for segment_id, p in self._known().items() if of(p)], remove)
-        await self._routers.keep(self._known())
+        await self._settle()
 
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
         """Makes the Ports on other nodes reachable, and forgets all others. Raises NetworkError.
@@ -136,7 +138,7 @@ class Networks:
                 await presence.secure()
 
         known = {segment_id: p for segment_id, p in self._known().items() if p.needed}
-        where = [segment_id for segment_id, p in known.items() if p.segment.network_uid == network_uid]
+        where = [s for s, p in known.items() if p.segment.network_uid == network_uid]
         await self._each(where, forward)
         # Its Ports may be members of what is allowed on Networks that a Router joins with it.
         beside = [s for s, p in known.items() if p.place is not None and network_uid in p.place.others]
@@ -154,13 +156,21 @@ class Networks:
         """Nobody tells of this namespace's Routers any more."""
         self._routers.told.pop(namespace, None)
 
+    async def set_floating_ips(self, namespace: str, known: Collection[FloatingIP]) -> None:
+        """Has these addresses lead to their NICs here, all of the namespace, and no others. Raises NetworkError."""
+        self._floating.told[namespace] = known
+        await self._floating.keep(self._known())
+
+    def forget_floating_ips(self, namespace: str) -> None:
+        """Nobody tells of this namespace's FloatingIPs any more."""
+        self._floating.told.pop(namespace, None)
+
     async def set_groups(self, namespace: str, known: Mapping[str, SecurityGroup]) -> None:
         """Has in force what these say, all of the namespace by uid, on its Networks here. Raises NetworkError.
 
         Told before a Network is here, it holds from when it is.
         """
         self._groups[namespace] = known
-
         await self._each(list(self._known()), self._secure)
 
     async def _secure(self, presence: Presence) -> None:
@@ -170,20 +180,16 @@ class Networks:
 
     async def counts(self) -> list[Counts]:
         """What was counted on each Network here; one that is just being made or taken away is left out."""
-
-        async def one(presence: Presence) -> Counts | None:
-            try:
-                return await counts.read(
-                    self._node, presence.segment_id, list(presence.attachments.values()), presence.ports or ()
-                )
-            except NetworkError as error:
-                _log.info("no counts of Network %d: %s", presence.segment_id, error.message)
-                return None
-
         # Nobody is waited for here: what is done to a Network may take long, and only looking is no harm.
         here = self._node.namespaces()
         present = [each for each in self._known().values() if each.segment_id in here]
-        return [found for each in present if (found := await one(each)) is not None]
+        looks = [
+            await counts.read_if_there(
+                self._node, each.segment_id, list(each.attachments.values()), each.ports or ()
+            )
+            for each in present
+        ]
+        return [counted for counted in looks if counted is not None]
 
     def forget_groups(self, namespace: str) -> None:
         """Nobody tells of this namespace's SecurityGroups any more."""
@@ -247,20 +253,19 @@ class Networks:
 
         segments = {int(each.nic.segment_id) for each in keep.values()}
         await self._each(segments | self._known().keys() | self._node.namespaces(), repair)
-        await self._remove_strays()
-        await self._routers.keep(self._known(), sweep=True)
-        if wrong:
-            raise wrong[0]
-
-    async def _remove_strays(self) -> None:
-        """Interfaces on the node that bear Orlop's mark and belong to nobody."""
         async with self._around.lock:
-            there = await self._node.read("ip", "-j", "link", "show")
             present = self._known().values()
             owned = {tap for presence in present for tap in presence.attachments}
             owned |= {names.namespace(presence.segment_id) for presence in present}
-            marked = [entry["ifname"] for entry in there if names.is_ours(entry.get("ifalias", ""))]
-            await self._node.ip(links.remove(name for name in marked if name not in owned))
+            await self._node.ip(links.remove(await found.marked(self._node) - owned))
+        await self._settle(sweep=True)
+        if wrong:
+            raise wrong[0]
+
+    async def _settle(self, *, sweep: bool = False) -> None:
+        """What spans Networks, or the node, as it follows from who is here."""
+        await self._routers.keep(self._known(), sweep=sweep)
+        await self._floating.keep(self._known(), sweep=sweep)
 
     def _known(self) -> dict[int, Presence]:
         """The Networks that are here; at first as an earlier agent recorded them."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from orlop_agent.network import drops
+from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.groups import by_mac
 from orlop_agent.network.names import OVERLAY
 from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment
 from orlop_api.port import Port
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,17 @@ async def read(
     links = await node.read("ip", "-j", "-s", "link", "show", inside=segment_id)
     listed = json.loads(await node.run(drops.LIST, inside=segment_id))
     return counts(segment_id, attachments, ports, links, listed)
+
+
+async def read_if_there(
+    node: Node, segment_id: int, attachments: Iterable[Attachment], ports: Sequence[Port]
+) -> Counts | None:
+    """The same; None of a Network that is just being made or taken away."""
+    try:
+        return await read(node, segment_id, attachments, ports)
+    except NetworkError as error:
+        _log.info("no counts of Network %d: %s", segment_id, error.message)
+        return None
 
 
 def counts(

@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from orlop_agent.network import drops, ipv6, metadata_rules, resolver, routing, routing6
 from orlop_agent.network.drops import FOR_MANY, drop
+from orlop_agent.network.floating import KIND, NODE_SET
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
 from orlop_agent.network.metadata_rules import Metadata
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, VETHS
@@ -210,6 +211,7 @@ def gateway(segment: Segment, place: Place | None = None) -> str:
         out = f"""    iifname "{BRIDGE}" oifname "{UPLINK}" ip daddr {{ 127.0.0.0/8, 169.254.0.0/16 }} counter drop
     iifname "{BRIDGE}" oifname "{UPLINK}" udp dport {VXLAN_PORT} counter drop
     iifname "{BRIDGE}" oifname "{UPLINK}" ip saddr {segment.cidr} accept
+    iifname "{UPLINK}" oifname "{BRIDGE}" ct status dnat accept comment "by a floating address"
 """
         nat = f"""  chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
@@ -235,27 +237,39 @@ def gateway(segment: Segment, place: Place | None = None) -> str:
 
 
 def node() -> str:
-    """The node's own guard: nothing from a guest to the node, nothing from outside to a guest.
+    """The node's own guard: nothing from a guest to the node, nothing from outside to a guest but by its floating
+    address, which nobody else speaks as.
 
     What the node redirected (the cluster's services, ct status dnat) is not for guests, nor are its
     neighbours' overlay ports: a packet that left with the node's address would be believed there.
     """
     return f"""{_anew("inet")}table inet orlop {{
+  set {NODE_SET} {{ {KIND} }}
   chain input {{
     type filter hook input priority filter - 10; policy accept;
+    iifname . ip saddr @{NODE_SET} ct direction reply ct state established accept comment "what the node asked"
     iifname "{VETHS}" counter drop
   }}
   chain forward {{
     type filter hook forward priority filter - 10; policy accept;
     iifname "{VETHS}" goto from_guests
     oifname "{VETHS}" ct state established,related accept
+    oifname . ip daddr @{NODE_SET} accept
     oifname "{VETHS}" counter drop
   }}
   chain from_guests {{
-    oifname "{VETHS}" counter drop
+    ip saddr != {UPLINKS} iifname . ip saddr != @{NODE_SET} counter drop
+    udp dport {VXLAN_PORT} counter drop
+    iifname . ip saddr @{NODE_SET} ct direction reply ct state established accept
     ct status dnat counter drop
     ip daddr 169.254.0.0/16 counter drop
-    udp dport {VXLAN_PORT} counter drop
+    oifname . ip daddr @{NODE_SET} accept
+    oifname "{VETHS}" counter drop
+  }}
+  chain unchanged {{
+    type nat hook postrouting priority srcnat - 10; policy accept;
+    ip saddr != {UPLINKS} iifname . ip saddr @{NODE_SET} snat ip to ip saddr comment "whatever the node translates"
+    ip saddr != {UPLINKS} oifname . ip daddr @{NODE_SET} snat ip to ip saddr
   }}
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;

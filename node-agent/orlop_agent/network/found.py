@@ -30,6 +30,12 @@ async def uplink(node: Node, segment_id: int) -> IPv4Network:
     return free
 
 
+async def marked(node: Node) -> set[str]:
+    """Interfaces on the node that bear Orlop's mark. Raises NetworkError."""
+    there = await node.read("ip", "-j", "link", "show")
+    return {entry["ifname"] for entry in there if names.is_ours(entry.get("ifalias", ""))}
+
+
 async def reclaim(node: Node, segment_id: int, again: Sequence[Attachment]) -> frozenset[str]:
     """Removes taps that an ended guest left in the namespace; returns those that a guest has open.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from orlop_agent.network import routing
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.floating import Floating
 from orlop_agent.network.routing import Place
 from orlop_agent.network.segment import Attachment
 
@@ -63,6 +64,27 @@ class Records:
         else:
             replace(self._place(segment_id), place.told)
 
+    def floating(self, segment_id: int) -> tuple[Floating, ...]:
+        """The FloatingIPs of its NICs."""
+        try:
+            found = json.loads(self._floating(segment_id).read_bytes())
+            return tuple(Floating.recorded(each) for each in found)
+        except FileNotFoundError:
+            return ()
+        except (KeyError, TypeError, ValueError) as error:
+            _log.warning("network record of segment %d cannot be read: %s", segment_id, error)
+            return ()
+
+    def has_floating(self, segment_id: int) -> bool:
+        """Whether rules for any may be in the Network's namespace."""
+        return self._floating(segment_id).exists()
+
+    def keep_floating(self, segment_id: int, found: Sequence[Floating]) -> None:
+        if found:
+            replace(self._floating(segment_id), json.dumps([each.record() for each in found]))
+        else:
+            self._floating(segment_id).unlink(missing_ok=True)
+
     def add(self, attachments: Sequence[Attachment]) -> None:
         for attachment in attachments:
             replace(self._file(attachment), json.dumps(attachment.record()))
@@ -74,6 +96,9 @@ class Records:
     def forget(self, segment_id: int) -> None:
         """Everything that was kept for a segment."""
         shutil.rmtree(self.directory(segment_id), ignore_errors=True)
+
+    def _floating(self, segment_id: int) -> Path:
+        return self.directory(segment_id) / "floating.json"
 
     def _place(self, segment_id: int) -> Path:
         return self.directory(segment_id) / "router.json"

@@ -13,6 +13,7 @@ from orlop_operator.admission.creation import at_creation
 from orlop_operator.admission.update import at_update
 
 
+@kopf.on.mutate(GROUP, VERSION, "floatingips", id="floatingips")
 @kopf.on.mutate(GROUP, VERSION, "images", id="images")
 @kopf.on.mutate(GROUP, VERSION, "instances", id="instances")
 @kopf.on.mutate(GROUP, VERSION, "networks", id="networks")

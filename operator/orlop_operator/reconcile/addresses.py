@@ -25,6 +25,7 @@ class Holder:
     namespace: str
     name: str
     uid: str
+    kind: str = "Port"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def identify(
         raise AssertionError
     uid, segment = network.metadata.uid, network.status.segment_id
     missing: list[Body] = []
-    got = _address(network, holder, taken, address)
+    got = address_for(network, holder, taken, address)
     if isinstance(got, Blocker):
         return got
     there = taken.claims.get(address_claim(uid, got))
@@ -149,7 +150,8 @@ def _mine_of(family: int, holder: Holder, taken: Taken) -> str | None:
     return next((c.spec.value for c in mine if is_ipv6(c) == (family == 6)), None)
 
 
-def _address(network: Network, holder: Holder, taken: Taken, wanted: str | None) -> str | Blocker:
+def address_for(network: Network, holder: Holder, taken: Taken, wanted: str | None) -> str | Blocker:
+    """The holder's address of IPv4 on this Network, claimed or to be claimed, or why it has none."""
     subnet, uid = network.spec.subnets[0], network.metadata.uid
     mine = _mine_of(4, holder, taken)
     if mine is not None and wanted in {None, mine}:
@@ -207,7 +209,7 @@ def claim_body(name: str, kind: ClaimType, value: str, network_uid: str, holder:
             "value": value,
             "networkUID": network_uid,
             "holder": {
-                "kind": _HOLDERS.get(kind, "Port"),
+                "kind": _HOLDERS.get(kind, holder.kind),
                 "namespace": holder.namespace,
                 "name": holder.name,
                 "uid": holder.uid,

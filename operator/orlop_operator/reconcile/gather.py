@@ -23,6 +23,7 @@ from orlop_operator.kinds import (
     ASSIGNMENT,
     CLAIM,
     FLAVOR,
+    FLOATING_IP,
     HYPERVISOR,
     IMAGE,
     INSTANCE,
@@ -193,12 +194,13 @@ def network_facts(context: Context, key: Key) -> NetworkFacts | None:
         segments = {c.spec.value for c in store.all(CLAIM) if c.spec.type is ClaimType.SEGMENT}
         segments |= {name.removeprefix("vni-") for name in context.claimed}
     mtus = [h.status.underlay_mtu for h in store.all(HYPERVISOR) if h.status and h.status.underlay_mtu]
-    ports = [k.name for k in store.dependents(key) if k.kind == PORT.name]
+    ports, floating = (
+        [k.name for k in store.dependents(key) if k.kind == kind.name] for kind in (PORT, FLOATING_IP)
+    )
     claims = store.claims_of_network(network.metadata.uid).values() if network.metadata.deleting else ()
     freed = [claim for claim in claims if not claim.is_held]
-    return NetworkFacts(
-        network, context.now(), held, segments, mtus, ports, freed, router_of(store, network.metadata.uid)
-    )
+    router = router_of(store, network.metadata.uid)
+    return NetworkFacts(network, context.now(), held, segments, mtus, ports, freed, router, floating)
 
 
 def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts | None:

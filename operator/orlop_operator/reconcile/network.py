@@ -40,6 +40,8 @@ class NetworkFacts:
     """Claims on its addresses that nobody holds any more."""
     router: str | None = None
     """The Router that it is in."""
+    floating: Collection[str] = ()
+    """Names of FloatingIPs that are of it."""
 
 
 def plan_network(facts: NetworkFacts) -> Plan:
@@ -47,6 +49,11 @@ def plan_network(facts: NetworkFacts) -> Plan:
     network = facts.network
     if network.metadata.deleting:
         return _end(facts)
+    if network.is_external:
+        where = network.spec.segment.physical_network
+        return _say(
+            facts, true("Ready", "External", f"FloatingIPs have addresses of physical network {where}"), {}
+        )
     segment = next((c for c in facts.held.values() if c.spec.type is ClaimType.SEGMENT), None)
     if segment is None:
         return _claim(facts)
@@ -70,9 +77,9 @@ def _end(facts: NetworkFacts) -> Plan:
     network = facts.network
     if FINALIZER not in network.metadata.finalizers:
         return Plan()
-    user = (
-        f"Port {several(facts.ports)}" if facts.ports else f"Router {facts.router}" if facts.router else None
-    )
+    routers = (facts.router,) if facts.router else ()
+    users = {"Port": facts.ports, "Router": routers, "FloatingIP": facts.floating}
+    user = next((f"{kind} {several(names)}" for kind, names in users.items() if names), None)
     if user is not None:
         status = network.status
         kept: Body = (

@@ -21,7 +21,7 @@ from orlop_operator.reconcile.addresses import Holder, Taken, identify
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, Delete, DropFinalizer, Effect, Patch, Plan
 from orlop_operator.reconcile.guarding import Groups, in_force
-from orlop_operator.reconcile.instance.facts import Blocker, named
+from orlop_operator.reconcile.instance.facts import Blocker, external, named
 from orlop_operator.reconcile.quarantine import given_back
 
 
@@ -82,6 +82,8 @@ def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
     what = named("Network", port.metadata.namespace, port.spec.network_ref.name)
     if network is None:
         return Blocker("NetworkNotFound", f"{what} does not exist")
+    if network.is_external:
+        return Blocker("NetworkIsExternal", external(what))
     if network.metadata.deleting:
         return Blocker("NetworkNotReady", f"{what} is being deleted")
     if (

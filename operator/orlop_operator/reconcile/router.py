@@ -23,7 +23,7 @@ from orlop_operator.kinds import CLAIM, ROUTER
 from orlop_operator.reconcile.addresses import Holder, claim_body
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Create, Delete, DropFinalizer, Effect, InOrder, Plan, Report
-from orlop_operator.reconcile.instance.facts import Blocker, named
+from orlop_operator.reconcile.instance.facts import Blocker, external, named
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ def _join(facts: RouterFacts, name: str, before: Collection[JoinedNetwork]) -> J
     what, network = named("Network", meta.namespace, name), facts.networks.get(name)
     if network is None:
         return Blocker("NetworkNotFound", f"{what} does not exist")
+    if network.is_external:
+        return Blocker("NetworkIsExternal", external(what))
     uid, status = network.metadata.uid, network.status
     claim = facts.claims.get(router_claim(uid))
     is_mine = claim is not None and claim.spec.holder.uid == meta.uid

@@ -78,6 +78,7 @@ def test_images_and_volumes_keep_who_made_them(
     [
         ("Network", {"subnets": [{"name": "v4", "cidr": "10.0.0.0/24"}]}),
         ("Port", {"networkRef": {"name": "blue"}}),
+        ("FloatingIP", {"networkRef": {"name": "public"}}),
         ("Router", {"networks": [{"name": "blue"}]}),
         ("SecurityGroup", {"ingress": [{"cidr": "10.0.0.0/24"}]}),
     ],

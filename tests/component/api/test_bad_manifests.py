@@ -6,6 +6,7 @@ import pytest
 
 from orlop_api.requester import Requester
 from support.bad import Bad
+from support.bad_floating_ips import FLOATING_IPS
 from support.bad_groups import CHANGED_GROUPS, GROUPS
 from support.bad_instances import INSTANCES
 from support.bad_keys import KEYS
@@ -20,7 +21,18 @@ from support.manifests import CLUSTER_WIDE, SPECS, Manifest, changed, right
 from support.rest import Rest
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("namespace")]
-CREATED = [*SIZES_AND_IMAGES, *SOURCES, *NETWORKS, *OPTIONS, *GROUPS, *LIMITS, *ROUTERS, *INSTANCES, *KEYS]
+CREATED = [
+    *SIZES_AND_IMAGES,
+    *SOURCES,
+    *NETWORKS,
+    *OPTIONS,
+    *GROUPS,
+    *LIMITS,
+    *ROUTERS,
+    *FLOATING_IPS,
+    *INSTANCES,
+    *KEYS,
+]
 
 
 @pytest.fixture(scope="module")

@@ -62,6 +62,7 @@ def test_the_category_holds_what_users_deal_with(crds: ApiServer) -> None:
         for plural in (
             "assignments",
             "hypervisors",
+            "floatingips",
             "images",
             "instances",
             "keypairs",

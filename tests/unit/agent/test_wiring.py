@@ -26,6 +26,10 @@ class Told:
         finally:
             self.ports.discard(network_uid)
 
+    async def watch_floating_ips(self, namespace: str) -> AsyncIterator[Event]:
+        await asyncio.Event().wait()
+        yield Listed([])
+
     async def watch_routers(self, namespace: str) -> AsyncIterator[Event]:
         queue = self.routers[namespace] = asyncio.Queue()
         try:

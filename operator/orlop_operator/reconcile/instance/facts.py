@@ -148,6 +148,11 @@ class Facts:
         return next((c for c in status.conditions if c.type == kind), None) if status else None
 
 
+def external(network: str) -> str:
+    """What is said to who wants to join one."""
+    return f"{network} is external (segment.type Flat): guests join Overlay ones, and FloatingIPs lead to them from it"
+
+
 def several(names: Iterable[str], most: int = 3) -> str:
     """How sentences list names: the first of them, and how many more there are."""
     found = sorted(names)

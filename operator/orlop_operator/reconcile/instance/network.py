@@ -21,7 +21,7 @@ from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
 from orlop_operator.reconcile.conditions import false, true
 from orlop_operator.reconcile.effects import Body, Create, Effect, Patch
 from orlop_operator.reconcile.guarding import in_force
-from orlop_operator.reconcile.instance.facts import Blocker, Facts, NicFacts, named
+from orlop_operator.reconcile.instance.facts import Blocker, Facts, NicFacts, external, named
 from orlop_operator.reconcile.port import status_of
 from orlop_operator.references import made_port
 
@@ -86,6 +86,8 @@ def _network(facts: Facts, nic: NicFacts) -> Network | Blocker:
     what, network = named("Network", namespace, name), nic.network
     if network is None:
         return Blocker("NetworkNotFound", f"{what} does not exist")
+    if network.is_external:
+        return Blocker("NetworkIsExternal", external(what))
     if network.metadata.deleting:
         return Blocker("NetworkNotReady", f"{what} is being deleted")
     status = network.status
