@@ -44,7 +44,6 @@ class FakeNode:
         self.pid = self._holder.pid
         self.shell = ["nsenter", "-t", str(self.pid), "-m", "-n", "--"]
         self.run("ip", "link", "set", "lo", "up")
-        self.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
 
     def run(self, *argv: str, inside: int | None = None, check: bool = True) -> str:
         """Standard output of a command on the node, or in the namespace of a segment."""

@@ -182,13 +182,8 @@ class Networks:
         """What was counted on each Network here; one that is just being made or taken away is left out."""
         # Nobody is waited for here: what is done to a Network may take long, and only looking is no harm.
         here = self._node.namespaces()
-        present = [each for each in self._known().values() if each.segment_id in here]
-        looks = [
-            await counts.read_if_there(
-                self._node, each.segment_id, list(each.attachments.values()), each.ports or ()
-            )
-            for each in present
-        ]
+        present = [(s, list(p.attachments.values()), p.ports or ()) for s, p in self._known().items()]
+        looks = [await counts.read_if_there(self._node, *each) for each in present if each[0] in here]
         return [counted for counted in looks if counted is not None]
 
     def forget_groups(self, namespace: str) -> None:

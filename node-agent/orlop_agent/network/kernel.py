@@ -11,6 +11,11 @@ set_if_there() { for file in $2; do [ ! -e "$file" ] || echo "$1" > "$file"; don
 echo 1 > ipv4/ip_forward
 set_if_there 0 'ipv4/conf/all/send_redirects ipv4/conf/default/send_redirects'
 """
+NODE_ROUTES = """
+cd /proc/sys/net/ipv4
+[ "$(cat ip_forward)" != 0 ] || echo 1 > ip_forward
+"""
+"""The node, where a Network has a way out: as CNI plug-ins have it, which a node without pods has not run yet."""
 _NO_IPV6 = """
 set_if_there 1 'ipv6/conf/all/disable_ipv6 ipv6/conf/default/disable_ipv6'
 """

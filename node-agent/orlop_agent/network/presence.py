@@ -11,7 +11,7 @@ from orlop_agent.network.drops import forget
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.forwarding import Peers
 from orlop_agent.network.guardian import Guardian
-from orlop_agent.network.kernel import ipv6_on, settings
+from orlop_agent.network.kernel import NODE_ROUTES, ipv6_on, settings
 from orlop_agent.network.routing import Place, in_place
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.network.shaper import Shaper
@@ -233,6 +233,7 @@ class Presence:
             await node.ip(links.on_node(segment, self._around.host_ip, self._around.host_interface, pair))
             if segment.egress:
                 await node.nft(firewall.node())
+                await node.run(["sh", "-ec", NODE_ROUTES])
         in_use = await found.reclaim(node, self.segment_id, make)
         await node.ip(links.make_taps([each for each in make if each.tap not in in_use]))
         await node.run(["sh", "-ec", settings(segment)], inside=self.segment_id)
