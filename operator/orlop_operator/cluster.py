@@ -115,15 +115,14 @@ class Cluster:
             "metadata": known,
             "status": status,
         }
-        answer = await self.call(
-            "PATCH",
-            kind.path(meta.namespace, meta.name, "status"),
-            applied,
-            query={"fieldManager": FIELD_MANAGER, "force": "true"},
-            content_type=APPLY_PATCH,
-        )
+        return kind.parse(await self.apply(kind.path(meta.namespace, meta.name, "status"), applied))
+
+    async def apply(self, path: str, body: Body) -> Body:
+        """Server-side apply, over whatever others have written there."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        answer = await self.call("PATCH", path, body, query=query, content_type=APPLY_PATCH)
         self.writes += 1
-        return kind.parse(answer)
+        return answer
 
     async def delete(self, path: str, *, uid: str | None = None, version: str | None = None) -> None:
         """DELETE of that very object; NotFoundError where it is gone, ConflictError where it changed."""

@@ -21,6 +21,7 @@ from orlop_operator.kinds import (
     NETWORK,
     PORT,
     ROUTER,
+    SERVICE,
     VOLUME,
     Kind,
     M,
@@ -30,6 +31,8 @@ from orlop_operator.reconcile.imports import IMPORT, PREPULL, secret_name
 from orlop_operator.reconcile.location import holders
 from orlop_operator.reconcile.node_secret import secret_path
 from orlop_operator.reconcile.quarantine import plan_freed
+from orlop_operator.reconcile.service import MANAGED, MANAGER, OF_SERVICE, SLICES, slices_of
+from orlop_operator.service import asks
 from orlop_operator.store import Key, Store
 
 COPY_LASTS = timedelta(minutes=10)
@@ -149,6 +152,17 @@ class Garbage:
                 if old and not wanted:
                     with suppress(errors.NotFoundError):
                         await self._cluster.delete(f"{path}/{meta['name']}", uid=meta["uid"])
+
+    async def sweep_slices(self) -> None:
+        """Remove EndpointSlices of Services that lead to no Instances any more; nobody may have seen them change."""
+        query = {"labelSelector": f"{MANAGED}={MANAGER}"}
+        for found in (await self._cluster.call("GET", SLICES, query=query))["items"]:
+            meta = found["metadata"]
+            service = self._store.get(SERVICE, meta["namespace"], meta["labels"].get(OF_SERVICE, ""))
+            if service is None or not asks(service):
+                with suppress(errors.NotFoundError):
+                    path = f"{slices_of(meta['namespace'])}/{meta['name']}"
+                    await self._cluster.delete(path, uid=meta["uid"])
 
     async def _is_over(self, namespace: str, name: str, uid: str) -> bool:
         """The Instance is gone, and so is its Assignment: no node may run it."""

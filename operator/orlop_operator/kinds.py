@@ -23,6 +23,7 @@ from orlop_api.security_group import SecurityGroup
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
+from orlop_operator.service import Service
 
 
 class NodeTaint(ApiModel):
@@ -121,6 +122,7 @@ Object = (
     | OwnedPort
     | Router
     | SecurityGroup
+    | Service
     | Volume
     | VolumeClass
     | VolumeSnapshot
@@ -173,11 +175,12 @@ HYPERVISOR = Kind("Hypervisor", "hypervisors", Hypervisor, namespaced=False)
 ASSIGNMENT = Kind("Assignment", "assignments", Assignment)
 CLAIM = Kind("Claim", "claims", Claim)
 NODE = Kind("Node", "nodes", Node, namespaced=False, group="", version="v1")
+SERVICE = Kind("Service", "services", Service, group="", version="v1")
 LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1")
 
 WATCHED: tuple[Kind[Any], ...] = (
-    FLAVOR, VOLUME_CLASS, NODE, LEASE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, ROUTER, SECURITY_GROUP, PORT,
-    FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
+    FLAVOR, VOLUME_CLASS, NODE, LEASE, SERVICE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, ROUTER, SECURITY_GROUP,
+    PORT, FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
 )  # fmt: skip
 """All that the store holds; what others refer to comes first."""
 BY_NAME = {kind.name: kind for kind in WATCHED}

@@ -48,7 +48,7 @@ from orlop_operator.refusals import Refusals
 from orlop_operator.reviews import Reviews
 from orlop_operator.store import Change, Key, Store
 from orlop_operator.waiting import Waiting
-from orlop_operator.wakes import wakes
+from orlop_operator.wakes import is_of_others, wakes
 from orlop_operator.workqueue import WorkQueue
 
 PASSES = 20
@@ -129,7 +129,7 @@ class Reconciler:
     def everything(self) -> None:
         """Wake all that has a plan, and check all Claims: at the start and every few minutes."""
         for key in self._store.everything():
-            if key.kind in self._looks:
+            if key.kind in self._looks and not is_of_others(self._store, key):
                 self._queue.add(key)
             elif key.kind == "Node":
                 self._queue.add(Key(HYPERVISOR.name, "", key.name))
@@ -137,6 +137,7 @@ class Reconciler:
     async def sweep(self, now: datetime) -> None:
         """What no event tells: copies that nobody wants, and what is remembered of Images that are gone."""
         await self._garbage.sweep_secrets(now)
+        await self._garbage.sweep_slices()
         self._waiting.forget({image.metadata.uid for image in self._store.all(IMAGE)})
 
     def _heard(self, node: str) -> None:

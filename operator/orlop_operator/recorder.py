@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import structlog
 
-from orlop_api.resource import API_VERSION
 from orlop_operator import errors
+from orlop_operator.kinds import BY_NAME
 from orlop_operator.reconcile.effects import Announce
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Recorder:
             "type": event.type,
             "note": event.message[:1024],
             "regarding": {
-                "apiVersion": API_VERSION,
+                "apiVersion": BY_NAME[event.kind].api_version,
                 "kind": event.kind,
                 "namespace": meta.namespace,
                 "name": meta.name,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.claim import Claim, ClaimType
+from orlop_api.condition import is_true
 from orlop_api.floating_ip import FloatingIP
 from orlop_api.hypervisor import NODE_ACCOUNTS_NAMESPACE, Hypervisor
 from orlop_api.image import Image
@@ -21,14 +22,17 @@ from orlop_operator.kinds import (
     INSTANCE,
     PORT,
     ROUTER,
+    SERVICE,
     VOLUME,
     Lease,
     Node,
     Object,
     OwnedPort,
 )
+from orlop_operator.reconcile.gather_service import services_for, services_in
 from orlop_operator.reconcile.source import published
 from orlop_operator.references import references
+from orlop_operator.service import Service, asks
 from orlop_operator.store import Change, Key, Store
 
 RECONCILED = frozenset(
@@ -67,6 +71,12 @@ def wakes(change: Change, store: Store) -> Iterator[Key]:
     yield from _of(change, thing, store)
 
 
+def is_of_others(store: Store, key: Key) -> bool:
+    """Whether it is a Service that has nothing to do with Instances."""
+    service = store.get(SERVICE, key.namespace, key.name) if key.kind == SERVICE.name else None
+    return service is not None and not asks(service)
+
+
 def _is_followed(thing: Object) -> bool:
     """A Port that Orlop made is planned with its Instance, until somebody deletes it."""
     return isinstance(thing, OwnedPort) and thing.owner_uid is not None and not thing.metadata.deleting
@@ -76,15 +86,22 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
     match thing:
         case Assignment():
             yield from _of_assignment(change, thing, store)
+        case Service():
+            # One that led to Instances and does no more has to let go.
+            if any(isinstance(each, Service) and asks(each) for each in (change.old, change.new)):
+                yield change.key
+        case FloatingIP():
+            for service in services_in(store, thing.metadata.namespace):
+                yield Key(SERVICE.name, thing.metadata.namespace, service.metadata.name)
+            # The Network waits for the last one of it to go.
+            if change.new is None:
+                yield from (Key(*reference) for reference in references(thing))
         case Instance():
+            yield from _of_backend(change, store)
             # What it used may have waited for its end, and an Assignment must not stay without it.
             if change.new is None:
                 yield from (Key(*reference) for reference in references(thing))
                 yield Key(ASSIGNMENT.name, ASSIGNMENT_NAMESPACE, thing.metadata.uid)
-        case FloatingIP():
-            # The Network waits for the last one of it to go.
-            if change.new is None:
-                yield from (Key(*reference) for reference in references(thing))
         case Claim():
             yield from _of_claim(change, thing, store)
         case Node():
@@ -105,6 +122,23 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
             yield from _of_referred(change, thing, store)
         case _:
             return
+
+
+def _of_backend(change: Change, store: Store) -> Iterator[Key]:
+    """Services that lead to the Instance, or led there, where that makes a difference to them."""
+    if _as_backend(change.old) == _as_backend(change.new):
+        return
+    for each in (change.old, change.new):
+        if isinstance(each, Instance):
+            yield from services_for(store, each)
+
+
+def _as_backend(thing: Object | None) -> object:
+    if not isinstance(thing, Instance):
+        return None
+    meta, status = thing.metadata, thing.status
+    ready = status is not None and is_true(status.conditions, "Ready")
+    return meta.uid, meta.labels, meta.deleting, ready, status.node_name if status is not None else None
 
 
 def _of_assignment(change: Change, thing: Assignment, store: Store) -> Iterator[Key]:

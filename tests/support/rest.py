@@ -17,6 +17,7 @@ GROUPS = {
     "Namespace": ("api/v1", "namespaces", False),
     "Node": ("api/v1", "nodes", False),
     "Secret": ("api/v1", "secrets", True),
+    "Service": ("api/v1", "services", True),
     "ServiceAccount": ("api/v1", "serviceaccounts", True),
     "Lease": ("apis/coordination.k8s.io/v1", "leases", True),
 } | {d.kind: ("apis/orlop.dev/v1alpha1", d.plural, d.scope == "Namespaced") for d in DEFINITIONS}

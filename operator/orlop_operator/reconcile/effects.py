@@ -89,6 +89,14 @@ class Remove:
 
 
 @dataclass(frozen=True)
+class Apply:
+    """Server-side apply of all of something that is not watched and has no other writer."""
+
+    path: str
+    body: Body
+
+
+@dataclass(frozen=True)
 class DropFinalizer(Generic[M]):
     """Let go of an object: every other trace of it is gone."""
 
@@ -165,6 +173,7 @@ Effect = (
     | Report[Any]
     | Delete[Any]
     | Remove
+    | Apply
     | DropFinalizer[Any]
     | CopySecret
     | Bind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, Kind, M
 from orlop_operator.protocol import may_bind
 from orlop_operator.reconcile.effects import (
     Announce,
+    Apply,
     Ask,
     Bind,
     Body,
@@ -112,6 +114,8 @@ class Executor:
                 await self._delete(effect, learned)
             case Remove(path):
                 await self._remove(path)
+            case Apply(path, body):
+                await self._cluster.apply(path, body)
             case DropFinalizer():
                 await self._drop_finalizer(effect, learned)
             case CopySecret():
@@ -214,10 +218,8 @@ class Executor:
         learned.read.add((kind.name, meta.namespace, meta.name))
 
     async def _remove(self, path: str) -> None:
-        try:
+        with suppress(errors.NotFoundError):
             await self._cluster.delete(path)
-        except errors.NotFoundError:
-            log.debug("already gone", path=path)
 
     async def _drop_finalizer(self, effect: DropFinalizer[Any], learned: Learned) -> None:
         kind, seen = effect.kind, effect.seen

@@ -81,7 +81,7 @@ async def test_an_address_is_claimed_led_moved_and_given_back(
         await it.delete(name, "floatingips")
     uid = ready["metadata"]["uid"]
     left = [claim["metadata"]["name"] for claim in (await user.call("GET", CLAIMS))["items"]]
-    assert not [name for name in left if name.startswith("floating-") or uid in name]
+    assert not [name for name in left if name == f"floating-{status['target']['uid']}" or uid in name]
     await it.delete("public", "networks")
 
 
