@@ -9,7 +9,7 @@ from pydantic import Field
 
 from orlop_api.condition import Conditions
 from orlop_api.duration import Duration, lasting
-from orlop_api.imagesource import ONE_SOURCE, ImageSource, WebFile
+from orlop_api.imagesource import ONE_SOURCE, BucketFile, ImageSource, RegistryFile, WebFile
 from orlop_api.placement import NodeSelector
 from orlop_api.quantity import Quantity, between, rounded
 from orlop_api.resource import (
@@ -62,10 +62,17 @@ class ImageFormat(StrEnum):
 
 
 class KernelFile(ApiModel):
-    """A kernel or an initial RAM disk."""
+    """A kernel or an initial RAM disk: exactly one of http, oci and s3. All may read it there: a login is for the disk.
 
-    http: WebFile
+    The file is kept as it is served.
+    """
+
+    http: WebFile | None = None
     """A file on web servers."""
+    oci: RegistryFile | None = None
+    """An artifact in a registry, whose only layer is the file."""
+    s3: BucketFile | None = None
+    """An object in an S3 bucket."""
     checksum: GivenChecksum | None = None
     """What the file must hash to: sha256:… or sha512:…; needed for plain http."""
 
@@ -76,7 +83,15 @@ def _plain_http(web: str) -> str:
 
 
 _PUBLISHED = "(has(self.source.volumeRef) || has(self.source.instanceRef))"
-_KERNEL_CHECKSUM = rule(f"!{_plain_http('self.http')} || has(self.checksum)", _CHECKSUM_FOR_HTTP)
+_KERNEL_CHECKSUM = rule(
+    f"has(self.checksum) || !(has(self.http) && {_plain_http('self.http')}"
+    " || has(self.s3) && self.s3.endpoint.startsWith('http://'))",
+    _CHECKSUM_FOR_HTTP,
+)
+_ONE_PLACE = rule(
+    "[has(self.http), has(self.oci), has(self.s3)].exists_one(given, given)",
+    "exactly one of http, oci and s3 must be set",
+)
 _PLAIN = (
     f"(has(self.source.http) && {_plain_http('self.source.http')}"
     " || has(self.source.s3) && self.source.s3.endpoint.startsWith('http://'))"
@@ -91,9 +106,9 @@ _SIGNATURE_BY_HTTPS = rule(
 class KernelBoot(ApiModel):
     """Direct kernel boot, as Glance's kernel_id and ramdisk_id."""
 
-    kernel: Annotated[KernelFile, Field(json_schema_extra=rules(_KERNEL_CHECKSUM))]
+    kernel: Annotated[KernelFile, Field(json_schema_extra=rules(_ONE_PLACE, _KERNEL_CHECKSUM))]
     """The kernel (a bzImage)."""
-    initrd: Annotated[KernelFile | None, Field(json_schema_extra=rules(_KERNEL_CHECKSUM))] = None
+    initrd: Annotated[KernelFile | None, Field(json_schema_extra=rules(_ONE_PLACE, _KERNEL_CHECKSUM))] = None
     """The initial RAM disk."""
     command_line: Annotated[str, Field(max_length=2048, pattern=r"^[ -~]*$")] = ""
     """The kernel's command line: printable ASCII."""

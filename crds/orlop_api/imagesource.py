@@ -52,8 +52,8 @@ class HttpSource(WebFile):
     """A Secret whose ca.crt is trusted instead of the public authorities. You must be allowed to get it."""
 
 
-class OciSource(ApiModel):
-    """An artifact or a container disk in a registry."""
+class RegistryFile(ApiModel):
+    """The only layer of an artifact in a registry."""
 
     reference: Annotated[
         Reference,
@@ -68,15 +68,20 @@ class OciSource(ApiModel):
             )
         ),
     ]
-    """registry/repository:tag, or @sha256:…; what the tag means is pinned at the import. Always https. An artifact's
-    layer is the disk itself, a container disk's has it below disk/. Of an index linux/amd64 is taken."""
+    """registry/repository:tag, or @sha256:…; what the tag means is pinned at the import. Always https. Of an index
+    linux/amd64 is taken."""
+
+
+class OciSource(RegistryFile):
+    """An artifact or a container disk in a registry, perhaps with a login."""
+
     credentials_secret_ref: LocalRef | None = None
     """A Secret with username and password, token, or .dockerconfigjson. You must be allowed to get it."""
     ca_bundle_secret_ref: LocalRef | None = None
     """A Secret whose ca.crt is trusted instead of the public authorities. You must be allowed to get it."""
 
 
-class S3Source(ApiModel):
+class BucketFile(ApiModel):
     """An object in an S3 bucket."""
 
     endpoint: Annotated[
@@ -118,6 +123,11 @@ class S3Source(ApiModel):
     """The object."""
     region: Region = "us-east-1"
     """The region that requests are signed for."""
+
+
+class S3Source(BucketFile):
+    """An object in an S3 bucket, perhaps with a login."""
+
     credentials_secret_ref: LocalRef | None = None
     """A Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, perhaps AWS_SESSION_TOKEN; without it requests are not
     signed. You must be allowed to get it."""
@@ -131,7 +141,7 @@ class ImageSource(ApiModel):
     http: Annotated[HttpSource | None, Field(json_schema_extra=rules(HTTP_CREDENTIALS))] = None
     """A file on web servers."""
     oci: OciSource | None = None
-    """An artifact or a container disk in a registry."""
+    """An artifact, whose layer is the disk itself, or a container disk, which has it below disk/."""
     s3: Annotated[S3Source | None, Field(json_schema_extra=rules(S3_CREDENTIALS))] = None
     """An object in an S3 bucket."""
     volume_ref: LocalRef | None = None

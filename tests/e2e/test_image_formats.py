@@ -3,15 +3,19 @@
 import gzip
 import io
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pycdlib
 import pytest
 
+from orlop_cluster.demo import FILE_SERVER
 from support.lab import NAMESPACE, Cluster, Guests
 
 pytestmark = pytest.mark.e2e
+BOOT = f"boot-{os.getpid()}"
+"""A folder that the file server gives as an S3 server would give the objects of a public bucket."""
 
 
 @pytest.fixture
@@ -29,7 +33,11 @@ def served(guests: Guests) -> Iterator[dict[str, str]]:
     iso.add_fp(io.BytesIO(b"hello\n"), 6, "/HELLO.;1", joliet_path="/hello")
     iso.write(str(guests.folder / names["iso"]))
     iso.close()
+    boot = guests.folder / BOOT
+    (boot / "linux").mkdir(parents=True)
+    (boot / "linux/initrd").write_bytes((guests.folder / "tiny.initrd").read_bytes())
     yield names
+    shutil.rmtree(boot)
     for name in names.values():
         (guests.folder / name).unlink()
 
@@ -46,9 +54,10 @@ def test_what_nodes_make_of_other_formats_boots(
             "format": fmt,
         }
         if fmt == "iso":
+            bucket = {"endpoint": FILE_SERVER, "bucket": BOOT, "key": "linux/initrd"}
             spec["kernelBoot"] = {
                 "kernel": {"http": {"url": files["vmlinuz"]}, "checksum": sums["vmlinuz"]},
-                "initrd": {"http": {"url": files["initrd"]}, "checksum": sums["initrd"]},
+                "initrd": {"s3": bucket, "checksum": sums["initrd"]},
                 "commandLine": "console=ttyS0 quiet",
             }
         cluster.apply(cluster.object("Image", f"as-{fmt}", spec))

@@ -16,7 +16,7 @@ from orlop_agent.image.header import CONVERTED, Header, examine
 from orlop_agent.image.inside import Inside, Read, nothing
 from orlop_agent.image.inspect import inspect_disk
 from orlop_agent.image.kept import kept_as
-from orlop_agent.image.origin import AS_SERVED, resolve
+from orlop_agent.image.origin import AS_SERVED, LAYER, resolve
 from orlop_agent.image.published import Maker
 from orlop_agent.image.signed import signed_by
 from orlop_agent.image.sink import digest_of
@@ -98,11 +98,20 @@ class Intake:
         digest = await asyncio.to_thread(digest_of, part.path)
         return Taken(digest, size, digest, ImageFormat.QCOW2, header.virtual_size, None)
 
-    async def file(self, source: FileSource, checksums: Sequence[str], part: Part) -> Fetched:
-        """Make `part` a kernel or an initial RAM disk, kept as served."""
+    async def file(
+        self, source: FileSource, checksums: Sequence[str], part: Part, digest: str | None = None
+    ) -> Fetched:
+        """Make `part` a kernel or an initial RAM disk, kept as served; `digest` of its bytes, where that is pinned."""
         web = Web(self._config, await asyncio.to_thread(NONE.trust), self._inside)
-        resolved = await resolve(source, web, NONE)
-        wanted = Wanted(tuple(checksums), part, AS_SERVED)
+        resolved = await resolve(source, web, NONE, digest)
+        if resolved.packing == LAYER:
+            message = (
+                f"{resolved.reference} is a container's image: a kernel or an initial RAM disk must be the only layer"
+                " of an artifact"
+            )
+            raise ImageError("BadManifest", message, permanent=True)
+        known = {*checksums, *([resolved.digest] if resolved.digest else [])}
+        wanted = Wanted(tuple(sorted(known)), part, AS_SERVED)
         return await fetch(web, resolved.origins, wanted, self._config, _no_progress)
 
     async def look_at(self, path: Path, declared: ImageFormat | None) -> Header:

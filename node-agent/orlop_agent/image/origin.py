@@ -83,8 +83,10 @@ class _Layer:
         return await registry.blob(self.web, self.layer, self.credentials)
 
 
-async def resolve(source: FileSource, web: Web, credentials: Credentials) -> Resolved:
-    """Where to ask; a registry is asked for its manifest here. ImageError."""
+async def resolve(
+    source: FileSource, web: Web, credentials: Credentials, digest: str | None = None
+) -> Resolved:
+    """Where to ask; ImageError. A registry is asked for its manifest here, unless the bytes' digest is known."""
     if source.http is not None:
         headers = credentials.authorization()
         urls = [source.http.url, *source.http.mirrors]
@@ -92,7 +94,9 @@ async def resolve(source: FileSource, web: Web, credentials: Credentials) -> Res
     if source.s3 is not None:
         return Resolved([_Object(source.s3, credentials)])
     if source.oci is not None:
-        layer = await registry.find(web, source.oci.reference, credentials)
+        reference = source.oci.reference
+        known = registry.pinned(reference, digest) if digest is not None else None
+        layer = known or await registry.find(web, reference, credentials)
         packing = LAYER if layer.is_tar else FILE
         return Resolved([_Layer(web, layer, credentials)], packing, layer.digest, layer.reference)
     raise ImageError("UnknownSource", "the node's agent is older than this kind of source", permanent=False)

@@ -73,11 +73,8 @@ class Layer:
 
 async def find(web: Web, reference: str, credentials: Credentials) -> Layer:
     """The layer that a reference means now; ImageError."""
-    found = _REFERENCE.fullmatch(reference)
-    if found is None or not (found["tag"] or found["digest"]):
-        raise _bad(f"{reference[:256]} is no registry/repository with :tag or @sha256:…")
-    repository = Repository(_known_host(found["host"]), found["name"])
-    digest, manifest = await _manifest(web, repository, found["digest"] or found["tag"], credentials)
+    repository, which = _read(reference)
+    digest, manifest = await _manifest(web, repository, which, credentials)
     if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
         chosen = _for_platform(manifest)
         digest, manifest = await _manifest(web, repository, chosen, credentials)
@@ -85,9 +82,23 @@ async def find(web: Web, reference: str, credentials: Credentials) -> Layer:
     return Layer(repository, f"{repository.shown}@{digest}", layer["digest"], is_tar=_is_tar(manifest))
 
 
+def pinned(reference: str, digest: str) -> Layer:
+    """The layer with these bytes, whatever the reference means by now; ImageError."""
+    repository, _ = _read(reference)
+    return Layer(repository, reference, digest, is_tar=False)
+
+
 async def blob(web: Web, layer: Layer, credentials: Credentials) -> Ask:
     """The request for a layer's bytes."""
     return await _authorized(web, layer.repository, layer.repository.url("blobs", layer.digest), credentials)
+
+
+def _read(reference: str) -> tuple[Repository, str]:
+    """The repository, and the tag or digest."""
+    found = _REFERENCE.fullmatch(reference)
+    if found is None or not (found["tag"] or found["digest"]):
+        raise _bad(f"{reference[:256]} is no registry/repository with :tag or @sha256:…")
+    return Repository(_known_host(found["host"]), found["name"]), found["digest"] or found["tag"]
 
 
 def _known_host(host: str) -> str:

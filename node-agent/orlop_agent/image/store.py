@@ -190,7 +190,7 @@ class ImageStore:
             return None
 
         async def take(part: Part, _: Progress) -> int:
-            return (await self._intake.file(file.source, [file.digest], part)).size
+            return (await self._intake.file(file.source, [file.digest], part, file.digest)).size
 
         name = boot_name(file.digest)
         wanted = Wanted(file.digest, name, file.digest, peers, take, no_check, no_recheck)

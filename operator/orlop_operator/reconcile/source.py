@@ -50,7 +50,13 @@ def located(image: Image, *, pinned: bool = True) -> FileSource:
 
 def located_file(file: KernelFile) -> FileSource:
     """The source of a kernel or an initial RAM disk as a node is told."""
-    return FileSource(http=WebLocation(url=file.http.url, mirrors=file.http.mirrors))
+    if file.oci is not None:
+        return FileSource(oci=RegistryLocation(**file.oci.model_dump()))
+    if file.s3 is not None:
+        return FileSource(s3=BucketLocation(**file.s3.model_dump()))
+    if file.http is None:
+        raise AssertionError("the API server takes no file without a source")
+    return FileSource(http=WebLocation(**file.http.model_dump()))
 
 
 def credentials(image: Image) -> tuple[Copied, ...]:

@@ -9,6 +9,7 @@ from support.bad import Bad
 from support.bad_floating_ips import FLOATING_IPS
 from support.bad_groups import CHANGED_GROUPS, GROUPS
 from support.bad_instances import INSTANCES
+from support.bad_kernels import KERNELS
 from support.bad_keys import KEYS
 from support.bad_limits import LIMITS
 from support.bad_networks import NETWORKS
@@ -23,6 +24,7 @@ from support.rest import Rest
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("namespace")]
 CREATED = [
     *SIZES_AND_IMAGES,
+    *KERNELS,
     *SOURCES,
     *NETWORKS,
     *OPTIONS,
