@@ -7,16 +7,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from orlop_agent.network.adapter import Networks
 from orlop_api.assignment import AssignedNic
 from orlop_api.floating_ip import FloatingIP
-from orlop_api.security_group import SecurityGroup
+from support import joined
 from support.fakenode import FakeNode
-from support.guarding import by_uid
-from support.routed import HOME, NETWORKS, port
-from support.stack import PATIENT, Stack
+from support.routed import HOME, NETWORKS
+from support.stack import PATIENT
 
-Lab = tuple[FakeNode, FakeNode, FakeNode]
 BLUE, GREEN, _ = NETWORKS
 _CONNECT = """
 import socket, sys
@@ -61,51 +58,20 @@ def floating(
     )
 
 
-class Cloud:
+class Cloud(joined.Cloud):
     """Two nodes with agents, that are told the same, and who is outside."""
 
-    def __init__(self, lab: Lab, close: ExitStack) -> None:
-        self.nodes, self.outside = lab[:2], lab[2]
-        self.agents: list[Networks] = [node.networks() for node in self.nodes]
-        self.guests: dict[str, tuple[Stack, int, tuple[str, ...]]] = {}
-        self._close = close
-
-    async def tell(self) -> None:
-        for segment in (BLUE, GREEN):
-            ports = [
-                port(stack.nic, self.nodes[at], *groups)
-                for stack, at, groups in self.guests.values()
-                if stack.nic.segment_id == segment
-            ]
-            for agent in self.agents:
-                await agent.set_peers(f"net-{segment}", ports)
+    def __init__(self, lab: joined.Lab, close: ExitStack) -> None:
+        super().__init__(lab, close)
+        self.outside = lab[2]
 
     async def lead(self, *known: FloatingIP) -> None:
         for agent in self.agents:
             await agent.set_floating_ips(HOME, known)
 
-    async def say(self, *groups: SecurityGroup) -> None:
-        for agent in self.agents:
-            await agent.set_groups(HOME, by_uid(*groups))
-
-    async def start(self, name: str, at: int, order: AssignedNic, *groups: str) -> Stack:
-        if not self.guests:
-            await self.tell()
-        stack = await Stack.start(self.agents[at], self.nodes[at], name, order)
-        self._close.callback(stack.close)
-        self.guests[name] = (stack, at, groups)
-        await self.tell()
-        return stack
-
-    async def end(self, name: str) -> None:
-        _, at, _ = self.guests.pop(name)
-        await self.agents[at].detach(name)
-        await self.tell()
-
     async def anew(self, at: int) -> None:
         self.agents[at] = self.nodes[at].networks()
-        wanted = {n: (n, [stack.nic]) for n, (stack, where, _) in self.guests.items() if where == at}
-        await self.agents[at].resync(wanted)
+        await self.agents[at].resync(self.wanted(at))
 
     def pings(self, to: str, seconds: float = 2) -> bool:
         argv = [*self.outside.shell, "ping", "-c", "1", "-W", str(seconds), to]

@@ -8,14 +8,13 @@ import pytest
 
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.node import Node
-from support.fakenode import FakeNode
 from support.floating import Cloud, floating
 from support.guarding import group
+from support.joined import Lab
 from support.routed import HOME, NETWORKS, on
 from support.stack import QUICK, passes
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(300)]
-Lab = tuple[FakeNode, FakeNode, FakeNode]
 BLUE, GREEN, _ = NETWORKS
 ONE, TWO = "192.0.2.64", "192.0.2.65"
 NOTHING: dict[str, list[str]] = {"namespaces": [], "links": [], "tables": [], "files": [], "servers": []}
