@@ -15,6 +15,7 @@ _ROUTED = ("2000::/3", "fd00::/8")
 """Global unicast (RFC 4291, section 2.4) and what everybody may give themselves (RFC 4193, section 3.2)."""
 _IS_V6 = "isCIDR(self.cidr) && cidr(self.cidr).ip().family() == 6"
 
+IPV6 = rule("isIP(self) && ip(self).family() == 6", "must be an IPv6 address, for example fd00:10::20")
 CIDR6 = (
     rule(
         "!isCIDR(self) || cidr(self).ip().family() == 4"
@@ -35,8 +36,9 @@ SUBNET6 = (
     ),
     rule(
         f"!({_IS_V6}) || !has(self.gateway) || !isIP(self.gateway)"
-        " || cidr(self.cidr).containsIP(self.gateway)",
-        "gateway must be an address inside cidr",
+        " || (cidr(self.cidr).containsIP(self.gateway)"
+        " && !cidr(self.gateway + '/128').containsIP(cidr(self.cidr).ip()))",
+        "gateway must be an address inside cidr, and not its first, which is every router's",
     ),
     rule(
         f"!({_IS_V6}) || !has(self.dns) || self.dns.all(d, !isIP(d) || ip(d).family() == 6)",
@@ -69,6 +71,10 @@ ALIKE = rule(
     "self.size() < 2 || (has(self[0].dhcp) ? self[0].dhcp : 'Enabled')"
     " == (has(self[1].dhcp) ? self[1].dhcp : 'Enabled')",
     "dhcp must be the same in both subnets",
+)
+MTU6 = rule(
+    "!has(self.mtu) || self.mtu >= 1280 || self.subnets.size() < 2",
+    "mtu must be at least 1280 with an IPv6 subnet (RFC 8200)",
 )
 
 

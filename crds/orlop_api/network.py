@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.address import CIDR, IP, IPV4, SUBNET
-from orlop_api.address6 import ALIKE, CIDR6, ONE_OF_EACH, SUBNET6
+from orlop_api.address6 import ALIKE, CIDR6, MTU6, ONE_OF_EACH, SUBNET6
 from orlop_api.condition import Conditions
 from orlop_api.duration import Duration, lasting
 from orlop_api.resource import (
@@ -203,7 +203,10 @@ class Network(ApiModel):
         NetworkSpec,
         Field(
             json_schema_extra=rules(
-                rule("self == oldSelf", "spec is immutable: create another Network"), METADATA, *EXTERNAL
+                rule("self == oldSelf", "spec is immutable: create another Network"),
+                METADATA,
+                MTU6,
+                *EXTERNAL,
             )
         ),
     ]

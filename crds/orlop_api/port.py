@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.address import ADDRESS_OR_RANGE, IPV4, MAC
+from orlop_api.address6 import IPV6
 from orlop_api.bandwidth import PortQos
 from orlop_api.condition import Conditions
 from orlop_api.resource import (
@@ -45,6 +46,9 @@ class PortSpec(ApiModel):
     """The Network to be on."""
     address: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))] | None = None
     """The address that is wanted; the next free one when absent."""
+    ipv6_address: Annotated[Ip, Field(json_schema_extra=rules(IPV6))] | None = None
+    """The IPv6 address that is wanted, in a Network whose second subnet tells guests theirs: with ipv6Mode DHCPv6, or
+    dhcp Disabled. The next free one when absent. With SLAAC it follows from the MAC address."""
     mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC))] | None = None
     """The MAC address that is wanted; derived from segment and address when absent."""
     allowed_address_pairs: AddressPairs = []

@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, IPv6Network
 
 from orlop_api.address6 import eui64
 from orlop_api.claim import Claim, ClaimType
-from orlop_api.network import Network, Subnet
+from orlop_api.network import Dhcp, Ipv6Mode, Network, Subnet
 
 
 def is_ipv6(claim: Claim) -> bool:
@@ -36,6 +36,21 @@ def gateway6(subnet: Subnet) -> str:
 def slaac(subnet: Subnet, mac: str) -> str:
     """The address that a guest with this MAC address gives itself."""
     return str(eui64(IPv6Network(subnet.cidr), mac))
+
+
+def why_not6(subnet: Subnet, address: str) -> str | None:
+    """Why a requested address cannot be had in this subnet; None when it can."""
+    network, wanted = IPv6Network(subnet.cidr), IPv6Address(address)
+    if subnet.ipv6_mode is Ipv6Mode.SLAAC and subnet.dhcp is Dhcp.ENABLED:
+        return (
+            f"{address} cannot be asked for: with ipv6Mode SLAAC guests make their address from their MAC address,"
+            " so ask for that, or leave ipv6Address out"
+        )
+    if wanted not in network:
+        return f"{address} is not in {subnet.cidr}"
+    if wanted == network.network_address:
+        return f"{address} is every router's of {subnet.cidr} (RFC 4291, section 2.6.1)"
+    return f"{address} is the gateway" if str(wanted) == gateway6(subnet) else None
 
 
 def next_free6(subnet: Subnet, is_taken: Callable[[str], bool]) -> str | None:

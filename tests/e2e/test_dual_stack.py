@@ -70,3 +70,30 @@ def test_guests_reach_each_other_by_ipv6(cluster, guests):
         "delete", "network.orlop.dev", "dual", "--namespace", NAMESPACE, "--timeout=120s", timeout=150
     )
     cluster.kubectl("delete", "namespace", OTHER, "--timeout=120s", timeout=150)
+
+
+def test_guests_speak_as_the_ipv6_addresses_that_their_ports_ask_for(cluster):
+    """tiny has no DHCPv6, so its script takes the address that the Port has."""
+    subnets = [
+        {"name": "v4", "cidr": "10.22.0.0/24"},
+        {"name": "v6", "cidr": "fd00:10:22::/64", "ipv6Mode": "DHCPv6"},
+    ]
+    cluster.apply(cluster.object("Network", "told", {"subnets": subnets}))
+    first, second = cluster.workers
+    far, near = "fd00:10:22::77", "fd00:10:22::78"
+    for name, asked, node, takes, to in (
+        ("far-told", "FD00:10:22:0::77", second, far, None),
+        ("near-told", near, first, near, far),
+    ):
+        cluster.apply(cluster.object("Port", name, {"networkRef": {"name": "told"}, "ipv6Address": asked}))
+        script = f"#!/bin/sh\nip -6 address add {takes}/64 dev eth0\n"
+        script += PING.format(to=to, tries=20) if to else ""
+        cluster.apply(cluster.placed(name, node, {"portRef": {"name": name}}, script))
+    cluster.wait("inst/far-told inst/near-told", namespace=NAMESPACE, seconds=300)
+    asking, asked = (cluster.get("inst", name, NAMESPACE) for name in ("near-told", "far-told"))
+    assert [each["status"]["addresses"][0]["ipv6"] for each in (asking, asked)] == [near, far]
+    console = until(lambda: cluster.console(asking), lambda text: "PINGED" in text, 180)
+    assert f"64 bytes from {far}" in console
+    cluster.delete("far-told", "near-told")
+    cluster.delete("far-told", "near-told", kind="ports.orlop.dev")
+    cluster.delete("told", kind="onet")

@@ -8,6 +8,7 @@ from support.bad import Bad
 from support.manifests import ABSENT
 
 IPV4 = "must be an IPv4 address, for example 10.10.0.20"
+IPV6 = "must be an IPv6 address, for example fd00:10::20"
 IP = "must be an IPv4 or IPv6 address, for example 10.10.0.20 or fd00:10::20"
 MAC = "must be a unicast, locally administered MAC address in lower case, for example 02:00:00:00:00:2a"
 CIDR = "must be a network address with its prefix, for example 10.10.0.0/24 or fd00:10::/64"
@@ -47,7 +48,7 @@ ROUTED6 = "must be in a range that guests can use (2000::/3, fd00::/8)"
 SLAAC = (
     "ipv6Mode SLAAC needs a prefix of /64: a guest makes the other half of the address from its MAC address"
 )
-GATEWAY6 = "gateway must be an address inside cidr"
+GATEWAY6 = "gateway must be an address inside cidr, and not its first, which is every router's"
 DNS4 = "dns of an IPv4 subnet must be IPv4 addresses; IPv6 ones go with the IPv6 subnet"
 DNS6 = "dns of an IPv6 subnet must be IPv6 addresses; IPv4 ones go with the IPv4 subnet"
 OF_IPV4 = "pools, domain, search, ntp and routes are of the IPv4 subnet: leave them out of the IPv6 one"
@@ -69,6 +70,8 @@ NETWORKS = [
     Bad("SLAAC of IPv4", "Network", _subnet(ipv6Mode="SLAAC"), SUBNET, "ipv6Mode goes with an IPv6 cidr"),
     Bad("another mode", "Network", _second(ipv6Mode="Stateless"), f"{SECOND}.ipv6Mode"),
     Bad("IPv6 gateway outside", "Network", _second(gateway="fd01::1"), SECOND, GATEWAY6),
+    Bad("every router's address as gateway", "Network", _second(gateway="fd00:10::"), SECOND, GATEWAY6),
+    Bad("the same in full", "Network", _second(gateway="fd00:10:0:0:0:0:0:0"), SECOND, GATEWAY6),
     Bad("IPv4 gateway of IPv6", "Network", _second(gateway="10.10.0.1"), SECOND, GATEWAY6),
     Bad("IPv4 dns of IPv6", "Network", _second(dns=["192.0.2.53"]), SECOND, DNS6),
     Bad("IPv6 dns of IPv4", "Network", _subnet(dns=["fd00::53"]), SUBNET, DNS4),
@@ -133,11 +136,20 @@ NETWORKS = [
     Bad("VLAN is not there yet", "Network", {"spec.segment": {"type": "VLAN"}}, "spec.segment.type"),
     Bad("egress of another kind", "Network", {"spec.egress": "Routed"}, "spec.egress"),
     Bad("mtu too small", "Network", {"spec.mtu": 500}, "spec.mtu"),
+    Bad(
+        "mtu too small for IPv6",
+        "Network",
+        {"spec.mtu": 1279, **_second()},
+        "spec",
+        "mtu must be at least 1280 with an IPv6 subnet (RFC 8200)",
+    ),
     Bad("mtu too large", "Network", {"spec.mtu": 9001}, "spec.mtu"),
     # Port
     Bad("no network", "Port", {"spec.networkRef": ABSENT}, "spec.networkRef"),
     Bad("address and prefix", "Port", {"spec.address": "10.10.0.9/24"}, "spec.address", IPV4),
     Bad("IPv6 address", "Port", {"spec.address": "fd00::1"}, "spec.address", IPV4),
+    Bad("IPv4 as IPv6", "Port", {"spec.ipv6Address": "10.10.0.9"}, "spec.ipv6Address", IPV6),
+    Bad("IPv6 and prefix", "Port", {"spec.ipv6Address": "fd00::9/64"}, "spec.ipv6Address", IPV6),
     Bad("multicast MAC", "Port", {"spec.macAddress": "01:00:5e:00:00:01"}, "spec.macAddress", MAC),
     Bad("a vendor's MAC", "Port", {"spec.macAddress": "00:16:3e:00:00:01"}, "spec.macAddress", MAC),
     Bad("broadcast MAC", "Port", {"spec.macAddress": "ff:ff:ff:ff:ff:ff"}, "spec.macAddress", MAC),

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv6Address
 
 from orlop_api.claim import CLAIM_NAMESPACE, Claim, ClaimType, address_claim, mac_claim
 from orlop_api.network import Ipv6Mode, Network, Subnet
 from orlop_api.resource import API_VERSION
 from orlop_operator.ipam import candidates, derived_mac, mac_is_reserved, next_free, why_not
-from orlop_operator.ipam6 import gateway6, is_ipv6, next_free6, slaac, subnet6
+from orlop_operator.ipam6 import gateway6, is_ipv6, next_free6, slaac, subnet6, why_not6
 from orlop_operator.kinds import CLAIM
 from orlop_operator.reconcile.effects import Body, Create, Delete, InOrder
 from orlop_operator.reconcile.instance.facts import Blocker, named
@@ -67,9 +68,22 @@ class Identity:
 
 
 def identify(
-    network: Network, holder: Holder, taken: Taken, *, address: str | None, mac: str | None
+    network: Network,
+    holder: Holder,
+    taken: Taken,
+    *,
+    address: str | None,
+    mac: str | None,
+    ipv6: str | None = None,
 ) -> Identity | Blocker:
     """The identity of this holder on this Network, or why the one requested cannot be had."""
+    found = _identify4(network, holder, taken, address, mac)
+    return found if isinstance(found, Blocker) else _with_ipv6(network, holder, taken, found, ipv6)
+
+
+def _identify4(
+    network: Network, holder: Holder, taken: Taken, address: str | None, mac: str | None
+) -> Identity | Blocker:
     if network.status is None or network.status.segment_id is None:
         raise AssertionError
     uid, segment = network.metadata.uid, network.status.segment_id
@@ -82,9 +96,7 @@ def identify(
         missing.append(claim_body(address_claim(uid, got), ClaimType.ADDRESS, got, uid, holder))
     freed = {there.metadata.name: there} if there is not None and not there.is_held else {}
     if mac is None:
-        return _with_ipv6(
-            network, holder, taken, Identity(got, derived_mac(segment, got), None, tuple(missing), freed)
-        )
+        return Identity(got, derived_mac(segment, got), None, tuple(missing), freed)
     if mac_is_reserved(segment, mac, got):
         prefix = derived_mac(segment, "0.0.0.0")[:11]  # noqa: S104 - a prefix, nothing listens
         return Blocker(
@@ -96,15 +108,20 @@ def identify(
         return Blocker("MACInUse", f"{mac} is held by {_who(held)}")
     if held is None:
         missing.append(claim_body(name, ClaimType.MAC, mac, uid, holder))
-    return _with_ipv6(network, holder, taken, Identity(got, mac, None, tuple(missing), freed))
+    return Identity(got, mac, None, tuple(missing), freed)
 
 
-def _with_ipv6(network: Network, holder: Holder, taken: Taken, found: Identity) -> Identity | Blocker:
+def _with_ipv6(
+    network: Network, holder: Holder, taken: Taken, found: Identity, wanted: str | None
+) -> Identity | Blocker:
     """The same with an address of the Network's IPv6 subnet, where it has one."""
     subnet, uid = subnet6(network), network.metadata.uid
+    if subnet is None and wanted is not None:
+        what = named("Network", network.metadata.namespace, network.metadata.name)
+        return Blocker("AddressInvalid", f"{what} has no IPv6 subnet: leave ipv6Address out")
     if subnet is None:
         return found
-    got = _address6(network, subnet, holder, taken, found.mac)
+    got = _address6(network, subnet, holder, taken, found.mac, wanted)
     if isinstance(got, Blocker):
         return got
     name = address_claim(uid, got)
@@ -116,23 +133,37 @@ def _with_ipv6(network: Network, holder: Holder, taken: Taken, found: Identity) 
     return replace(found, ipv6=got, missing=missing, freed=freed)
 
 
-def _address6(network: Network, subnet: Subnet, holder: Holder, taken: Taken, mac: str) -> str | Blocker:
+def _address6(
+    network: Network, subnet: Subnet, holder: Holder, taken: Taken, mac: str, wanted: str | None
+) -> str | Blocker:
     uid = network.metadata.uid
     mine = _mine_of(6, holder, taken)
-    if mine is not None:
+    # However it is written, it is one.
+    wanted = str(IPv6Address(wanted)) if wanted is not None else None
+    if mine is not None and wanted in {None, mine}:
         return mine
     what = named("Network", network.metadata.namespace, network.metadata.name)
+    if wanted is not None:
+        problem = why_not6(subnet, wanted)
+        if problem is not None:
+            return Blocker("AddressInvalid", f"{what}: {problem}")
+        return _unless_held(what, wanted, taken.claims.get(address_claim(uid, wanted)))
     if subnet.ipv6_mode is Ipv6Mode.SLAAC:
         got = slaac(subnet, mac)
         held = taken.claims.get(address_claim(uid, got))
         if got == gateway6(subnet):
             return Blocker("AddressInvalid", f"{what}: {got}, which {mac} makes for itself, is the gateway")
-        if held is not None and held.is_held:
-            return Blocker("AddressInUse", f"{got} of {what} is held by {_who(held)}")
-        return got
+        return _unless_held(what, got, held)
     names = taken.claims.keys() | set(taken.picked)
     free = next_free6(subnet, lambda address: address_claim(uid, address) in names)
     return free or _freed_first6(taken) or Blocker("NoFreeAddress", f"{what} has no free IPv6 address")
+
+
+def _unless_held(what: str, address: str, claim: Claim | None) -> str | Blocker:
+    """The address, but for one that somebody has; whoever asks by name waits for it."""
+    if claim is not None and claim.is_held:
+        return Blocker("AddressInUse", f"{address} of {what} is held by {_who(claim)}")
+    return address
 
 
 def _freed_first6(taken: Taken) -> str | None:
@@ -161,10 +192,7 @@ def address_for(network: Network, holder: Holder, taken: Taken, wanted: str | No
         problem = why_not(subnet, wanted)
         if problem is not None:
             return Blocker("AddressInvalid", f"{what}: {problem}")
-        held = taken.claims.get(address_claim(uid, wanted))
-        if held is not None and held.is_held:
-            return Blocker("AddressInUse", f"{wanted} of {what} is held by {_who(held)}")
-        return wanted
+        return _unless_held(what, wanted, taken.claims.get(address_claim(uid, wanted)))
     claims = taken.claims.values()
     gone = {c.spec.value for c in claims if c.spec.type is ClaimType.ADDRESS and not is_ipv6(c)}
     gone |= {name.removeprefix(f"{uid}-") for name in taken.picked}

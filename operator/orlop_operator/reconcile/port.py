@@ -104,6 +104,7 @@ def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
         Taken(facts.claims, facts.claimed),
         address=port.spec.address,
         mac=port.spec.mac_address,
+        ipv6=port.spec.ipv6_address,
     )
     if isinstance(identity, Blocker):
         return identity

@@ -61,6 +61,28 @@ async def test_a_port_of_ones_own_keeps_its_identity(user: Api, agents: Agents) 
     assert (await it.ready("three"))["status"]["addresses"][0]["ip"] == "10.10.0.77"
 
 
+async def test_a_port_of_ones_own_keeps_both_its_addresses(user: Api, agents: Agents) -> None:
+    it = await tenant(user, "ports-six")
+    subnets = [{"name": "v4", "cidr": "10.12.0.0/24"}, {"name": "v6", "cidr": "fd00:12::/64"}]
+    dual = wishes.network("ports-six", "dual")
+    dual["spec"]["subnets"] = subnets
+    await it.make("networks", dual)
+    wanted = {"ipv6Address": "fd00:12::0:77"}
+    await it.make("ports", wishes.port("ports-six", "mine", "dual", address="10.12.0.77", **wanted))
+    await it.ready("mine", "ports")
+    nic = {"name": "eth0", "portRef": {"name": "mine"}}
+    one = await it.boot("one", networks=[nic])
+    assert one["status"]["addresses"][0]["ip"] == "10.12.0.77"
+    assert one["status"]["addresses"][0]["ipv6"] == "fd00:12::77"
+    await it.make("ports", wishes.port("ports-six", "other", "dual", **wanted))
+    message = await it.because("other", "AddressInUse", "ports")
+    assert message == "fd00:12::77 of Network ports-six/dual is held by Port ports-six/mine"
+    await it.delete("one")
+    await it.delete("mine", "ports")
+    other = await it.ready("other", "ports")
+    assert other["status"]["addresses"][1] == "fd00:12::77"
+
+
 async def test_a_network_goes_after_its_ports(user: Api, agents: Agents) -> None:
     it = await tenant(user, "nets")
     other = await tenant(user, "nets-too")

@@ -36,9 +36,10 @@ def claim(value, who="i-1", until=None):
     return Claim.model_validate({"metadata": {"name": address_claim(UID, value)}, "spec": spec})
 
 
-def ask(*claims, who="i-9", mac=None, picked=(), **second):
+def ask(*claims, who="i-9", mac=None, picked=(), ipv6=None, **second):
     taken = Taken({c.metadata.name: c for c in claims}, picked)
-    return identify(network(**second), Holder("demo", f"{who}-eth0", who), taken, address=None, mac=mac)
+    holder = Holder("demo", f"{who}-eth0", who)
+    return identify(network(**second), holder, taken, address=None, mac=mac, ipv6=ipv6)
 
 
 def test_both_addresses_are_claimed_under_names_that_an_object_may_have():
@@ -135,3 +136,55 @@ def test_a_gateway_in_another_spelling_is_not_given():
     subnet = subnet6(network(ipv6Mode="SLAAC"))
     assert subnet is not None
     assert slaac(subnet, "02:00:00:00:00:00") == "fd00:10::ff:fe00:0"
+
+
+@pytest.mark.parametrize("second", [{}, {"ipv6Mode": "DHCPv6"}, {"ipv6Mode": "SLAAC", "dhcp": "Disabled"}])
+def test_one_that_is_asked_for_is_claimed_however_it_is_written(second):
+    found = ask(ipv6="FD00:10::0:77", **second)
+    assert isinstance(found, Identity)
+    assert found.addresses == ["10.10.0.2", "fd00:10::77"]
+    assert address_claim(UID, "fd00:10::77") in found.names
+    mine = (claim("10.10.0.2"), claim("fd00:10::77"))
+    again = ask(*mine, who="i-1", ipv6="FD00:10::0:77", **second)
+    assert isinstance(again, Identity)
+    assert (again.addresses, again.missing) == (["10.10.0.2", "fd00:10::77"], ())
+
+
+def test_one_that_somebody_has_is_waited_for_and_one_that_rests_is_taken():
+    found = ask(claim("fd00:10::77"), ipv6="fd00:10::77")
+    assert found == Blocker("AddressInUse", "fd00:10::77 of Network demo/blue is held by Port demo/i-1-eth0")
+    resting = claim("fd00:10::77", until="2026-11-26T13:00:00Z")
+    found = ask(resting, ipv6="fd00:10::77")
+    assert isinstance(found, Identity)
+    assert found.ipv6 == "fd00:10::77"
+    assert found.freed == {resting.metadata.name: resting}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "second", "why"),
+    [
+        ("fd00:11::5", {}, "fd00:11::5 is not in fd00:10::/64"),
+        ("fd00:10::", {}, "fd00:10:: is every router's of fd00:10::/64 (RFC 4291, section 2.6.1)"),
+        ("fd00:10::1", {}, "fd00:10::1 is the gateway"),
+        ("fd00:10::ffff", {"gateway": "fd00:10:0::FFFF"}, "fd00:10::ffff is the gateway"),
+        (
+            "fd00:10::5",
+            {"ipv6Mode": "SLAAC"},
+            (
+                "fd00:10::5 cannot be asked for: with ipv6Mode SLAAC guests make their address from their MAC"
+                " address, so ask for that, or leave ipv6Address out"
+            ),
+        ),
+    ],
+)
+def test_what_cannot_be_had_says_why(wanted, second, why):
+    assert ask(ipv6=wanted, **second) == Blocker("AddressInvalid", f"Network demo/blue: {why}")
+
+
+def test_where_there_is_no_second_subnet_none_can_be_asked_for():
+    alone = network()
+    alone = alone.model_copy(
+        update={"spec": alone.spec.model_copy(update={"subnets": alone.spec.subnets[:1]})}
+    )
+    found = identify(alone, Holder("demo", "p", "u"), Taken({}), address=None, mac=None, ipv6="fd00:10::5")
+    assert found == Blocker("AddressInvalid", "Network demo/blue has no IPv6 subnet: leave ipv6Address out")
