@@ -13,7 +13,7 @@ from orlop_api.address6 import eui64, link_local
 from orlop_api.assignment import AssignedNic
 from support.fakenode import FakeNode, nic
 from support.guarded import Cloud
-from support.guarding import group
+from support.guarding import group, port
 from support.stack import PATIENT, Stack
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(300)]
@@ -77,17 +77,39 @@ async def test_guests_make_their_addresses_and_reach_each_other(cloud: Cloud):
 
 
 async def test_another_network_with_the_same_addresses_is_apart(cloud: Cloud):
-    me = await cloud.join("me", 0, dual(20))
-    agent, node = cloud.agents[0], cloud.nodes[0]
-    twin = await Stack.start(agent, node, "twin", dual(20, segment=4098, mode="DHCPv6"))
-    cloud.also(twin)
-    twin.run("ip", "address", "add", f"{address6(me.nic)}/64", "dev", "eth0", "nodad")
-    assert has(me) == [address6(me.nic)]
-    # It may not even speak as what it took; and what it asks, the other never hears.
-    before = me.run("cat", "/sys/class/net/eth0/statistics/rx_packets")
-    assert not twin.pings(address6(me.nic).replace("::", "::ffff:", 1), 0.5)
-    assert me.pings(GATEWAY, PATIENT)
-    assert int(me.run("cat", "/sys/class/net/eth0/statistics/rx_packets")) - int(before) < 6
+    """Two tenants' guests have the same addresses on the same nodes: each is heard in its own Network alone."""
+    ours = [await cloud.join(f"ours-{at}", at, dual(20 + at, "DHCPv6")) for at in (0, 1)]
+    theirs = []
+    for at, last in ((0, 20), (1, 21), (1, 30)):
+        told = dual(last, "DHCPv6", segment=4098)
+        theirs.append(await Stack.start(cloud.agents[at], cloud.nodes[at], f"theirs-{last}", told))
+        cloud.also(theirs[-1])
+    for agent in cloud.agents:
+        where = zip(theirs, (0, 1, 1), strict=True)
+        await agent.set_peers("net-4098", [port(stack.nic, cloud.nodes[at]) for stack, at in where])
+    for stack in (*ours, *theirs):
+        # It asks whether somebody has it, and nobody says so.
+        stack.own("address", "add", f"{address6(stack.nic)}/64", "dev", "eth0")
+    assert all(has(stack) == [address6(stack.nic)] for stack in (*ours, *theirs))
+    for some, others in ((ours, theirs), (theirs, ours)):
+        before = [echoes(stack) for stack in (*some, *others)]
+        assert some[0].pings(address6(some[1].nic), PATIENT)
+        before[1] += 1
+        assert [echoes(stack) for stack in (*some, *others)] == before
+    # What only the other Network has nobody answers, and nobody there hears.
+    *_, lonely = theirs
+    before = [echoes(stack) for stack in theirs]
+    assert theirs[0].pings(address6(lonely.nic), PATIENT)
+    before[-1] += 1
+    for asked in (address6(lonely.nic), f"{link_local(lonely.mac)}%eth0"):
+        assert not ours[0].pings(asked)
+        assert not ours[1].pings(asked)
+    assert [echoes(stack) for stack in theirs] == before
+
+
+def echoes(stack: Stack) -> int:
+    """Echo requests that the guest got."""
+    return int(dict(map(str.split, stack.run("cat", "/proc/net/snmp6").splitlines()))["Icmp6InEchos"])
 
 
 SOLICIT = r"""
