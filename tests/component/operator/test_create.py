@@ -1,6 +1,7 @@
 """From a created Instance to Ready and to nothing left, with scripted agents."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -40,18 +41,13 @@ async def test_a_create_is_ready_after_nine_writes(user: Api, agents: Agents, cl
     }
     uid = ready["metadata"]["uid"]
     found = [*writes(cloud, "writes", "web", uid), *writes(cloud, "-", "-", network["metadata"]["uid"])]
-    what = sorted(call.what for call in found)
-    assert what == [
-        "create assignments",
-        "create claims",
-        "create ports",
-        "patch assignments",
-        "patch assignments/status",
-        "patch assignments/status",
-        "patch instances/status",
-        "patch instances/status",
-        "patch ports/status",
-    ]
+    what = Counter(call.what for call in found)
+    budget = {
+        "create assignments": 1, "create claims": 1, "create ports": 1, "patch assignments": 1,
+        "patch assignments/status": 2, "patch instances/status": 2, "patch ports/status": 1,
+    }  # fmt: skip
+    # An operator that is slower than the node has nothing to say before the guest runs.
+    assert what | Counter({"patch instances/status": 2}) == budget, what
 
 
 async def test_delete_leaves_nothing(user: Api, agents: Agents) -> None:
