@@ -132,6 +132,8 @@ class AssignedOrigin(ApiModel):
     """The VolumeSnapshot or Volume whose data is copied."""
     location: VolumeLocation | None = None
     """Where that data is."""
+    held_by: DnsSubdomain | None = None
+    """The node whose guest may have it, where another node keeps the data: only that guest knows it at one moment."""
 
 
 class AssignedVolume(ApiModel):

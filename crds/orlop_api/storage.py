@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from orlop_api.assignment import AssignedOrigin, AssignedSecret
-from orlop_api.resource import ApiModel, ByteCount, Message, ObjectUid, Reason, list_map
+from orlop_api.resource import ApiModel, ByteCount, DnsSubdomain, Message, ObjectUid, Reason, list_map
 from orlop_api.snapshot import Consistency, Quiesce
 from orlop_api.volume_class import VolumeLocation
 
@@ -65,6 +65,8 @@ class StorageOrder(ApiModel):
     question says nothing."""
     origin: AssignedOrigin | None = None
     """For Restore: what the data begins as."""
+    held_by: DnsSubdomain | None = None
+    """For Snapshot: the node whose guest may have the Volume, where another node keeps the data."""
     quiesce: Quiesce | None = None
     """For Snapshot: whether a running guest is asked to write out what it holds."""
     secret: AssignedSecret | None = None

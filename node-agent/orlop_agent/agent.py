@@ -23,7 +23,7 @@ from orlop_agent.storage import StorageWork
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.worker import Worker
 from orlop_api.assigned_image import boot_digests, digests
-from orlop_api.assignment import FINAL, AssignedNic, Assignment, AssignmentSpec
+from orlop_api.assignment import FINAL, AssignedNic, AssignedVolume, Assignment, AssignmentSpec
 from orlop_api.hypervisor import Orphan
 
 RESYNC = 300.0
@@ -119,6 +119,19 @@ class Agent:
             if assignment.status is None or assignment.status.state not in FINAL
             for volume in assignment.spec.volumes
         }
+
+    def volume(self, uid: str) -> AssignedVolume | None:
+        """What an Assignment of this node has, by its uid."""
+        return next(
+            (
+                volume
+                for assignment in self._cache.of_node(self._me.node)
+                if assignment.status is None or assignment.status.state not in FINAL
+                for volume in assignment.spec.volumes
+                if volume.volume_uid == uid
+            ),
+            None,
+        )
 
     def images_in_use(self) -> set[str] | None:
         """Digests that may not leave the cache: of Assignments, stopped ones too. None until all is listed."""

@@ -35,6 +35,8 @@ from orlop_agent.network_metrics import exposition
 from orlop_agent.origins import Origins
 from orlop_agent.paths import Layout
 from orlop_agent.peer.keeper import Keepers
+from orlop_agent.peer.moments import Giver
+from orlop_agent.peer.moments_client import Moments
 from orlop_agent.peer.peering import Peering
 from orlop_agent.preparation import Preparation
 from orlop_agent.protocol import Me
@@ -89,6 +91,7 @@ async def assembled(
             metrics,
         )
         sweep(layout.volumes)
+        sweep(layout.targets)
         pools = SharedPools(layout.shared)
         credentials = Credentials(client, hypervisor)
         iscsi = IscsiVolumes(settings.node_name, layout.targets, Tgt(), credentials.chap)
@@ -101,7 +104,9 @@ async def assembled(
                 Driver.RBD: RbdVolumes(settings.node_name, credentials.ceph),
             }
         )
-        snapshots = Snapshots(layout, volumes, hypervisor)
+        moments = Moments(layout.exports, client.hypervisor, peering.context)
+        snapshots = Snapshots(layout, volumes, hypervisor, moments, settings.node_name)
+        peering.give(Giver(lambda uid: agents[0].volume(uid) if agents else None, snapshots.moment))
         publisher = Publisher(layout, snapshots, hypervisor)
         images = ImageStore(
             layout.images,

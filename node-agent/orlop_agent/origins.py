@@ -48,7 +48,7 @@ class Origins:
         if origin.volume_uid is None or origin.location is None:
             raise StepError("BadOrder", "the order names neither an image nor data to copy", permanent=True)
         kept = VolumeData(origin.volume_uid, origin.location, passphrase)
-        async with self._snapshots.reading(kept, quiesce=True) as (disk, _):
+        async with self._snapshots.reading(kept, quiesce=True, held_by=origin.held_by) as (disk, _):
             yield disk
 
 

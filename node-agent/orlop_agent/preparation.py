@@ -245,8 +245,10 @@ class Preparation:
     async def unlock(self, volume: AssignedVolume, secret: AssignedSecret | None) -> None:
         """Have at hand what opens a Volume, and what it begins as. StepError."""
         await self._credentials.have(volume.volume_uid, volume.location, secret)
-        if volume.origin is not None and volume.origin.volume_uid is not None:
-            await self._credentials.have(volume.origin.volume_uid, volume.origin.location, secret)
+        origin = volume.origin
+        if origin is not None and origin.location is not None and origin.location.rbd is not None:
+            # A target is copied by who serves it, out of the file itself, without the account's secret.
+            await self._credentials.have(origin.volume_uid or "", origin.location, secret)
 
     async def grow(self, volume: AssignedVolume, secret: AssignedSecret | None) -> int:
         """Make a Volume that no guest has as large as the order says; returns its size. StepError."""

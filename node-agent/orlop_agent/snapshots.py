@@ -6,9 +6,11 @@ import asyncio
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
 
 import structlog
 from pydantic import BaseModel
@@ -22,13 +24,16 @@ from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.volume.filedisk import room
 from orlop_agent.volume.luks import QUICK, passing
+from orlop_api.assignment import AssignedVolume
 from orlop_api.condition import timestamp
 from orlop_api.quantity import rounded
 from orlop_api.snapshot import Consistency, Quiesce
 from orlop_api.storage import StorageOrder
 
-_EXPORT = "volume"
+EXPORT = "volume"
+"""What QEMU's offer of a disk is called."""
 _SCRATCH = ".scratch"
+_SHARED = "several guests may write to it: it can be copied once none has it"
 
 _log = structlog.get_logger()
 
@@ -41,10 +46,32 @@ class Taken(BaseModel):
     taken_at: str
 
 
+class NoGuestError(Exception):
+    """No guest of that node has the Volume."""
+
+
+class Elsewhere(Protocol):
+    """Reads what guests of other nodes have."""
+
+    def of(
+        self, node: str, volume_uid: str, *, quiesce: bool
+    ) -> AbstractAsyncContextManager[tuple[Disk, Consistency]]:
+        """The disk as it is at this moment, for as long as it is read. NoGuestError, StepError."""
+
+
 class Snapshots:
     """Takes them, each once. How one was taken is noted before it is there, because after that nobody can tell."""
 
-    def __init__(self, layout: Layout, drivers: Drivers, hypervisor: Hypervisor) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        drivers: Drivers,
+        hypervisor: Hypervisor,
+        elsewhere: Elsewhere | None = None,
+        node: str = "",
+    ) -> None:
+        self._node = node
+        self._elsewhere = elsewhere
         self._layout = layout
         self._drivers = drivers
         self._hypervisor = hypervisor
@@ -78,12 +105,12 @@ class Snapshots:
         if order.volume_uid is None:
             raise StepError("BadOrder", "the order names no volume", permanent=True)
         driver = self._drivers.of(order.location)
-        kept = VolumeData(order.uid, order.location, passphrase)
+        kept = VolumeData(order.uid, order.location, passphrase, kept=True)
         if await driver.exists(kept):
             return _read(await driver.noted(kept))
         origin = VolumeData(order.volume_uid, order.location, passphrase)
         quiesce = order.quiesce is not Quiesce.NEVER
-        async with self.reading(origin, quiesce=quiesce) as (disk, consistency):
+        async with self.reading(origin, quiesce=quiesce, held_by=order.held_by) as (disk, consistency):
             # Of what is read: the Volume may grow at any time.
             size = await qemu_img.virtual_size(disk)
             taken = Taken(size_bytes=size, consistency=consistency, taken_at=timestamp(datetime.now(UTC)))
@@ -98,8 +125,13 @@ class Snapshots:
         return _read(await driver.noted(kept))
 
     @asynccontextmanager
-    async def reading(self, origin: VolumeData, *, quiesce: bool) -> AsyncIterator[tuple[Disk, Consistency]]:
-        """A Volume as it is at this moment, for as long as it is read. StepError."""
+    async def reading(
+        self, origin: VolumeData, *, quiesce: bool, held_by: str | None = None
+    ) -> AsyncIterator[tuple[Disk, Consistency]]:
+        """A Volume as it is at this moment, for as long as it is read. StepError.
+
+        `held_by`: the node whose guest may have it, where its data can be read without that node.
+        """
         driver = self._drivers.of(origin.location)
         if not await driver.exists(origin):
             raise StepError("DiskLost", "the data that is to be copied is not where it was", permanent=True)
@@ -109,9 +141,12 @@ class Snapshots:
             await self.tidy()
             holder, shareable = await self._holder(origin.uid)
             if shareable:
-                message = "several guests may write to it: it can be copied once none has it"
-                raise StepError("InUse", message)
+                raise StepError("InUse", _SHARED)
             if holder is None:
+                async with AsyncExitStack() as stack:
+                    if (afar := await self._afar(stack, origin.uid, held_by, quiesce=quiesce)) is not None:
+                        yield afar
+                        return
                 # Should a guest start with a file now, QEMU's lock ends one of the two, and that one tries again.
                 async with driver.origin(origin) as found:
                     consistency = Consistency.CRASH if found.in_use else Consistency.DETACHED
@@ -119,6 +154,45 @@ class Snapshots:
                 return
             async with self._offered(holder, origin, quiesce=quiesce) as offered:
                 yield offered
+        except HypervisorError as error:
+            raise StepError("NotReadable", f"the guest's disk cannot be read now: {error}") from error
+
+    async def _afar(
+        self, stack: AsyncExitStack, uid: str, node: str | None, *, quiesce: bool
+    ) -> tuple[Disk, Consistency] | None:
+        """The same out of a guest of another node; None where that node says that none has it."""
+        if node is None or node == self._node:
+            return None
+        if self._elsewhere is None:
+            raise StepError("NotReadable", f"a guest of {node} may have it")
+        try:
+            return await stack.enter_async_context(self._elsewhere.of(node, uid, quiesce=quiesce))
+        except NoGuestError:
+            return None
+
+    @asynccontextmanager
+    async def moment(
+        self, volume: AssignedVolume, *, quiesce: bool
+    ) -> AsyncIterator[tuple[Path, Consistency]]:
+        """Have a guest's disk offered to another node, for as long as that reads it. StepError: NoGuest, and others."""
+        try:
+            await self.tidy()
+            holder, shareable = await self._holder(volume.volume_uid)
+            if holder is None:
+                raise StepError("NoGuest", "no guest of this node has the volume")
+            if volume.location.encryption is not None:
+                message = (
+                    "a guest of another node has it, and it is encrypted: it can be copied once none has"
+                )
+                raise StepError("InUse", message)
+            if shareable:
+                raise StepError("InUse", _SHARED)
+            async with self._offered(holder, VolumeData.of(volume), quiesce=quiesce) as (disk, consistency):
+                match disk.source:
+                    case NbdSocket(socket):
+                        yield socket, consistency
+                    case _:
+                        raise AssertionError(disk)
         except HypervisorError as error:
             raise StepError("NotReadable", f"the guest's disk cannot be read now: {error}") from error
 
@@ -138,7 +212,7 @@ class Snapshots:
         socket = self._layout.exports / secrets.token_hex(8)
         export = Export(
             volume_uid=origin.uid,
-            name=_EXPORT,
+            name=EXPORT,
             socket=socket,
             scratch=self._layout.volumes / f".{origin.uid}{_SCRATCH}",
             quiesce=quiesce,
@@ -154,7 +228,7 @@ class Snapshots:
                 frozen = await asyncio.shield(begun)
                 async with self._giving_way(instance_uid):
                     yield (
-                        Disk(NbdSocket(socket, _EXPORT), "raw", readonly=True),
+                        Disk(NbdSocket(socket, EXPORT), "raw", readonly=True),
                         Consistency.FILE_SYSTEM if frozen else Consistency.CRASH,
                     )
             finally:

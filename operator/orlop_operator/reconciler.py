@@ -29,11 +29,10 @@ from orlop_operator.reconcile.gather import (
     instance_facts,
     network_facts,
     port_facts,
-    snapshot_facts,
-    volume_facts,
 )
 from orlop_operator.reconcile.gather_floating import look_at_floating_ip
 from orlop_operator.reconcile.gather_image import image_facts
+from orlop_operator.reconcile.gather_volume import snapshot_facts, volume_facts
 from orlop_operator.reconcile.hypervisor import LAPSE, is_leaving, plan_hypervisor
 from orlop_operator.reconcile.image import plan_image
 from orlop_operator.reconcile.instance.plan import plan_instance

@@ -1,5 +1,7 @@
 """Volumes that more than one node reaches, on real nodes with real guests."""
 
+import json
+
 import pytest
 
 from orlop_cluster import existing
@@ -73,7 +75,7 @@ def pair(cluster, serial, first, second):
 
 
 def test_an_iscsi_volume_goes_from_node_to_node_bit_for_bit(cluster, san):
-    """Out of one running guest, grown while nobody has it, into another one on another node, and back."""
+    """Kept and copied out of a guest of another node than the one that serves it, grown, and read on both."""
     other = next(node for node in cluster.workers if node != san)
     serial = bits.volume(cluster, "far", 32, "san")
     cluster.wait("ovol/far", namespace=NAMESPACE)
@@ -81,20 +83,83 @@ def test_an_iscsi_volume_goes_from_node_to_node_bit_for_bit(cluster, san):
     attach(cluster, "writer", "far")
     wrote = bits.written(cluster, writer)
 
-    bits.snapshot(cluster, "torn", "far")
-    refused = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}=NotSupported"
-    cluster.wait("ovsnap/torn", refused, NAMESPACE)
-    cluster.delete("torn", kind="ovsnap")
+    bits.snapshot(cluster, "moment", "far")
+    cluster.wait("ovsnap/moment", namespace=NAMESPACE)
+    taken = cluster.get("ovsnap", "moment", NAMESPACE)["status"]
+    assert (taken["nodeName"], taken["consistency"]) == (san, "Crash"), "tiny has no guest agent to freeze it"
+    kept = cluster.get("ovsnap", "moment", NAMESPACE)["metadata"]["uid"]
+    began = {
+        "restored": bits.volume(cluster, "restored", 40, "san", snapshotRef={"name": "moment"}),
+        "cloned": bits.volume(cluster, "cloned", 56, "san", volumeRef={"name": "far"}),
+        "near": bits.volume(cluster, "near", 48, "local", snapshotRef={"name": "moment"}),
+    }
+    for name in ("restored", "cloned"):
+        cluster.wait(f"ovol/{name}", namespace=NAMESPACE)
+    attach(cluster, "reader", *began)
+    sizes = {"restored": 40, "cloned": 56, "near": 48}
+    bits.sees(cluster, reader, *((began[name], size, wrote) for name, size in sizes.items()))
 
     attach(cluster, "writer")
     grow(cluster, "far", 48)
     attach(cluster, "reader", "far")
     bits.sees(cluster, reader, (serial, 48, wrote))
     attach(cluster, "reader")
-    attach(cluster, "writer", "far")
-    bits.sees(cluster, writer, (serial, 48, wrote))
+    attach(cluster, "writer", "far", "cloned")
+    bits.sees(cluster, writer, (serial, 48, wrote), (began["cloned"], 56, wrote))
+
     cluster.delete("writer", "reader")
-    cluster.delete("far", kind="ovol")
+    cluster.delete("far", *began, kind="ovol")
+    left = cluster.on_node(san, "ls", "-A", "/var/lib/orlop/targets").split()
+    assert left == [f"{kept}.note", f"{kept}.raw"], "the snapshot stands alone"
+    cluster.delete("moment", kind="ovsnap")
+
+
+def test_an_iscsi_volume_begins_as_an_image_and_goes_back_to_what_it_was(cluster, san):
+    """A machine boots from it on another node; and what a guest wrote over is there again after a restore."""
+    other = next(node for node in cluster.workers if node != san)
+    serial = bits.volume(cluster, "far", 32, "san")
+    bits.volume(cluster, "system", 128, "san", imageRef={"name": "tiny"})
+    for name in ("far", "system"):
+        cluster.wait(f"ovol/{name}", namespace=NAMESPACE)
+    place = {"nodeSelector": {"kubernetes.io/hostname": other}}
+    boot = {"volumeRef": {"name": "system"}}
+    writes = {"inline": bits.writer(serial)}
+    first = cluster.create("first", boot=boot, userData=writes, placement=place)
+    attach(cluster, "first", "far")
+    wrote = bits.written(cluster, first)
+    attach(cluster, "first")
+    bits.snapshot(cluster, "moment", "far")
+    cluster.wait("ovsnap/moment", namespace=NAMESPACE)
+    assert cluster.get("ovsnap", "moment", NAMESPACE)["status"]["consistency"] == "Detached"
+
+    attach(cluster, "first", "far")
+    second = cluster.create(
+        "second", userData=writes, placement={"nodeSelector": {"kubernetes.io/hostname": san}}
+    )
+    attach(cluster, "first")
+    attach(cluster, "second", "far")
+    assert bits.written(cluster, second) != wrote
+    attach(cluster, "second")
+    patch = json.dumps({"spec": {"restore": {"snapshotRef": {"name": "moment"}, "requestedAt": "1"}}})
+    cluster.kubectl("patch", "ovol", "far", "--namespace", NAMESPACE, "--type=merge", "-p", patch)
+    cluster.wait("ovol/far", "jsonpath={.status.restored.requestedAt}=1", NAMESPACE)
+    grow(cluster, "far", 40)
+    attach(cluster, "first", "far")
+    bits.sees(cluster, first, (serial, 40, wrote))
+    uid = cluster.get("ovol", "far", NAMESPACE)["metadata"]["uid"]
+    files = until(
+        lambda: cluster.on_node(san, "ls", "-A", "/var/lib/orlop/targets"),
+        lambda seen: f"{uid}.raw" not in seen.split(),
+        60,
+    )
+    assert {name for name in files.split() if name.startswith(uid)} == {f"{uid}.1.json", f"{uid}.1.raw"}
+
+    cluster.delete("first", "second")
+    cluster.delete("far", "system", kind="ovol")
+    cluster.delete("moment", kind="ovsnap")
+    assert "Target" not in cluster.on_node(
+        san, "tgtadm", "--lld", "iscsi", "--op", "show", "--mode", "target"
+    )
 
 
 def test_a_shared_volume_goes_from_node_to_node_bit_for_bit(cluster, lab):

@@ -20,7 +20,8 @@ from orlop_api.volume_class import VolumeClass
 from orlop_operator import kinds
 from orlop_operator.placements import Placements
 from orlop_operator.reconcile.effects import DropFinalizer, Effect, Patch
-from orlop_operator.reconcile.gather import Context, Look, instance_facts, volume_facts
+from orlop_operator.reconcile.gather import Context, Look, instance_facts
+from orlop_operator.reconcile.gather_volume import volume_facts
 from orlop_operator.reconcile.instance import assign, attachments
 from orlop_operator.reconcile.volume import plan_volume
 from orlop_operator.reviews import Reviews

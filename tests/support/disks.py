@@ -29,6 +29,7 @@ async def qemu_io(disk: Disk, *commands: str, discard: bool = False) -> str:
             "qemu-io",
             "-d",
             "unmap" if discard else "ignore",
+            *(["-r"] if disk.readonly else []),
             *_secrets(disk),
             "-f",
             layer(disk),

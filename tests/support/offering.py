@@ -36,6 +36,7 @@ class Offering(SimulatedHypervisor):
     disk: Path
     socket: Path
     begun = 0
+    form = "qcow2"
 
     async def begin_export(self, instance_uid: str, export: Export) -> bool:
         await super().begin_export(instance_uid, export)
@@ -44,7 +45,7 @@ class Offering(SimulatedHypervisor):
         self.socket = export.socket
         shutil.copyfile(self.disk, export.scratch)
         self.server = await asyncio.create_subprocess_exec(
-            *("qemu-nbd", "-f", "qcow2", "-r", "-t", "-x", export.name, "-k", export.socket, export.scratch)
+            *("qemu-nbd", "-f", self.form, "-r", "-t", "-x", export.name, "-k", export.socket, export.scratch)
         )
         async with asyncio.timeout(10):
             while not export.socket.exists():

@@ -41,7 +41,7 @@ class Keepers:
             )
             raise _gone("PeersDisabled", f"{message} nodes that have it already can run it")
         host = await self._host(keeper)
-        peer = _offered(host)
+        peer = offered(host)
         if peer is not None and await self._peering.take(
             [peer], name, digest, part.path, progress, part.expect
         ):
@@ -61,7 +61,8 @@ class Keepers:
             raise _gone("NodeUnreachable", message) from error
 
 
-def _offered(host: Hypervisor) -> ImagePeer | None:
+def offered(host: Hypervisor) -> ImagePeer | None:
+    """Where the node gives what it has; None while it gives nothing."""
     status = host.status
     if status is None or status.host_address is None or status.image_peer is None:
         return None

@@ -1,4 +1,4 @@
-"""The node among its peers: asks for a certificate, listens once it has one, and takes images from others."""
+"""The node among its peers: asks for a certificate, listens once it has one, and takes from others."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from orlop_agent.image.transfer import Expect
 from orlop_agent.metrics import CacheMetrics
 from orlop_agent.peer.client import take
 from orlop_agent.peer.identity import Identity
+from orlop_agent.peer.moments import Giver
 from orlop_agent.peer.server import Server
 from orlop_api.config import ImageConfig
 from orlop_api.peer import ImagePeer, NodeCertificate, PeerOffer
@@ -47,6 +48,14 @@ class Peering:
         if self._config.peers == "Disabled":
             return None
         return PeerOffer(port=self._server.port, certificate_request=self._identity.request)
+
+    def give(self, giver: Giver) -> None:
+        """Give what guests of this node have, too."""
+        self._server.giver = giver
+
+    def context(self) -> ssl.SSLContext | None:
+        """Who this node is to those that it asks; None while it has no certificate."""
+        return self._client
 
     def follow(self, certificate: NodeCertificate | None) -> None:
         """What the Hypervisor's spec says now. Nobody is asked to forget: a certificate ends by itself."""

@@ -1,4 +1,7 @@
-"""Gives complete files of the image cache to other nodes: `GET /v1/images/<name>`, also in part (Range)."""
+"""Gives complete files of the image cache to other nodes: `GET /v1/images/<name>`, also in part (Range).
+
+And what guests have at one moment, to who serves their disks (`moments`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from orlop_agent.image.names import PATTERN
+from orlop_agent.peer.moments import BYTES_PATH, MOMENT_PATH, Giver
 
 _AT_ONCE = 8
 """Transfers to other nodes; who comes then is told to come back, and asks the next peer."""
@@ -34,6 +38,10 @@ class Server:
         self._site: web.TCPSite | None = None
         application = web.Application()
         application.router.add_get(f"/v1/images/{{name:{PATTERN}}}", self._give)
+        application.router.add_get(MOMENT_PATH, self._moment)
+        application.router.add_get(BYTES_PATH, self._bytes)
+        self.giver: Giver | None = None
+        """Gives what guests have; None: nobody does."""
         self._runner = web.AppRunner(
             application, handle_signals=False, access_log=None, keepalive_timeout=_IDLE_SECONDS
         )
@@ -56,7 +64,15 @@ class Server:
     async def close(self) -> None:
         """End all transfers."""
         self.port = None
+        if self.giver is not None:
+            await self.giver.close()
         await self._runner.cleanup()
+
+    async def _moment(self, request: web.Request) -> web.StreamResponse:
+        return await self.giver.moment(request) if self.giver is not None else web.Response(status=404)
+
+    async def _bytes(self, request: web.Request) -> web.StreamResponse:
+        return await self.giver.bytes(request) if self.giver is not None else web.Response(status=404)
 
     async def _give(self, request: web.Request) -> web.StreamResponse:
         if self._busy >= _AT_ONCE:

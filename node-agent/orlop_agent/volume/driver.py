@@ -25,6 +25,8 @@ class VolumeData:
     location: VolumeLocation
     passphrase: bytes | None = field(default=None, repr=False, compare=False)
     """Of encrypted data, for whoever makes, copies or grows it; None where it is only looked at."""
+    kept: bool = False
+    """Whether it is about to be a snapshot's: nobody attaches it, so no server offers it."""
 
     @classmethod
     def of(cls, volume: AssignedVolume, passphrase: bytes | None = None) -> VolumeData:

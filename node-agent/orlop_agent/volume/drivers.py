@@ -111,6 +111,8 @@ class Drivers:
         if not await driver.exists(data):
             async with opened(origin) as disk:
                 await driver.copy_from(data, disk, size)
+        # Who was killed before it was served has it served now.
+        await driver.create(data, size)
         return await driver.size(data)
 
     async def discard(self, data: VolumeData) -> None:

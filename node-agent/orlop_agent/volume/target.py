@@ -26,5 +26,5 @@ class TargetDriver(Protocol):
     async def publish(self, unit: Unit) -> None:
         """Serve the unit, unless it is served already."""
 
-    async def withdraw(self, target: str) -> None:
-        """Serve it no more, to nobody."""
+    async def withdraw(self, target: str, *, force: bool = True) -> None:
+        """Serve it no more, to nobody. Without `force` StepError InUse where somebody is logged in, and it stays."""

@@ -14,6 +14,7 @@ from orlop_agent.volume.target import Unit
 _DEADLINE = 30.0
 _TARGET = re.compile(r"^Target (\d+): (\S+)$", re.MULTILINE)
 _NO_ACCOUNT = "can't find the account"
+_LOGGED_IN = "this target is still active"
 
 
 class Tgt:
@@ -46,11 +47,11 @@ class Tgt:
             # Last: before that nobody may log in, and this is how a target is known to be whole.
             await self._run("bind", *tid, "--initiator-address", "ALL")
 
-    async def withdraw(self, target: str) -> None:
+    async def withdraw(self, target: str, *, force: bool = True) -> None:
         async with self._one:
             numbers = {name: number for number, name in _TARGET.findall(await self._run("show"))}
             if target in numbers:
-                await self._run("delete", "--force", "--tid", numbers[target])
+                await self._run("delete", *(["--force"] if force else []), "--tid", numbers[target])
 
     async def _run(self, operation: str, *arguments: str, mode: str = "target") -> str:
         command = ("tgtadm", "--lld", "iscsi", "--op", operation, "--mode", mode, *arguments)
@@ -90,6 +91,8 @@ def _told(operation: str, why: str) -> StepError:
     cause = said.removeprefix("tgtadm: ")
     if _NO_ACCOUNT in cause:
         return StepError("AccountNotFound", "tgtd of this node has no such account: make it there first")
+    if _LOGGED_IN in cause:
+        return StepError("InUse", "somebody is logged in to the target")
     if "can't connect" in cause or "can't send" in cause or "failed to send" in cause:
         return StepError("TargetsUnavailable", "tgtd does not run on this node")
     return StepError("TargetNotMade", f"tgtadm {operation}: {cause}")

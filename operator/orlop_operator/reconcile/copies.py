@@ -29,6 +29,10 @@ def copied_by(store: Store, thing: Volume | VolumeSnapshot) -> str:
         begun = other.status.restoring if other.status is not None else None
         if begun is not None and begun.snapshot_uid == uid:
             return named("Volume", other.metadata.namespace, other.metadata.name)
+    for order in (order for host in store.all(HYPERVISOR) for order in host.spec.storage):
+        if order.origin is not None and order.origin.volume_uid == uid:
+            key = store.by_uid(order.uid)
+            return named("Volume", key.namespace, key.name) if key is not None else "a Volume"
     taking = (
         order for host in store.all(HYPERVISOR) for order in host.spec.storage if order.volume_uid == uid
     )

@@ -8,7 +8,7 @@ from orlop_api.condition import Condition, is_true
 from orlop_api.volume import Volume
 from orlop_operator.reconcile.conditions import settled, true
 from orlop_operator.reconcile.effects import Body
-from orlop_operator.reconcile.location import kept_by_others, pinned
+from orlop_operator.reconcile.location import kept_by_others, pinned, served_by
 
 CREATED = true("Ready", "Created", "the data exists")
 
@@ -26,7 +26,8 @@ def is_unsettled(volume: Volume) -> bool:
     where, status = pinned(volume), volume.status
     if where is None or status is None or status.attachments or created(volume):
         return False
-    return not kept_by_others(where)
+    # What a node serves it makes by an order of its own, until it has answered.
+    return not kept_by_others(where) and served_by(where) is None
 
 
 def record(volume: Volume, now: datetime) -> Body | None:

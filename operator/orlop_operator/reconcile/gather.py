@@ -10,7 +10,6 @@ from typing import Any
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE
 from orlop_api.claim import ClaimType
-from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance, VolumeMount, disks_of
 from orlop_api.keypair import KeyPair
@@ -36,21 +35,16 @@ from orlop_operator.kinds import (
     VOLUME_SNAPSHOT,
 )
 from orlop_operator.placements import Placements
-from orlop_operator.reconcile.copies import copied_by, published_as
+from orlop_operator.reconcile.copies import published_as
 from orlop_operator.reconcile.gather_groups import groups_of
 from orlop_operator.reconcile.gather_router import router_of
 from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
-from orlop_operator.reconcile.location import anywhere, carrier, holders, maker, pinned
 from orlop_operator.reconcile.network import NetworkFacts
 from orlop_operator.reconcile.peers import peers_of
 from orlop_operator.reconcile.port import PortFacts
-from orlop_operator.reconcile.restore import is_unfinished
 from orlop_operator.reconcile.rights import of_image, of_volume
-from orlop_operator.reconcile.snapshot import SnapshotFacts
-from orlop_operator.reconcile.storage import storage_order
-from orlop_operator.reconcile.volume_status import VolumeFacts
 from orlop_operator.references import made_port
 from orlop_operator.reviews import Reviews
 from orlop_operator.store import Key, Store
@@ -97,7 +91,7 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
     requester = from_annotations(meta.annotations)
     reference = spec.boot.image_ref
     image = store.get(IMAGE, reference.namespace or meta.namespace, reference.name) if reference else None
-    disks = tuple(_disk(store, meta.namespace, mount) for mount in disks_of(spec))
+    disks = tuple(disk_facts(store, meta.namespace, mount) for mount in disks_of(spec))
     asked = questions(instance, requester) if requester else ()
     lent = of_image(image) if image is not None else ()
     begun = (question for disk in disks if disk.volume is not None for question in of_volume(disk.volume))
@@ -154,13 +148,13 @@ def _nic(store: Store, instance: Instance, nic: NetworkInterface) -> NicFacts:
     return replace(found, groups=groups_of(store, namespace, found.group_refs))
 
 
-def _disk(store: Store, home: str, mount: VolumeMount) -> DiskFacts:
+def disk_facts(store: Store, home: str, mount: VolumeMount) -> DiskFacts:
     volume = store.get(VOLUME, home, mount.volume_ref.name)
     volume_class = store.get(VOLUME_CLASS, "", volume.spec.class_name) if volume is not None else None
-    return DiskFacts(mount, volume, volume_class, *(_origin(store, volume) if volume is not None else ()))
+    return DiskFacts(mount, volume, volume_class, *(origin_of(store, volume) if volume is not None else ()))
 
 
-def _origin(store: Store, volume: Volume) -> tuple[Image | None, VolumeSnapshot | None, Volume | None]:
+def origin_of(store: Store, volume: Volume) -> tuple[Image | None, VolumeSnapshot | None, Volume | None]:
     """What a Volume begins as; one of them at most."""
     source, home = volume.spec.source, volume.metadata.namespace
     image, snapshot, origin = (
@@ -215,65 +209,6 @@ def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts |
     claimed = frozenset(context.claimed)
     groups = groups_of(store, key.namespace, port.spec.security_group_refs)
     return PortFacts(port, context.now(), network, claims, held, claimed, user_is_gone, groups)
-
-
-def volume_facts(context: Context, key: Key, *, gone: Collection[str]) -> VolumeFacts | None:
-    """All about a Volume."""
-    store = context.store
-    volume = store.get(VOLUME, key.namespace, key.name)
-    if volume is None:
-        return None
-    uid, wanted, host = volume.metadata.uid, volume.spec.restore, _carrier(store, volume)
-    orders = (store.assignment_of(held.instance_uid) for held in holders(volume))
-    said = [order.status for order in orders if order is not None and order.status is not None]
-    sizes = [known.size_bytes for status in said for known in status.volume_sizes if known.volume_uid == uid]
-    return VolumeFacts(
-        volume,
-        context.now(),
-        store.get(VOLUME_CLASS, "", volume.spec.class_name),
-        created=any(uid in status.created_volumes for status in said),
-        size=min(sizes, default=None),
-        gone=gone,
-        copied_by=copied_by(store, volume) if volume.metadata.deleting or is_unfinished(volume) else "",
-        hypervisor=host,
-        others=_others(store, volume, host),
-        snapshot=store.get(VOLUME_SNAPSHOT, key.namespace, wanted.snapshot_ref.name) if wanted else None,
-        origin_uid=next((thing.metadata.uid for thing in _origin(store, volume) if thing is not None), None),
-    )
-
-
-def _carrier(store: Store, volume: Volume) -> Hypervisor | None:
-    """The node that works on its data; only data that several reach is looked for among all."""
-    where = pinned(volume)
-    if where is not None and anywhere(where):
-        return carrier(volume, store.all(HYPERVISOR))
-    keeper = volume.status.node_name if volume.status is not None else None
-    node = keeper or maker(volume, store.get(VOLUME_CLASS, "", volume.spec.class_name))
-    if node is None:
-        # Where nothing is kept nothing is to be done; an order may still stand that was answered.
-        ordered = (host for host in store.all(HYPERVISOR) if storage_order(host, volume.metadata.uid))
-        return next(ordered, None)
-    return store.get(HYPERVISOR, "", node)
-
-
-def _others(store: Store, volume: Volume, host: Hypervisor | None) -> tuple[Hypervisor, ...]:
-    """Nodes that had orders for data that several reach before this one took over."""
-    where, uid = pinned(volume), volume.metadata.uid
-    if where is None or not anywhere(where) or host is None:
-        return ()
-    name = host.metadata.name
-    return tuple(h for h in store.all(HYPERVISOR) if h.metadata.name != name and storage_order(h, uid))
-
-
-def snapshot_facts(context: Context, key: Key) -> SnapshotFacts | None:
-    """All about a VolumeSnapshot."""
-    store = context.store
-    snapshot = store.get(VOLUME_SNAPSHOT, key.namespace, key.name)
-    if snapshot is None:
-        return None
-    volume = store.get(VOLUME, key.namespace, snapshot.spec.volume_ref.name)
-    reader = copied_by(store, snapshot) if snapshot.metadata.deleting else ""
-    return SnapshotFacts(snapshot, context.now(), volume, tuple(store.all(HYPERVISOR)), reader)
 
 
 def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:

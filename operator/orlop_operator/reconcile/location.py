@@ -96,9 +96,21 @@ def maker(volume: Volume, volume_class: VolumeClass | None) -> str | None:
     """The node that makes the data by itself, before any Instance has it, where the class has one."""
     where = pinned(volume)
     if where is not None:
-        return where.iscsi.tgt.hypervisor_name if where.iscsi is not None and where.iscsi.tgt else None
+        return served_by(where)
     spec = volume_class.spec.iscsi if volume_class is not None else None
     return spec.tgt.hypervisor_name if spec is not None and spec.tgt is not None else None
+
+
+def served_by(where: VolumeLocation) -> str | None:
+    """The node of ours that makes the data and serves it to all others, if one does; it alone has the file."""
+    return where.iscsi.tgt.hypervisor_name if where.iscsi is not None and where.iscsi.tgt else None
+
+
+def held_elsewhere(volume: Volume) -> str | None:
+    """Another node than the one that serves the data, whose guest may write to it now."""
+    where, held = pinned(volume), next(iter(holders(volume)), None)
+    server = served_by(where) if where is not None else None
+    return held.node_name if server is not None and held is not None and held.node_name != server else None
 
 
 def reaches(host: Hypervisor | None, where: VolumeLocation) -> bool:
@@ -113,7 +125,7 @@ def anywhere(where: VolumeLocation) -> bool:
 
 def kept_by_others(where: VolumeLocation) -> bool:
     """Whether a server has the data that only itself can copy."""
-    return where.nbd is not None or where.iscsi is not None
+    return where.nbd is not None or (where.iscsi is not None and served_by(where) is None)
 
 
 def pools(host: Hypervisor | None) -> dict[str, str]:
@@ -147,6 +159,9 @@ def reader(volume: Volume, hosts: Iterable[Hypervisor]) -> Hypervisor | None:
     status = volume.status
     if status is None or status.location is None:
         return None
+    server = served_by(status.location)
+    if server is not None:
+        return next((host for host in hosts if host.metadata.name == server), None)
     held = next(iter(holders(volume)), None)
     if held is None and anywhere(status.location):
         return carrier(volume, hosts)

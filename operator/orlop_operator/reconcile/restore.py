@@ -27,7 +27,7 @@ from orlop_operator.reconcile.effects import Body, Patch, Plan
 from orlop_operator.reconcile.encryption import asking, keyed
 from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance.facts import Blocker, named
-from orlop_operator.reconcile.location import who_has
+from orlop_operator.reconcile.location import served_by, who_has
 from orlop_operator.reconcile.node_secret import Secrets
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
@@ -155,7 +155,7 @@ def _begin(facts: RestoreFacts, where: VolumeLocation) -> Plan | Condition:
     if status is None or wanted is None:
         raise AssertionError
     mine, what = named("Volume", volume.metadata.namespace, volume.metadata.name), _snapshot(volume, wanted)
-    if where.local is None and where.shared is None:
+    if where.local is None and where.shared is None and served_by(where) is None:
         message = f"{mine} is kept by a server, and only that can put it back"
         return true(TYPE, "NotSupported", f"{message}: take spec.restore away")
     kept = facts.snapshot.status if facts.snapshot is not None else None
@@ -195,9 +195,8 @@ def _carry_out(facts: RestoreFacts, claim: Restoring, where: VolumeLocation) -> 
         message = f"no hypervisor that is ready has shared pool {where.shared.pool} now"
         return true(TYPE, "PoolNotFound", message)
     if host is None:
-        return true(
-            TYPE, "NodeNotFound", f"Hypervisor {status.node_name}, which has the data, does not exist"
-        )
+        keeper = status.node_name or served_by(where)
+        return true(TYPE, "NodeNotFound", f"Hypervisor {keeper}, which has the data, does not exist")
     name = host.metadata.name
     if where.local is not None and pool_changed(host, status.pool_id):
         return true(TYPE, "PoolChanged", f"{name} has another data pool now than the one with its data")

@@ -22,10 +22,12 @@ from orlop_operator.reconcile.instance.facts import Blocker, named
 from orlop_operator.reconcile.location import (
     alive,
     anywhere,
+    held_elsewhere,
     holders,
     kept_by_others,
     reaches,
     reader,
+    served_by,
     takes_several,
     who_has,
 )
@@ -120,6 +122,7 @@ def _order(facts: SnapshotFacts) -> Plan:
         location=volume.status.location,
         volume_uid=volume.metadata.uid,
         quiesce=snapshot.spec.quiesce,
+        held_by=held_elsewhere(volume),
     )
     return _ask(facts, host, keyed(host, order, volume), volume) or Plan()
 
@@ -143,9 +146,17 @@ def _wait(
 
 
 def _misplaced(facts: SnapshotFacts, host: Hypervisor) -> bool:
-    """Whether another node must take it: a guest there has the Volume now, or this node is lost and others reach it."""
+    """Whether another node must take it: a guest there has the Volume now, or this node is lost and others reach it.
+
+    And whether the node that serves the data must ask another one for it.
+    """
     status = facts.volume.status if facts.volume is not None else None
-    if status is None or status.location is None or not anywhere(status.location):
+    if facts.volume is None or status is None or status.location is None:
+        return False
+    if served_by(status.location) is not None:
+        order = storage_order(host, facts.snapshot.metadata.uid)
+        return order is not None and order.held_by != held_elsewhere(facts.volume)
+    if not anywhere(status.location):
         return False
     if status.attachments:
         return any(held.node_name != host.metadata.name for held in status.attachments)
@@ -157,7 +168,7 @@ def _blocked(where: VolumeLocation, what: str) -> Condition | None:
     if not kept_by_others(where):
         return None
     return false(
-        "Ready", "NotSupported", f"{what} is kept by a server, and only that can take snapshots of it"
+        "Ready", "NotSupported", f"{what} is kept by others' server, and only that can take snapshots of it"
     )
 
 
@@ -184,7 +195,7 @@ def _pins(facts: SnapshotFacts, host: Hypervisor, order: StorageOrder, report: S
 
 def _stays(location: VolumeLocation) -> bool:
     """Whether only one node reaches it."""
-    return location.local is not None
+    return location.local is not None or served_by(location) is not None
 
 
 def _end(facts: SnapshotFacts) -> Plan:

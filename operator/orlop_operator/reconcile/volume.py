@@ -12,7 +12,7 @@ from orlop_api.instance import FINALIZER
 from orlop_api.quantity import rounded, to_bytes
 from orlop_api.storage import Found, StorageAction, StorageOrder, StorageState
 from orlop_api.volume import ReclaimPolicy
-from orlop_api.volume_class import LocalParameters, VolumeClass, VolumeLocation
+from orlop_api.volume_class import LocalParameters, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile import restore
 from orlop_operator.reconcile.conditions import false, true
@@ -21,15 +21,8 @@ from orlop_operator.reconcile.encryption import KEY_AGAIN, asking, in_trouble, k
 from orlop_operator.reconcile.existence import CREATED, created, is_unsettled
 from orlop_operator.reconcile.growth import expansion, growth
 from orlop_operator.reconcile.instance.facts import Blocker, named
-from orlop_operator.reconcile.location import (
-    anywhere,
-    holders,
-    kept_by_others,
-    locate,
-    maker,
-    pinned,
-    who_has,
-)
+from orlop_operator.reconcile.location import anywhere, holders, kept_by_others, maker, who_has
+from orlop_operator.reconcile.making import make
 from orlop_operator.reconcile.rights import REPLACED, is_replaced, replaced
 from orlop_operator.reconcile.storage import (
     FULL_AGAIN,
@@ -45,8 +38,6 @@ from orlop_operator.reconcile.volume_status import VolumeFacts, keep_truth, say
 RESIZING = "Resizing"
 """Condition that is there while the device is smaller than spec.size."""
 _WAITING = false("Ready", "WaitForFirstInstance", "the data is made with the first Instance")
-BEGINS_EMPTY = "spec.source is for classes of driver local, shared and rbd: other Volumes begin empty"
-_TOO_MUCH = false("Ready", "NotSupported", BEGINS_EMPTY)
 
 
 def plan_volume(facts: VolumeFacts) -> Plan:
@@ -77,7 +68,7 @@ def plan_volume(facts: VolumeFacts) -> Plan:
     if refused is not None:
         return say(facts, false("Ready", "NotSupported", refused))
     if maker(volume, facts.volume_class) is not None:
-        return _make(facts, facts.volume_class) if volume.spec.source is None else say(facts, _TOO_MUCH)
+        return make(facts, facts.volume_class)
     if is_replaced(volume, facts.origin_uid):
         return _with_taken_back(facts, say(facts, false("Ready", REPLACED, replaced(volume))))
     seen: Body = {"originUID": facts.origin_uid} if facts.origin_uid is not None else {}
@@ -114,36 +105,6 @@ def _settle(facts: VolumeFacts) -> Plan:
         return say(facts, CREATED, {"capacityBytes": report.size_bytes})
     forgotten: Body = {"nodeName": None, "poolID": None, "location": None, "image": None}
     return Plan((Patch(VOLUME, volume, {"status": forgotten}, "status"),))
-
-
-def _make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
-    """Have the node that serves the data make it, whether an Instance wants it or not."""
-    volume, host, uid = facts.volume, facts.hypervisor, facts.volume.metadata.uid
-    if host is None:
-        message = f"Hypervisor {maker(volume, volume_class)}, which makes the data, does not exist"
-        return say(facts, false("Ready", "NodeNotFound", message))
-    where = locate(volume, volume_class, host)
-    if where is None:
-        raise AssertionError
-    if pinned(volume) is None:
-        # Before it is made: what is made and not written down would outlive the Volume.
-        pins: Body = {"location": where.wire(), "multiAttach": volume_class.spec.multi_attach.value}
-        return Plan((Patch(VOLUME, volume, {"status": pins}, "status"),))
-    size = to_bytes(volume.spec.size)
-    plain = StorageOrder(uid=uid, action=StorageAction.CREATE, location=where, size_bytes=size)
-    order = keyed(host, plain, volume)
-    ask = asking(host, order, volume, facts.secrets)
-    if isinstance(ask, Blocker):
-        return replace(say(facts, false("Ready", ask.reason, ask.message)), again_after=KEY_AGAIN)
-    if ask is not None:
-        return ask
-    report = storage_report(host, order)
-    if report is not None and report.state is StorageState.DONE:
-        return say(facts, CREATED, {"capacityBytes": report.size_bytes})
-    told = say(
-        facts, false("Ready", "Making", f"waits for {host.metadata.name} to make the data{why(report)}")
-    )
-    return replace(told, again_after=KEY_AGAIN) if in_trouble(report) else told
 
 
 def _kept(facts: VolumeFacts, restoring: Condition | None = None, *, tidying: bool = False) -> Plan:

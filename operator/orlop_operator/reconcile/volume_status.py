@@ -16,7 +16,9 @@ from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.conditions import differs, false, kstatus, true
 from orlop_operator.reconcile.effects import Body, Patch, Plan
 from orlop_operator.reconcile.existence import CREATED, as_found, conditions, created
+from orlop_operator.reconcile.instance.facts import DiskFacts
 from orlop_operator.reconcile.node_secret import Secrets
+from orlop_operator.reconcile.rights import Answers
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class VolumeFacts:
     snapshot: VolumeSnapshot | None = None
     """What it is to be put back to."""
     secrets: Secrets = field(default_factory=dict)
+    begins: DiskFacts | None = None
+    """The Volume with what it begins as, where it has no data yet."""
+    answers: Answers = field(default_factory=dict)
+    """Whether whoever made it may use that."""
 
 
 def keep_truth(volume: Volume, reason: str, message: str) -> Condition:

@@ -8,9 +8,9 @@ import pytest
 from orlop_agent.domain.spec import BaseImage, Disk, DiskFile
 from orlop_agent.failure import StepError
 from orlop_agent.volume import qemu_img
+from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
 from orlop_api.assignment import AssignedOrigin, AssignedVolume
-from orlop_api.volume_class import Driver
 from support.disks import MIB, RefusedError, held, holds, write
 
 pytestmark = pytest.mark.component
@@ -132,6 +132,24 @@ async def test_a_copy_stands_alone(maker):
         await maker.blank(maker.driver.disk(copy), at, length)
 
 
+async def test_what_is_kept_of_a_volume_stands_beside_it(maker):
+    """In the same place, under a uid of its own: nobody attaches it, and its end is not the Volume's."""
+    first = maker.data(UID)
+    kept = VolumeData(OTHER, first.location, first.passphrase, kept=True)
+    await maker.driver.create(first, SIZE)
+    await write(maker.driver.disk(first), 0x11, 0, MIB)
+    await maker.driver.note(kept, b"how")
+    async with maker.driver.origin(first) as origin:
+        await maker.driver.copy_from(kept, origin.disk, SIZE)
+    await write(maker.driver.disk(first), 0x22, 0, SIZE)
+    async with maker.driver.origin(VolumeData(OTHER, first.location, first.passphrase)) as origin:
+        await holds(origin.disk, 0x11, 0, MIB)
+    assert await maker.driver.noted(kept) == b"how"
+    await maker.driver.delete(kept)
+    assert not await maker.driver.exists(kept)
+    await holds(maker.driver.disk(first), 0x22, 0, SIZE)
+
+
 @pytest.mark.parametrize("form", ["qcow2", "raw"])
 async def test_a_copy_of_an_image(maker, form, tmp_path):
     image = Disk(DiskFile(tmp_path / "image"), form)
@@ -182,10 +200,6 @@ async def test_a_copy_that_is_broken_off_is_not_there(maker, tmp_path):
 async def test_a_note_is_there_with_the_data_and_goes_with_it(maker):
     """Whoever reaches the data reaches what is noted of it: another node may have to go on."""
     data = maker.data(UID)
-    if maker.location.driver is Driver.ISCSI:
-        with pytest.raises(StepError, match="no notes"):
-            await maker.driver.note(data, b"one")
-        return
     assert await maker.driver.noted(data) is None
     for text in (b"one", b"another"):
         await maker.driver.note(data, text)

@@ -1,5 +1,8 @@
 """Driver iscsi beyond the contract: who may log in, what a restart of tgtd leaves, what another node does."""
 
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
 import pytest
 
 from orlop_agent.failure import StepError
@@ -7,7 +10,7 @@ from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.iscsi import IscsiVolumes
 from orlop_agent.volume.tgt import Tgt
 from orlop_api.volume_class import IscsiLocation, TgtTargets, VolumeLocation
-from support.disks import MIB, RefusedError, holds, qemu_io, write
+from support.disks import MIB, RefusedError, held, holds, qemu_io, write
 from support.targets import ACCOUNT, Tgtd
 
 from .conftest import chap
@@ -102,7 +105,12 @@ async def test_another_node_takes_the_target_as_it_is(server, serving, tmp_path)
     await elsewhere.create(data, SIZE)
     assert await elsewhere.exists(data)
     await write(elsewhere.disk(data), 0x5A, 0, MIB)
-    for call in (elsewhere.grow(data, 2 * SIZE), elsewhere.copy_from(data, serving.disk(data), SIZE)):
+    reads = AsyncExitStack()
+    for call in (
+        elsewhere.grow(data, 2 * SIZE),
+        elsewhere.copy_from(data, serving.disk(data), SIZE),
+        reads.enter_async_context(elsewhere.origin(data)),
+    ):
         with pytest.raises(StepError, match="only who serves it"):
             await call
     await elsewhere.delete(data)
@@ -116,3 +124,74 @@ async def test_what_a_guest_discards_is_given_back(server, serving, tmp_path):
     full = (tmp_path / "v-1.raw").stat().st_blocks * 512
     await qemu_io(serving.disk(data), f"discard 0 {8 * MIB}", discard=True)
     assert full - (tmp_path / "v-1.raw").stat().st_blocks * 512 >= 4 * MIB
+
+
+async def test_nobody_writes_to_what_is_being_copied(server, serving, tmp_path):
+    """Not by logging in, not because its target is made or restored meanwhile; afterwards as before."""
+    data = at(server)
+    await serving.create(data, SIZE)
+    await write(serving.disk(data), 0x5A, 0, MIB)
+    async with serving.origin(data) as first, serving.origin(data) as second:
+        assert first == second
+        await serving.restore()
+        for work in (serving.create(data, SIZE), serving.grow(data, 2 * SIZE)):
+            with pytest.raises(StepError, match="it is served again once that is done") as busy:
+                await work
+            assert (busy.value.reason, busy.value.permanent) == ("InUse", False)
+        with pytest.raises(RefusedError):
+            await write(serving.disk(data), 0x66, 0, MIB)
+        await holds(first.disk, 0x5A, 0, MIB)
+    await write(serving.disk(data), 0x66, 0, MIB)
+    await serving.grow(data, 2 * SIZE)
+
+
+async def test_what_somebody_may_write_to_is_not_copied(server, serving):
+    data = at(server)
+    await serving.create(data, SIZE)
+    async with held(serving.disk(data)):
+        with pytest.raises(StepError, match="somebody is logged in") as busy:
+            async with serving.origin(data):
+                pass
+        assert (busy.value.reason, busy.value.permanent) == ("InUse", False)
+        await holds(serving.disk(data), 0, 0, SIZE)
+    async with serving.origin(data):
+        pass
+
+
+async def test_a_target_that_was_closed_comes_back_where_the_agent_was_killed(server, serving, tmp_path):
+    data = at(server)
+    await serving.create(data, SIZE)
+    await serving._close(tmp_path / "v-1.json")
+    with pytest.raises(RefusedError):
+        await holds(serving.disk(data), 0, 0, SIZE)
+    await IscsiVolumes("node-1", tmp_path, Tgt(), chap).restore()
+    await holds(serving.disk(data), 0, 0, SIZE)
+
+
+async def test_what_is_put_back_has_a_target_of_its_own(server, serving, tmp_path):
+    """So nobody who is late reaches it, and what it replaced is deleted alone."""
+    data = at(server)
+    where = data.location.model_copy(update={"generation": 1})
+    back, kept = replace(data, location=where), replace(data, uid="s-1", kept=True)
+    await serving.create(data, SIZE)
+    await write(serving.disk(data), 0x11, 0, MIB)
+    async with serving.origin(data) as origin:
+        await serving.copy_from(kept, origin.disk, SIZE)
+    await write(serving.disk(data), 0x22, 0, MIB)
+    async with serving.origin(replace(kept, kept=False)) as origin:
+        await serving.copy_from(back, origin.disk, 2 * SIZE)
+    await holds(serving.disk(data), 0x22, 0, MIB)
+    await holds(serving.disk(back), 0x11, 0, MIB)
+    for _ in range(2):
+        await serving.discard(data)
+    with pytest.raises(RefusedError):
+        await holds(serving.disk(data), 0x22, 0, MIB)
+    await holds(serving.disk(back), 0x11, 0, MIB)
+    await server.stop()
+    await server.start()
+    await serving.restore()
+    await holds(serving.disk(back), 0x11, 0, MIB)
+    await serving.delete(back)
+    assert [path.name for path in tmp_path.iterdir()] == ["s-1.raw"]
+    assert NAME not in await Tgt()._run("show")
+    await serving.delete(kept)

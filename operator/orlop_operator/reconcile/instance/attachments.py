@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orlop_api.assignment import AssignedVolume, Assignment, Desired, State
+from orlop_api.assignment import AssignedOrigin, AssignedVolume, Assignment, Desired, State
 from orlop_api.condition import Condition, Truth, find
 from orlop_api.instance import Instance
 from orlop_api.volume import Volume
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Patch
-from orlop_operator.reconcile.existence import record
+from orlop_operator.reconcile.existence import created, record
 from orlop_operator.reconcile.instance import origins
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
 from orlop_operator.reconcile.instance.volumes import (
@@ -30,7 +30,7 @@ from orlop_operator.reconcile.instance.volumes import (
     home,
     resolved,
 )
-from orlop_operator.reconcile.location import locate, needed_pool, pinned
+from orlop_operator.reconcile.location import held_elsewhere, locate, needed_pool, pinned
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,18 @@ def _listed(facts: Facts, assignment: Assignment, disk: DiskFacts) -> AssignedVo
         return known
     # What it begins as stays as it was told: preparation may be under way.
     return resolved(facts.instance, disk.mount, volume, known.location).model_copy(
-        update={"origin": known.origin}
+        update={"origin": _origin(known, disk)}
     )
+
+
+def _origin(known: AssignedVolume, disk: DiskFacts) -> AssignedOrigin | None:
+    """But for whose guest has that now."""
+    told, source = known.origin, disk.origin
+    if told is None or source is None or disk.volume is None or created(disk.volume):
+        return told
+    if told.volume_uid != source.metadata.uid:
+        return told
+    return told.model_copy(update={"held_by": held_elsewhere(source)})
 
 
 def _come(

@@ -13,12 +13,25 @@ from orlop_operator.reconcile.effects import Ask
 from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, named
 from orlop_operator.reconcile.instance.image import pinned
-from orlop_operator.reconcile.location import driver, holders, kept_by_others, takes_several, who_has
+from orlop_operator.reconcile.location import (
+    driver,
+    held_elsewhere,
+    holders,
+    kept_by_others,
+    maker,
+    served_by,
+    takes_several,
+    who_has,
+)
 from orlop_operator.reconcile.rights import REPLACED, Answers, is_replaced, may_begin, replaced
 from orlop_operator.reconcile.snapshot import kept
 from orlop_operator.reconcile.source import credentials
-from orlop_operator.reconcile.volume import BEGINS_EMPTY
 from orlop_operator.scheduling import Pin, PoolNeed
+
+BEGINS_EMPTY = (
+    "spec.source is for classes of driver local, shared and rbd, and of driver iscsi with tgt: Volumes of others begin"
+    " empty"
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ def resolve(disk: DiskFacts, answers: Answers) -> Origin | Blocker | None:
         return None
     source = volume.spec.source
     kind = driver(volume, disk.volume_class) if disk.volume_class is not None else None
-    if kind in {Driver.NBD, Driver.ISCSI}:
+    if kind is Driver.NBD or (kind is Driver.ISCSI and maker(volume, disk.volume_class) is None):
         what = named("Volume", volume.metadata.namespace, volume.metadata.name)
         return Blocker("NotSupported", f"{what}: {BEGINS_EMPTY}")
     found = disk.image or disk.snapshot or disk.origin
@@ -114,16 +127,20 @@ def _volume(disk: DiskFacts, volume: Volume, source: VolumeSource) -> Origin | B
     if status is None or status.location is None or not created(origin):
         return Blocker("VolumeNotReady", f"{what} has no data yet")
     if kept_by_others(status.location):
-        return Blocker("NotSupported", f"{what} is kept by a server, and only that can copy it")
+        return Blocker("NotSupported", f"{what} is kept by others' server, and only that can copy it")
     if takes_several(origin) and holders(origin):
         message = f"{what} may be written to by several guests: it is copied once {who_has(origin)} let it go"
         return Blocker("VolumeInUse", message)
     unfit = _plain(volume, status.location, what) or _too_small(volume, to_bytes(origin.spec.size), what)
     if unfit is not None:
         return unfit
-    assigned = AssignedOrigin(volume_uid=origin.metadata.uid, location=status.location)
-    # Where a guest has it, only that guest's node can read it.
-    node = next((held.node_name for held in status.attachments), status.node_name)
+    assigned = AssignedOrigin(
+        volume_uid=origin.metadata.uid, location=status.location, held_by=held_elsewhere(origin)
+    )
+    # Where a guest has it, only that guest's node can read it, or who serves it by asking that node.
+    node = served_by(status.location) or next(
+        (held.node_name for held in status.attachments), status.node_name
+    )
     return _there(assigned, what, node, status.pool_id, status.image)
 
 

@@ -24,6 +24,8 @@ SHARED = {"shared": {"pool": "nfs", "poolID": "p"}}
 SEALED = LOCAL | {"encryption": "LUKS"}
 ENCRYPTION = {"secretRef": {"name": "keys", "key": "k"}}
 NBD = {"nbd": {"host": "h", "port": 1, "export": "e"}}
+UNIT = {"host": "h", "port": 1, "target": "iqn.2026-01.example:v", "lun": 1}
+TGT = {"iscsi": UNIT | {"tgt": {"hypervisorName": "n3"}}}
 
 
 def named(name: str) -> dict:
@@ -33,7 +35,7 @@ def named(name: str) -> dict:
 def facts(
     source: dict, driver: str = "local", size: str = "2Gi", encryption: dict | None = None, **origin: object
 ) -> DiskFacts:
-    parameters = {"shared": {"pool": "nfs"}, "nbd": {"host": "h"}}
+    parameters = {"shared": {"pool": "nfs"}, "nbd": {"host": "h"}, "iscsi": {"host": "h"}}
     spec = {"driver": driver} | ({driver: parameters[driver]} if driver in parameters else {})
     metadata = named("new") | {"annotations": Requester("erin").annotations()}
     wanted = {"size": size, "className": "c", "source": source, "encryption": encryption}
@@ -104,6 +106,9 @@ FROM_VOLUME = {"volumeRef": {"name": "old"}}
             "n2",
             "nfs",
         ),
+        (facts(FROM_SNAPSHOT, snapshot=snapshot(TGT, nodeName="n3", poolID="p3")), "n3", None),
+        (facts(FROM_VOLUME, driver="shared", origin=volume(TGT)), "n3", None),
+        (facts(FROM_VOLUME, origin=volume(TGT, attachments=[held("n2")])), "n3", None),
     ],
 )
 def test_where_it_can_be_copied(disk: DiskFacts, node: str | None, pool: str | None):
@@ -122,7 +127,9 @@ def test_where_it_can_be_copied(disk: DiskFacts, node: str | None, pool: str | N
         (facts(FROM_VOLUME), "VolumeNotFound"),
         (facts(FROM_VOLUME, origin=volume(LOCAL, conditions=[])), "VolumeNotReady"),
         (facts(FROM_VOLUME, origin=volume(NBD)), "NotSupported"),
+        (facts(FROM_VOLUME, origin=volume({"iscsi": UNIT})), "NotSupported"),
         (facts(FROM_VOLUME, driver="nbd", origin=volume(LOCAL, nodeName="n1")), "NotSupported"),
+        (facts(FROM_VOLUME, driver="iscsi", origin=volume(LOCAL, nodeName="n1")), "NotSupported"),
         (facts(FROM_VOLUME, origin=volume(SEALED, nodeName="n1")), "NotEncrypted"),
         (facts(FROM_SNAPSHOT, snapshot=snapshot(SEALED, nodeName="n1")), "NotEncrypted"),
     ],
@@ -132,6 +139,14 @@ def test_what_it_waits_for(disk: DiskFacts, reason: str):
     assert isinstance(found, Blocker)
     assert found.reason == reason
     assert found.message
+
+
+@pytest.mark.parametrize(("holder", "asked"), [("n2", "n2"), ("n3", None), (None, None)])
+def test_who_serves_a_volume_is_told_whose_guest_has_it(holder: str | None, asked: str | None):
+    disk = facts(FROM_VOLUME, origin=volume(TGT, attachments=[held(holder)] if holder else []))
+    found = resolve(disk, allowed(disk))
+    assert isinstance(found, Origin)
+    assert found.assigned.held_by == asked
 
 
 @pytest.mark.parametrize(

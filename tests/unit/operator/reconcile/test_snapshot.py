@@ -140,6 +140,32 @@ def test_it_follows_a_shared_volume_to_the_guest_that_has_it():
     assert list(world.orders()) == ["n2"]
 
 
+def test_who_serves_a_volume_takes_it_and_asks_the_node_whose_guest_has_it():
+    world = World(TGT, holder="n1")
+    world.look()
+    [(name, order)] = world.orders().items()
+    assert (name, order["heldBy"]) == ("n2", "n1")
+    world.attach("n2")
+    world.look()
+    [(name, order)] = world.orders().items()
+    assert (name, "heldBy" in order) == ("n2", False), "its own guest"
+    world.attach(None)
+    world.look()
+    world.attach("n1")
+    world.look()
+    [order] = world.orders().values()
+    assert order["heldBy"] == "n1", "who got it since is asked"
+    world.answer(**TAKEN)
+    world.look()
+    assert (world.ready(), world.orders()) == (("True", "Taken"), {})
+    status = world.snapshot["status"]
+    assert (status["nodeName"], status["poolID"], status["location"]) == ("n2", "pool-n2", TGT)
+    world.snapshot["metadata"]["deletionTimestamp"] = "2026-05-01T12:00:00Z"
+    world.volume = {}
+    world.look()
+    assert {name: o["action"] for name, o in world.orders().items()} == {"n2": "Delete"}
+
+
 def test_a_lost_node_hands_a_shared_volume_on_and_keeps_its_own():
     lost = [{"type": "Ready", "status": "Unknown", "reason": "NodeUnreachable"}]
     for location, node, then in ((SHARED, None, "n2"), (LOCAL, "n1", "n1")):
@@ -152,7 +178,7 @@ def test_a_lost_node_hands_a_shared_volume_on_and_keeps_its_own():
 
 
 def test_what_a_server_keeps_is_not_copied():
-    for location in (TGT, {"iscsi": TARGET}, {"nbd": {"host": "h", "port": 1, "export": "e"}}):
+    for location in ({"iscsi": TARGET}, {"nbd": {"host": "h", "port": 1, "export": "e"}}):
         world = World(location)
         world.look()
         assert (world.ready(), world.orders()) == (("False", "NotSupported"), {})
