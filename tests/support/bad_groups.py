@@ -79,13 +79,19 @@ CHANGED_GROUPS = [
         "Instance",
         {"spec.networks": [{"name": "eth0", "networkRef": {"name": "red"}}]},
         "spec.networks[0]",
-        "only securityGroupRefs and qos of a NIC may change: create another Instance",
+        "only securityGroupRefs and qos of a NIC may change while it is listed: add a NIC with another name,"
+        " or remove this one first",
     ),
     Bad(
-        "another NIC",
+        "a NIC before one that stays",
         "Instance",
-        {"spec.networks": [{"name": "eth1", "networkRef": {"name": "blue"}}]},
-        "spec",
-        "networks is immutable: create another Instance",
+        {
+            "spec.networks": [
+                {"name": "eth1", "networkRef": {"name": "red"}},
+                {"name": "eth0", "networkRef": {"name": "blue"}},
+            ]
+        },
+        "spec.networks",
+        "NICs that stay keep their order, and new ones come after them: a guest knows them by it",
     ),
 ]

@@ -93,20 +93,6 @@ CHANGED = [
         "boot is immutable: create another Instance",
     ),
     Bad(
-        "networks away",
-        "Instance",
-        {"spec.networks": []},
-        "spec",
-        "networks is immutable: create another Instance",
-    ),
-    Bad(
-        "networks gone",
-        "Instance",
-        {"spec.networks": None},
-        "spec",
-        "networks is immutable: create another Instance",
-    ),
-    Bad(
         "another volume under the same name",
         "Instance",
         {"spec.volumes": [{"name": "a", "volumeRef": {"name": "b"}}]},
