@@ -49,6 +49,7 @@ class Offering(SimulatedHypervisor):
         )
         async with asyncio.timeout(10):
             while not export.socket.exists():
+                assert self.server.returncode is None, "qemu-nbd ended: its output says why"
                 await asyncio.sleep(0.01)
         return export.quiesce
 

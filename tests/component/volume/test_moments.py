@@ -1,6 +1,7 @@
 """Copies of a Volume that one node serves and a guest of another has: real tgtd, NBD and TLS."""
 
 import asyncio
+import shutil
 from contextlib import suppress
 
 import pytest
@@ -9,6 +10,7 @@ from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import Moved
 from orlop_agent.snapshots import NoGuestError
 from orlop_api.snapshot import Consistency
+from support import guardian
 from support.disks import MIB, RefusedError, held, holds, write
 from support.offering import GUEST
 from support.peers import Asked, Source, authority
@@ -22,11 +24,13 @@ BOTH = [*VOLUMES_OWN, f"{KEPT}.note", f"{KEPT}.raw"]
 
 
 @pytest.fixture
-async def world(tmp_path):
+async def world():
+    # Short: the name of a socket has at most 107 bytes.
+    root = guardian.directory("orlop-vol")
     source, trust = Source(), authority()
     await source.server.start_server()
     async with Tgtd() as tgtd:
-        made = Serving(tmp_path, tgtd, source)
+        made = Serving(root, tgtd, source)
         for node in made.peers.values():
             await node.join(trust)
         await made.volumes.create(made.data, SIZE)
@@ -35,6 +39,7 @@ async def world(tmp_path):
         for node in made.peers.values():
             await node.leave()
     await source.server.close()
+    shutil.rmtree(root)
 
 
 async def test_what_a_guest_of_another_node_has_comes_out_of_its_machine(world):
@@ -101,13 +106,18 @@ async def test_a_node_without_its_guest_says_so(world):
 
 
 async def read_until_it_ends(world, end):
-    """Read something, have something done, and read no further."""
-    async with world.moments().of(HOST, VOLUME, quiesce=True) as (disk, consistency):
-        assert consistency is Consistency.FILE_SYSTEM
-        await holds(disk, 0x5A, MIB, MIB)
-        await end()
-        async with asyncio.timeout(20):
-            await asyncio.Event().wait()
+    """Read something, have something done, which goes on to its end, and read no further."""
+    ending = None
+    try:
+        async with world.moments().of(HOST, VOLUME, quiesce=True) as (disk, consistency):
+            assert consistency is Consistency.FILE_SYSTEM
+            await holds(disk, 0x5A, MIB, MIB)
+            ending = asyncio.create_task(end())
+            async with asyncio.timeout(20):
+                await asyncio.Event().wait()
+    finally:
+        if ending is not None:
+            await ending
 
 
 async def test_a_guest_that_is_halted_goes_first(world):
