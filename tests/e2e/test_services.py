@@ -2,8 +2,9 @@
 
 import pytest
 
-from orlop_cluster.lab import CommandError, until
+from orlop_cluster.lab import until
 from support.lab import NAMESPACE
+from support.outside import from_node, from_pod
 
 pytestmark = pytest.mark.e2e
 ADDRESSES = {"served-1": "198.18.1.211", "served-2": "198.18.1.212"}
@@ -12,23 +13,8 @@ SYSTEM = "orlop-system"
 
 
 def by_pod(cluster, address):
-    """The host name that a guest behind the Service says on TCP 80, asked from a pod; nothing where nobody does."""
-    ask = f"import socket; s = socket.create_connection(({address!r}, 80), 5); print(s.recv(200).decode())"
-    try:
-        return cluster.kubectl(
-            "exec", "-n", SYSTEM, "deploy/orlop-operator", "--", "python3", "-c", ask
-        ).split()[:1]
-    except CommandError:
-        return []
-
-
-def by_node(cluster, node, address):
-    """The same from a node."""
-    ask = f"exec 3<>/dev/tcp/{address}/80 && head -n1 <&3"
-    try:
-        return cluster.on_node(node, "timeout", "5", "bash", "-c", ask).split()[:1]
-    except CommandError:
-        return []
+    """Who answers a pod on the Service's port."""
+    return from_pod(cluster, SYSTEM, "deploy/orlop-operator", address, 80)
 
 
 def test_a_service_leads_to_guests_and_forgets_those_that_go(cluster):
@@ -60,15 +46,16 @@ def test_a_service_leads_to_guests_and_forgets_those_that_go(cluster):
     at = cluster.get("service", "hello", NAMESPACE)["spec"]["clusterIP"]
 
     heard = set()
-    for ask in (lambda: by_pod(cluster, at), *(lambda n=n: by_node(cluster, n, at) for n in cluster.workers)):
+    nodes = (lambda n=n: from_node(cluster, n, at, 80) for n in cluster.workers)
+    for ask in (lambda: by_pod(cluster, at), *nodes):
         # kube-proxy gives each connection to one of the two.
-        until(lambda ask=ask: heard.update(found := ask()) or found, bool, 60)
-    until(lambda: heard.update(by_pod(cluster, at)) or heard, lambda seen: seen == set(ADDRESSES), 60)
+        heard.add(until(ask, lambda who: who in ADDRESSES, 60))
+    until(lambda: heard.add(by_pod(cluster, at)) or heard - {None}, lambda seen: seen == set(ADDRESSES), 60)
 
     cluster.delete("served-1")
-    until(lambda: {tuple(by_pod(cluster, at)) for _ in range(4)}, lambda seen: seen == {("served-2",)}, 60)
+    until(lambda: {by_pod(cluster, at) for _ in range(4)}, lambda seen: seen == {"served-2"}, 60)
     cluster.delete("served-2")
-    until(lambda: by_pod(cluster, at), lambda seen: seen == [], 60)
+    until(lambda: by_pod(cluster, at), lambda seen: seen is None, 60)
     for kind, name in (("ofip", "served-1"), ("ofip", "served-2"), ("onet", "served"), ("service", "hello")):
         cluster.delete(name, kind=kind)
     until(

@@ -44,9 +44,8 @@ def test_a_write_that_a_signal_breaks_off_goes_on():
             thread.start()
             got = source.read(1)
             for _ in range(20):
-                time.sleep(
-                    0.002
-                )  # until the thread waits for room again; whenever it is woken must not matter
+                # Until the thread waits for room again; whenever it is woken must not matter.
+                time.sleep(0.002)
                 signal.pthread_kill(thread.ident, signal.SIGUSR1)
                 got += source.read(4096)
             got += source.read()
