@@ -16,6 +16,8 @@ from support.apiserver import ApiServer
 GROUPS = {
     "Namespace": ("api/v1", "namespaces", False),
     "Node": ("api/v1", "nodes", False),
+    "Pod": ("api/v1", "pods", True),
+    "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
     "Secret": ("api/v1", "secrets", True),
     "Service": ("api/v1", "services", True),
     "ServiceAccount": ("api/v1", "serviceaccounts", True),
@@ -106,7 +108,7 @@ class Rest:
 
     def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> Answer:
         query = "?fieldValidation=Strict" + ("&dryRun=All" if dry_run else "")
-        return self.request("POST", _collection(manifest) + query, manifest)
+        return self.request("POST", collection_of(manifest) + query, manifest)
 
     def get(self, manifest: Mapping[str, Any]) -> Answer:
         return self.request("GET", _path(manifest))
@@ -123,11 +125,11 @@ class Rest:
         return self.request("PATCH", path + query, patch, "application/merge-patch+json")
 
 
-def _collection(manifest: Mapping[str, Any]) -> str:
+def collection_of(manifest: Mapping[str, Any]) -> str:
     group, plural, namespaced = GROUPS[manifest["kind"]]
     inside = f"namespaces/{manifest['metadata']['namespace']}/" if namespaced else ""
     return f"{group}/{inside}{plural}"
 
 
 def _path(manifest: Mapping[str, Any]) -> str:
-    return f"{_collection(manifest)}/{manifest['metadata']['name']}"
+    return f"{collection_of(manifest)}/{manifest['metadata']['name']}"

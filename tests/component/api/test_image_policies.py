@@ -77,7 +77,7 @@ def recorded(user: str) -> dict[str, str]:
 def test_an_image_or_volume_keeps_whoever_made_it(admin: Rest, home: str, kind: str, edit: Manifest) -> None:
     alice, bob = (f"{name}-{secrets.token_hex(3)}" for name in ("alice", "bob"))
     for user in (alice, bob):
-        bind(admin, home, "orlop-edit", user, Right("patch", f"{kind.lower()}s"))
+        bind(admin, home, "orlop-editor", user, Right("patch", f"{kind.lower()}s"))
     wait_for(admin, alice, Right("use", "volumeclasses"))
     manifest = right(kind, f"made-{secrets.token_hex(3)}", home)
     bare = changed(manifest, {"metadata.name": f"bare-{secrets.token_hex(3)}"})

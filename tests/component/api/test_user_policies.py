@@ -32,7 +32,7 @@ def home(admin: Rest) -> str:
     name = f"home-{secrets.token_hex(3)}"
     done(admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
     for user in ("alice", "bob"):
-        bind(admin, name, "orlop-edit", user, Right("create", "instances"))
+        bind(admin, name, "orlop-editor", user, Right("create", "instances"))
     wait_for(admin, "alice", Right("use", "flavors"))
     return name
 

@@ -53,7 +53,7 @@ async def test_who_may_not_read_a_secret_any_more_has_it_sent_nowhere(
     user: Api, erin: Api, admin: Rest, agents: Agents
 ) -> None:
     it = await tenant(user, "lent", image=False)
-    bind(admin, "lent", "orlop-edit", "erin", Right("create", "images"))
+    bind(admin, "lent", "orlop-editor", "erin", Right("create", "images"))
     grant(admin, "lent", "erin", LOGIN)
     login = {"metadata": {"name": "login"}, "stringData": {"username": "me", "password": "a-canary"}}
     await user.call("POST", "/api/v1/namespaces/lent/secrets", login)
@@ -93,7 +93,7 @@ async def test_a_volume_begins_by_the_right_of_who_made_it_as_what_was_meant(
     user: Api, erin: Api, admin: Rest, agents: Agents
 ) -> None:
     it = await tenant(user, "lentdata")
-    bind(admin, "lentdata", "orlop-edit", "erin", Right("create", "volumes"))
+    bind(admin, "lentdata", "orlop-editor", "erin", Right("create", "volumes"))
     golden = await tenant(user, "golden", network=False)
     use = Right("use", "images")
     grant(admin, "golden", "erin", use)
