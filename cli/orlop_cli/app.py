@@ -16,15 +16,17 @@ from orlop_cli.cluster import Cluster
 from orlop_cli.drawing import WIDE, draw
 from orlop_cli.errors import ForbiddenError
 from orlop_cli.picture import picture
+from orlop_cli.project_commands import projects
 
 app = typer.Typer(
     name="orlop",
     no_args_is_help=True,
     add_completion=False,
-    help="What takes more than one kubectl get to see.",
+    help="What takes more than one kubectl command.",
 )
 net = typer.Typer(no_args_is_help=True, help="Networks.")
 app.add_typer(net, name="net")
+app.add_typer(projects, name="project")
 
 
 class Output(StrEnum):
@@ -36,7 +38,7 @@ class Output(StrEnum):
 
 @app.callback()
 def orlop() -> None:
-    """What takes more than one kubectl get to see."""
+    """What takes more than one kubectl command."""
 
 
 @net.callback()

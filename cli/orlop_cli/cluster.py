@@ -1,7 +1,8 @@
-"""Reads objects as the user, from the cluster that kubectl would ask. The only module that talks to it."""
+"""Reads and applies objects as the user, in the cluster that kubectl would ask. The only module that talks to it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -70,6 +71,28 @@ class Cluster:
             token = page["metadata"].get("continue", "")
             if not token:
                 return found
+
+    def apply(self, manifest: dict[str, Any]) -> str:
+        """Server-side apply, as kubectl does it; says what became of it. CommandError, also for fields of others."""
+        what = f"{manifest['kind']} {manifest['metadata']['name']}"
+        version, plural = manifest["apiVersion"], f"{manifest['kind'].lower()}s"
+        namespace = manifest["metadata"].get("namespace")
+        inside = f"/namespaces/{namespace}" if namespace else ""
+        path = f"/{'apis' if '/' in version else 'api'}/{version}{inside}/{plural}/{manifest['metadata']['name']}"
+        serialized = self._api.param_serialize(
+            "PATCH",
+            path,
+            query_params=[("fieldManager", "orlop"), ("fieldValidation", "Strict")],
+            header_params={"Content-Type": "application/apply-patch+yaml", "Accept": "application/json"},
+            body=manifest,
+            auth_settings=["BearerToken"],
+        )
+        with self._told(what, "patch", plural):
+            answer = self._api.call_api(*serialized, _request_timeout=_SECONDS)
+            body = json.loads(answer.read())
+            if answer.status >= 400 and "message" in body:
+                raise (ForbiddenError if answer.status == 403 else CommandError)(f"{what}: {body['message']}")
+        return "created" if answer.status == 201 else "applied"
 
     @contextmanager
     def _told(self, what: str, verb: str, plural: str) -> Iterator[None]:
