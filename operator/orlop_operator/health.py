@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from orlop_operator.reviews import Reviews
 
 LONGEST_SILENCE = 120.0
 """Seconds without a watch event; our own election makes one every two seconds."""
@@ -29,6 +31,8 @@ class Vitals:
     """Seconds for which the oldest due key has waited."""
     writes: int
     """Successful writes since the start."""
+    reviews: Reviews
+    """What the authorizer was asked."""
 
     @property
     def alive(self) -> bool:
@@ -80,4 +84,12 @@ def exposition(now: Vitals) -> bytes:
         ("orlop_writes", "successful writes since the start", float(now.writes)),
     ):
         Gauge(name, text, registry=registry).set(value)
+    asked = Counter(
+        "orlop_authorization_reviews",
+        "questions to the authorizer, by its answer",
+        ["answer"],
+        registry=registry,
+    )
+    for answer in ("allowed", "denied", "failed"):
+        asked.labels(answer).inc(getattr(now.reviews, answer))
     return generate_latest(registry)

@@ -74,7 +74,7 @@ class Reconciler:
         self._queue = queue
         self._pulse = Pulse(clock)
         self._refusals = Refusals(clock)
-        reviews = Reviews(clock)
+        self.reviews = reviews = Reviews(clock)
         self._executor = Executor(cluster, store, reviews, recorder)
         self._trust = NodeTrust(cluster, clock)
         self._inside = Inside(cluster, clock)

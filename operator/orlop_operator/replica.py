@@ -95,6 +95,7 @@ class Replica:
             keys=len(self._queue),
             oldest=self._queue.oldest(),
             writes=self._cluster.writes,
+            reviews=self._reconciler.reviews,
         )
 
     def take(self, kind: Kind[Any], event: str, body: dict[str, Any]) -> None:

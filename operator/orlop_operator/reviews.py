@@ -18,9 +18,12 @@ class Reviews:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._answers: dict[Question, tuple[bool, float]] = {}
+        self.allowed = self.denied = self.failed = 0
+        """Answers since the start, and questions that got none."""
 
     def remember(self, question: Question, *, allowed: bool) -> None:
         """Note an answer; the oldest go when there are too many."""
+        self.allowed, self.denied = self.allowed + allowed, self.denied + (not allowed)
         if len(self._answers) >= _MOST:
             for old in list(islice(self._answers, _MOST // 4)):
                 del self._answers[old]

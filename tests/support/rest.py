@@ -92,12 +92,17 @@ class Rest:
         return self._others[-1]
 
     def request(
-        self, method: str, path: str, body: object = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = "application/json",
+        headers: Iterable[tuple[str, str]] = (),
     ) -> Answer:
         connection = self._connection
         connection.putrequest(method, "/" + path)
         connection.putheader("Authorization", f"Bearer {self._token}")
-        for name, value in self._user.headers() if self._user else ():
+        for name, value in (*(self._user.headers() if self._user else ()), *headers):
             connection.putheader(name, value.encode())
         data = b"" if body is None else json.dumps(body).encode()
         connection.putheader("Content-Type", content_type)

@@ -13,6 +13,7 @@ import structlog
 
 from orlop_api.instance import FINALIZER
 from orlop_operator import errors
+from orlop_operator.asking import ask
 from orlop_operator.cluster import Cluster
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, Kind, M
 from orlop_operator.protocol import may_bind
@@ -32,7 +33,6 @@ from orlop_operator.reconcile.effects import (
     Inform,
     InOrder,
     Patch,
-    Question,
     Remove,
     Report,
     created,
@@ -46,7 +46,6 @@ from orlop_operator.store import Store
 log = structlog.get_logger()
 
 _NO_KEY = "SecretKeyNotFound"
-_REVIEW = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
 @dataclass
@@ -101,7 +100,7 @@ class Executor:
     async def _do(self, effect: Effect, learned: Learned) -> None:
         match effect:
             case Ask(question):
-                await self._ask(question)
+                await ask(self._cluster, question, self._reviews)
             case Create():
                 await self._create(effect, learned)
             case Ensure(path, body):
@@ -129,26 +128,6 @@ class Executor:
             case InOrder(effects):
                 for one in effects:
                     await self._do(one, learned)
-
-    async def _ask(self, question: Question) -> None:
-        attributes = {
-            "verb": question.verb,
-            "group": question.group,
-            "resource": question.resource,
-            "name": question.name,
-            "namespace": question.namespace,
-        }
-        who = question.requester
-        spec: Body = {"user": who.username, "groups": list(who.groups), "resourceAttributes": attributes}
-        if who.uid:
-            spec["uid"] = who.uid
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": spec,
-        }
-        answer = await self._cluster.call("POST", _REVIEW, review, safe=True)
-        self._reviews.remember(question, allowed=bool(answer.get("status", {}).get("allowed")))
 
     async def _create(self, effect: Create[Any], learned: Learned) -> None:
         kind, name = effect.kind, effect.body["metadata"]["name"]
