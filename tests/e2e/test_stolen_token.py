@@ -2,37 +2,18 @@
 
 import base64
 import json
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import yaml
 
 from orlop_api.hypervisor import node_namespace
+from support.door import door
 from support.lab import NAMESPACE
 from support.rest import Answer, Rest
 from support.thefts import Scene, tries
 
 pytestmark = pytest.mark.e2e
 # The kernel shows root another process's files; in brackets, or the shell that runs this would be meant too.
-STEAL = "cat /proc/$(pgrep -o -f '[/]orlop-agent')/root/var/run/secrets/kubernetes.io/serviceaccount/token"
-
-
-@dataclass(frozen=True)
-class Door:
-    """The API server from outside; whoever has a token."""
-
-    url: str
-    ca: str
-    token: str = ""
-
-
-def door(cluster, folder: Path) -> Door:
-    config = yaml.safe_load(cluster.kubeconfig.read_text())
-    reached = config["clusters"][0]["cluster"]
-    ca = folder / "ca"
-    ca.write_bytes(base64.b64decode(reached["certificate-authority-data"]))
-    return Door(reached["server"], str(ca))
+STEAL = "cat /proc/$(pgrep -o -f '[/]orlop-agent')/root/run/secrets/kubernetes.io/serviceaccount/token"
 
 
 def minted(thief: Rest, node: str, uid: str) -> Answer:

@@ -130,5 +130,8 @@ async def test_a_group_that_the_requester_may_not_use_is_not_in_force(
         change = {"spec": {"networks": [nic("app")]}}
         await erin.call("PATCH", it.path("instances") + "/one", change)
     message = await it.because("one", "Forbidden")
-    assert message == "erin may not use securitygroups lent-groups/app"
+    assert message == (
+        "erin may not use securitygroups lent-groups/app: a RoleBinding in namespace lent-groups to the ClusterRole"
+        " orlop-editor would allow it"
+    )
     await in_force(user, it, "one-eth0", web)

@@ -17,6 +17,8 @@ from orlop_operator.reconcile.effects import Ask, Question
 from orlop_operator.reconcile.instance.facts import Facts, named
 
 TYPE = "Authorized"
+_LENDERS = {IMAGE.plural: "orlop-image-user", NETWORK.plural: "orlop-network-user"}
+"""Roles that give no more than the use of a kind."""
 
 
 def questions(instance: Instance, requester: Requester) -> tuple[Question, ...]:
@@ -65,5 +67,17 @@ def authorize(facts: Facts) -> tuple[Condition | None, tuple[Ask, ...]]:
     denied = next((question for question in asked if not facts.answers[question]), None)
     if denied is not None:
         what = named(denied.resource, denied.namespace, denied.name)
-        return false(TYPE, "Forbidden", f"{requester.username} may not {denied.verb} {what}"), ()
+        said = f"{requester.username} may not {denied.verb} {what}: {_remedy(denied)} would allow it"
+        return false(TYPE, "Forbidden", said), ()
     return true(TYPE, "Authorized", f"{requester.username} may use all that the Instance names"), ()
+
+
+def _remedy(denied: Question) -> str:
+    """The binding that gives the right, of the roles in manifests/base/rbac-users.yaml where one of them has it."""
+    if not denied.namespace:
+        return "a ClusterRoleBinding to orlop-sizes"
+    if not denied.group:
+        right = f"{denied.verb} on {denied.resource} {denied.name}"
+        return f"a RoleBinding in namespace {denied.namespace} to a Role with {right}"
+    role = _LENDERS.get(denied.resource, "orlop-editor")
+    return f"a RoleBinding in namespace {denied.namespace} to the ClusterRole {role}"
