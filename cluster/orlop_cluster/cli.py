@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orlop_cluster import apt, demo, existing, gobuild, images, lifecycle, nodes, serving
+from orlop_cluster import apt, demo, existing, gobuild, images, lifecycle, nodes, sbom, serving
 from orlop_cluster.lab import CommandError
 from orlop_cluster.opened import Open
 from orlop_cluster.places import CHECKOUT
@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         add(name, explanation).add_argument("node")
     add("load", "put container images into all nodes").add_argument("archives", nargs="+", type=Path)
+    add("sbom", "list what is in the project's container images (CycloneDX); prints where the lists are")
     built = add("image", "build container images of the project into one archive; prints where it is")
     built.add_argument("images", nargs="+", metavar="|".join([*images.RECIPES, images.ROOT]))
     built.add_argument("--quiet", "-q", action="store_true", help="only print where it is")
@@ -136,6 +137,8 @@ def dispatch(asked: argparse.Namespace) -> int:
             if asked.quiet:
                 os.environ[QUIET] = "1"
             print(images.build(asked.images))
+        case "sbom":
+            print(*sbom.write(images.build(sorted(images.RECIPES))), sep="\n")
         case other:
             raise StepError(f"no command {other}")
     return 0

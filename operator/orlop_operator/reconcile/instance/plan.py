@@ -78,7 +78,7 @@ def plan_instance(facts: Facts) -> InstancePlan:
         case protocol.AskScheduler():
             if allowed:
                 return _place(facts, said, step)
-            return _told(facts, said, again_after=FORBIDDEN_AGAIN)
+            return _told(facts, said, before=_news(facts, authorized), again_after=FORBIDDEN_AGAIN)
         case protocol.SetDesired() | protocol.Settled():
             return _keep(facts, said, step, allowed=allowed)
         case protocol.Wait(reason, message):
@@ -159,8 +159,10 @@ def _keep(
         return _told(facts, said, before=ports, again_after=SECRET_AGAIN)
     if starting_for(facts) < STARTING_PATIENCE:
         return _told(facts, said, before=ports, again_after=STARTING_PATIENCE)
-    again = _asked_again(coming.blocker) if allowed else FORBIDDEN_AGAIN
-    return _told(facts, said, before=ports, again_after=again)
+    if not allowed:
+        news = _news(facts, said[AUTHORIZED])
+        return _told(facts, said, before=(*ports, *news), again_after=FORBIDDEN_AGAIN)
+    return _told(facts, said, before=ports, again_after=_asked_again(coming.blocker))
 
 
 def _asked_again(found: object) -> float | None:
