@@ -13,7 +13,7 @@ from support.thefts import Scene, tries
 
 pytestmark = pytest.mark.e2e
 # The kernel shows root another process's files; in brackets, or the shell that runs this would be meant too.
-STEAL = "cat /proc/$(pgrep -o -f '[/]orlop-agent')/root/run/secrets/kubernetes.io/serviceaccount/token"
+STEAL = "pid=$(pgrep -o -f '[/]orlop-agent'); cat /proc/${pid}/root/run/secrets/kubernetes.io/serviceaccount/token"
 
 
 def minted(thief: Rest, node: str, uid: str) -> Answer:
