@@ -22,7 +22,7 @@ FOREIGN = [
     "/" + "work/",
     "(?<![}\\w])/" + "root/",
     "pypi" + ".org",
-    "deb." + "debian",
+    r"deb\." + "debian",
     "proxy.golang" + ".org",
 ]
 
