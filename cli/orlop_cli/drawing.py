@@ -37,6 +37,7 @@ def draw(network: NetworkPicture) -> Tree:
 
 def _title(network: NetworkPicture) -> Text:
     numbers = [
+        *([network.physical] if network.physical else []),
         *([f"segment {network.segment}"] if network.segment is not None else []),
         *([f"MTU {network.mtu}"] if network.mtu is not None else []),
         f"egress {network.egress}",
@@ -51,7 +52,7 @@ def _subnet(subnet: SubnetPicture) -> Text:
     return Text.assemble(
         "subnet ",
         (subnet.name, "bold"),
-        f"  {subnet.cidr}, gateway {subnet.gateway} on every node, DHCP {subnet.dhcp}, ",
+        f"  {subnet.cidr}, gateway {subnet.gateway} {subnet.place or 'on every node'}, DHCP {subnet.dhcp}, ",
         (f"{subnet.free} of {subnet.total} addresses free", style),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from orlop_api.condition import Condition, find
 from orlop_api.instance import Instance
-from orlop_api.network import Network, Subnet
+from orlop_api.network import Network, SegmentType, Subnet
 from orlop_api.port import Port
 
 UNKNOWN = "Unknown"
@@ -49,6 +49,8 @@ class SubnetPicture:
     dhcp: str
     free: int
     total: int
+    place: str = ""
+    """Where the gateway is, if that is not every node."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class NetworkPicture:
     state: str
     message: str
     segment: int | None
+    physical: str
+    """`VLAN 100 of trunk`; empty of an overlay."""
     mtu: int | None
     egress: str
     subnets: tuple[SubnetPicture, ...]
@@ -89,12 +93,22 @@ def picture(network: Network, ports: Iterable[Port], instances: Iterable[Instanc
         _said(ready),
         ready.message if ready is not None and ready.status != "True" else "",
         status.segment_id if status is not None else None,
+        _physical(network),
         status.mtu if status is not None else None,
         network.spec.egress.value,
-        tuple(_subnet(subnet, used) for subnet in network.spec.subnets),
+        tuple(_subnet(subnet, used, network) for subnet in network.spec.subnets),
         tuple(_node(name, hosts[name], known) for name in sorted(hosts)),
         tuple(_unbound(port) for port in mine if port.status is None or port.status.binding is None),
     )
+
+
+def _physical(network: Network) -> str:
+    segment = network.spec.segment
+    if segment.physical_network is None:
+        return ""
+    what = {SegmentType.FLAT: "external, ", SegmentType.BRIDGE: "untagged of "}.get(segment.type, "")
+    vlan = f"VLAN {segment.vlan_id} of " if segment.vlan_id is not None else ""
+    return f"{what}{vlan}{segment.physical_network}"
 
 
 def _place(port: Port) -> tuple[int, str]:
@@ -109,7 +123,7 @@ def _said(ready: Condition | None) -> str:
     return "Ready" if ready.status == "True" else ready.reason
 
 
-def _subnet(subnet: Subnet, used: set[str]) -> SubnetPicture:
+def _subnet(subnet: Subnet, used: set[str], on: Network) -> SubnetPicture:
     network = IPv4Network(subnet.cidr)
     gateway = subnet.gateway or str(network[1])
     ranges = [(IPv4Address(pool.start), IPv4Address(pool.end)) for pool in subnet.pools]
@@ -118,7 +132,9 @@ def _subnet(subnet: Subnet, used: set[str]) -> SubnetPicture:
     size = sum(int(last) - int(first) + 1 for first, last in ranges)
     own = sum(first <= IPv4Address(gateway) <= last for first, last in ranges)
     gone = sum(any(first <= address <= last for first, last in ranges) for address in taken)
-    return SubnetPicture(subnet.name, subnet.cidr, gateway, subnet.dhcp.value, size - gone, size - own)
+    place = "" if on.spec.segment.physical_network is None else f"of {on.spec.segment.physical_network}"
+    dhcp = subnet.dhcp.value
+    return SubnetPicture(subnet.name, subnet.cidr, gateway, dhcp, size - gone, size - own, place)
 
 
 def _node(name: str, ports: list[Port], known: dict[str, Instance]) -> NodePicture:

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.assigned_ipv6 import AssignedIpv6
+from orlop_api.assigned_physical import AssignedPhysical
 from orlop_api.attachment import Access, AssignedLimits, AttachedVolume, VolumeSize
 from orlop_api.bandwidth import PortQos
 from orlop_api.condition import Conditions
@@ -83,6 +84,8 @@ class AssignedNic(ApiModel):
     """The Network."""
     segment_id: Annotated[int, Field(ge=1, le=16777215)]
     """The VXLAN network identifier."""
+    physical: AssignedPhysical | None = None
+    """What carries a VLAN or Bridge Network; absent where it is an overlay."""
     mac_address: MacAddress
     """The guest's MAC address."""
     addresses: Annotated[list[Ipv4], Field(min_length=1, max_length=4, json_schema_extra=LIST_ATOMIC)]
@@ -94,7 +97,7 @@ class AssignedNic(ApiModel):
     cidr: Annotated[str, Field(max_length=18)]
     """The subnet."""
     gateway: Ipv4
-    """The subnet's router: an anycast address on every node."""
+    """The subnet's router: an anycast address on every node, or of the physical network."""
     dns: Annotated[list[Ipv4], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
     """Name servers for the guest; the gateway among them answers by itself."""
     network_namespace: DnsLabel | None = None

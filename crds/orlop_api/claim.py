@@ -34,6 +34,8 @@ class ClaimType(StrEnum):
     """A Network, by the Router that joins it with others."""
     FLOATING = "Floating"
     """A Port, by the FloatingIP that leads to it."""
+    LAN = "LAN"
+    """A VLAN of a physical network, or what is untagged there, by the Network that is there."""
 
 
 class Holder(ApiModel):
@@ -53,9 +55,10 @@ class ClaimSpec(ApiModel):
     """What is held, and by whom."""
 
     type: ClaimType
-    """Address, MAC, Segment, Router or Floating."""
-    value: Annotated[str, Field(max_length=64)]
-    """The address, MAC address or segment number; with Router the Network's uid, with Floating the Port's."""
+    """Address, MAC, Segment, Router, Floating or LAN."""
+    value: Annotated[str, Field(max_length=80)]
+    """The address, MAC address or segment number; with Router the Network's uid, with Floating the Port's, with LAN
+    the physical network and the VLAN."""
     network_uid: ObjectUid
     """The Network that it belongs to; with Floating the external one."""
     holder: Holder
@@ -119,3 +122,8 @@ def router_claim(network_uid: str) -> str:
 def floating_claim(port_uid: str) -> str:
     """Name of the Claim on a Port, by the FloatingIP that leads to it."""
     return f"floating-{port_uid}"
+
+
+def lan_claim(physical_network: str, vlan_id: int | None) -> str:
+    """Name of the Claim on a VLAN of a physical network, or on what is untagged there."""
+    return f"lan-{physical_network}-{'untagged' if vlan_id is None else vlan_id}"

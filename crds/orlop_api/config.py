@@ -64,8 +64,8 @@ class NodeConfig(ApiModel):
     virtualization_type: Literal["auto", "kvm", "qemu"] = "auto"
     """auto: kvm where the processor and /dev/kvm both have it, otherwise qemu's emulation."""
     physical_networks: Annotated[dict[DnsLabel, Interface], Field(max_length=16)] = {}
-    """Name of a physical network to the nodes' interface on it, for example `public: eth0`; FloatingIPs are announced
-    there. A node without that interface has not that network."""
+    """Name of a physical network to the nodes' interface on it, for example `public: eth0`: FloatingIPs are announced
+    there, and VLAN and Bridge Networks are there. A node without that interface has not that network."""
 
 
 class OrlopConfig(ApiModel):

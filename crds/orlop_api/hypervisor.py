@@ -199,6 +199,24 @@ class SharedPool(ApiModel):
     """What its file pool-id holds: nodes that say the same have the same data."""
 
 
+class InterfaceType(StrEnum):
+    """What a node's interface is."""
+
+    BRIDGE = "Bridge"
+    OTHER = "Other"
+
+
+class PhysicalInterface(ApiModel):
+    """The node's interface on a physical network."""
+
+    name: DnsLabel
+    """Name of the physical network in orlop-config."""
+    mtu: Annotated[int, Field(ge=68, le=65535)]
+    """The interface's MTU, in bytes."""
+    type: InterfaceType
+    """Bridge: a bridge of Linux, which Bridge Networks need. Other: anything else, for VLANs."""
+
+
 class HypervisorStatus(ApiModel):
     """The node as its agent sees it; conditions are the operator's."""
 
@@ -220,6 +238,10 @@ class HypervisorStatus(ApiModel):
     """The MTU of the underlay, in bytes."""
     physical_networks: Annotated[list[DnsLabel], Field(max_length=16, json_schema_extra=LIST_SET)] = []
     """Physical networks that the node has an interface on, by their names in orlop-config."""
+    physical_interfaces: Annotated[
+        list[PhysicalInterface], Field(max_length=16, json_schema_extra=list_map("name"))
+    ] = []
+    """These interfaces; absent from an agent that cannot have guests there."""
     agent_version: Annotated[str, Field(max_length=64)] | None = None
     """Version of the agent."""
     libvirt_version: Annotated[str, Field(max_length=64)] | None = None

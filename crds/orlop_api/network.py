@@ -11,6 +11,7 @@ from orlop_api.address import CIDR, IP, IPV4, SUBNET
 from orlop_api.address6 import ALIKE, CIDR6, MTU6, ONE_OF_EACH, SUBNET6
 from orlop_api.condition import Conditions
 from orlop_api.duration import Duration, lasting
+from orlop_api.placement import NodeSelector
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
@@ -32,6 +33,12 @@ class SegmentType(StrEnum):
 
     OVERLAY = "Overlay"
     FLAT = "Flat"
+    VLAN = "VLAN"
+    BRIDGE = "Bridge"
+
+
+ON_PHYSICAL = frozenset({SegmentType.VLAN, SegmentType.BRIDGE})
+"""Guests are on a physical network."""
 
 
 class Dhcp(StrEnum):
@@ -68,21 +75,54 @@ METADATA_ADDRESS, METADATA_PORT = "169.254.169.254", 80
 """Where EC2 and OpenStack have it."""
 
 
+_NOT_PHYSICAL = "!has(self.segment) || !(self.segment.type in ['VLAN', 'Bridge'])"
+
+
 class Segment(ApiModel):
     """What carries the Network between nodes."""
 
     type: SegmentType = SegmentType.OVERLAY
-    """Overlay: VXLAN between the nodes, with a segment number that Orlop picks. Flat: a physical network outside of
-    Orlop, whose addresses FloatingIPs have; no guest joins it."""
+    """Overlay: VXLAN between the nodes, with a segment number that Orlop picks. VLAN: the VLAN vlanID of a physical
+    network, IEEE 802.1Q. Bridge: what is untagged on a physical network that is a bridge of each node. On these two the
+    gateway is that network's own router. Flat: a physical network outside of Orlop, whose addresses FloatingIPs have;
+    no guest joins it."""
     physical_network: DnsLabel | None = None
-    """With Flat: its name, which orlop-config leads to an interface of each node (node.physicalNetworks). It takes the
-    right to `use` physicalnetworks.orlop.dev of this name."""
+    """With VLAN, Bridge and Flat: its name, which orlop-config leads to an interface of each node
+    (node.physicalNetworks). It takes the right to `use` physicalnetworks.orlop.dev of this name."""
+    vlan_id: Annotated[int, Field(ge=1, le=4094)] | None = None
+    """With VLAN: its number, 1 to 4094. One Network has it at a time."""
+    node_selector: NodeSelector = {}
+    """With VLAN and Bridge: labels that a node must have to run its guests, beside an interface of the physical
+    network."""
 
 
 EXTERNAL = (
     rule(
-        "!has(self.segment) || (self.segment.type == 'Flat') == has(self.segment.physicalNetwork)",
-        "segment.physicalNetwork goes with segment.type Flat, and Flat with it: it says which physical network",
+        "!has(self.segment) || (self.segment.type != 'Overlay') == has(self.segment.physicalNetwork)",
+        "segment.physicalNetwork goes with segment.type VLAN, Bridge and Flat, and these with it: it says which"
+        " physical network",
+    ),
+    rule(
+        "!has(self.segment) || (self.segment.type == 'VLAN') == has(self.segment.vlanID)",
+        "segment.vlanID goes with segment.type VLAN, and VLAN with it: a number from 1 to 4094",
+    ),
+    rule(
+        "!has(self.segment) || self.segment.type in ['VLAN', 'Bridge'] || !has(self.segment.nodeSelector)"
+        " || self.segment.nodeSelector.size() == 0",
+        "segment.nodeSelector goes with segment.type VLAN or Bridge: other Networks are on every node",
+    ),
+    rule(
+        f"{_NOT_PHYSICAL} || self.subnets.size() == 1 && !self.subnets[0].cidr.contains(':')",
+        "a VLAN or Bridge Network has one subnet, of IPv4",
+    ),
+    rule(
+        f"{_NOT_PHYSICAL} || has(self.egress) && self.egress == 'None'",
+        "a VLAN or Bridge Network needs egress None: the physical network's own router, the subnet's gateway, leads"
+        " out, and no node translates",
+    ),
+    rule(
+        f"{_NOT_PHYSICAL} || !has(self.metadata) || self.metadata == 'Disabled'",
+        "a VLAN or Bridge Network needs metadata Disabled: guests get their seed, and no gateway of Orlop is there",
     ),
     rule(
         "!has(self.segment) || self.segment.type != 'Flat' || self.subnets.size() == 1"
@@ -115,7 +155,8 @@ class Subnet(ApiModel):
     """The range in CIDR form: of IPv4, prefix 16 to 29, for example 10.10.0.0/24; or of IPv6, prefix 64 to 120, for
     example fd00:10::/64."""
     gateway: Annotated[Ip, Field(json_schema_extra=rules(IP))] | None = None
-    """The router's address; the first of the range when absent."""
+    """The router's address; the first of the range when absent. On a VLAN or Bridge Network it is a router that is
+    there already."""
     pools: Annotated[list[Pool], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
     """Ranges to hand out; all but the gateway when empty. They must not overlap."""
     dns: Annotated[
@@ -140,8 +181,9 @@ class Subnet(ApiModel):
     ] = []
     """Ways that guests are told beside the gateway's."""
     dhcp: Dhcp = Dhcp.ENABLED
-    """Enabled: guests get their address by DHCP, an IPv6 one as ipv6Mode says. Disabled: only by the NoCloud seed. The
-    same in both subnets."""
+    """Enabled: guests get their address by DHCP, an IPv6 one as ipv6Mode says. Disabled: only by the NoCloud seed, and
+    on a VLAN or Bridge Network by a DHCP server that is there and knows their MAC addresses. The same in both
+    subnets."""
     ipv6_mode: Ipv6Mode | None = None
     """Of an IPv6 subnet. SLAAC: guests make their address from their MAC address; prefix 64 only. DHCPv6, also when
     absent: they are told it."""
@@ -156,7 +198,7 @@ class NetworkSpec(ApiModel):
     segment: Segment = Segment()
     """What carries the Network between nodes."""
     mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
-    """Largest packet in bytes, 576 to 9000; derived from the underlay when absent."""
+    """Largest packet in bytes, 576 to 9000; derived from the underlay, or the physical network, when absent."""
     subnets: Annotated[
         list[Annotated[Subnet, Field(json_schema_extra=rules(*SUBNET, *SUBNET_OPTIONS, *SUBNET6))]],
         Field(
@@ -167,7 +209,8 @@ class NetworkSpec(ApiModel):
     ]
     """The addresses: one subnet of IPv4, and for dual stack one of IPv6 after it. A guest has an address of each."""
     egress: Egress = Egress.NAT
-    """NAT: guests reach the outside by their node's address. None: they do not."""
+    """NAT: guests reach the outside by their node's address. None: they do not, but by the router of the physical
+    network where they are on one."""
     metadata: MetadataService = MetadataService.DISABLED
     """Enabled: guests may ask for their own metadata, keys and user data at http://169.254.169.254, as with OpenStack
     and EC2. They get their seed (NoCloud) all the same."""
@@ -186,7 +229,7 @@ class NetworkStatus(ApiModel):
     observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """The metadata.generation that this status is about."""
     segment_id: Annotated[int, Field(ge=1, le=16777215)] | None = None
-    """The VXLAN network identifier."""
+    """The VXLAN network identifier; on a VLAN or Bridge Network only Orlop's own number for it on nodes."""
     mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
     """The MTU in force, in bytes."""
     conditions: Conditions = []
@@ -218,3 +261,8 @@ class Network(ApiModel):
     def is_external(self) -> bool:
         """Whether it is a physical network, which no guest joins."""
         return self.spec.segment.type is SegmentType.FLAT
+
+    @property
+    def is_on_physical(self) -> bool:
+        """Whether its guests are on a physical network."""
+        return self.spec.segment.type in ON_PHYSICAL

@@ -157,6 +157,7 @@ async def assembled(
                     "capacity": node.capacity(config.node, layout.data),
                     "underlay_mtu": node.underlay_mtu(settings.host_ip),
                     "physical_networks": node.physical_networks(config.node),
+                    "physical_interfaces": node.physical_interfaces(config.node),
                 }
             ),
             images,

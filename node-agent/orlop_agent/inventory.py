@@ -95,6 +95,8 @@ class Inventory:
         self._images = images
         self._seen: Hypervisor | None = None
         self._dirty = asyncio.Event()
+        self._told: HypervisorStatus | None = None
+        """The node's facts as they were written last."""
         self._imports = Imports(node, images, self.look)
         self._prepulls = PrePulls(images, self.look)
         self._peering = peering
@@ -176,7 +178,7 @@ class Inventory:
                 waits = backoff.delays(first=1.0)
 
     async def _write(self, seen: Hypervisor, orphans: list[Orphan]) -> None:
-        facts = await asyncio.to_thread(self._facts)
+        facts = self._told = await asyncio.to_thread(self._facts)
         wanted = facts.model_copy(
             update={
                 **holdings(
@@ -219,6 +221,9 @@ class Inventory:
                 await self._client.renew_lease(self._node, LEASE_SECONDS)
             except ApiError as error:
                 _log.warning("lease.renew", error=str(error))
+            # Interfaces come and go, and nobody tells.
+            if self._told is not None and await asyncio.to_thread(self._facts) != self._told:
+                self.look()
             await asyncio.sleep(max(0.0, RENEW_SECONDS - (time.monotonic() - started)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import platform
@@ -13,13 +14,14 @@ from typing import Literal
 
 from orlop_agent import durable
 from orlop_api.config import NodeConfig
-from orlop_api.hypervisor import Capacity
+from orlop_api.hypervisor import Capacity, InterfaceType, PhysicalInterface
 from orlop_api.quantity import to_bytes
 
 _BOOT_NAMESPACE = uuid.UUID("4f3c2a3e-7b60-5a0e-9d86-6f1f0c1c0b57")
 VirtualizationType = Literal["kvm", "qemu"]
 _ROUND = 1 << 20
-_SIOCGIFADDR, _SIOCGIFMTU = 0x8915, 0x8921
+_SIOCGIFADDR, _SIOCGIFMTU, _SIOCETHTOOL = 0x8915, 0x8921, 0x8946
+_ETHTOOL_GDRVINFO = 3
 
 
 def boot_id(proc: Path = Path("/proc")) -> str:
@@ -81,6 +83,32 @@ def physical_networks(config: NodeConfig) -> list[str]:
     """Those that the node has an interface on, by name."""
     there = {name for _, name in socket.if_nameindex()}
     return sorted(name for name, interface in config.physical_networks.items() if interface in there)
+
+
+def physical_interfaces(config: NodeConfig) -> list[PhysicalInterface]:
+    """The same with what has to be known of them."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for network in physical_networks(config):
+            name = config.physical_networks[network].encode()
+            try:
+                answer = fcntl.ioctl(probe, _SIOCGIFMTU, struct.pack("16s24x", name))
+            except OSError:  # it went meanwhile
+                continue
+            mtu, driver = int(struct.unpack_from("i", answer, 16)[0]), _driver(probe, name)
+            kind = InterfaceType.BRIDGE if driver == b"bridge" else InterfaceType.OTHER
+            found.append(PhysicalInterface(name=network, mtu=mtu, type=kind))
+    return found
+
+
+def _driver(probe: socket.socket, name: bytes) -> bytes:
+    """Name of an interface's driver (ethtool(8), -i); empty where it does not say."""
+    buffer = ctypes.create_string_buffer(struct.pack("I192x", _ETHTOOL_GDRVINFO))
+    try:
+        fcntl.ioctl(probe, _SIOCETHTOOL, struct.pack("16sP16x", name, ctypes.addressof(buffer)))
+    except OSError:
+        return b""
+    return buffer.raw[4:36].rstrip(b"\0")
 
 
 def virtualization_type(

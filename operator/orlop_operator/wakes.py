@@ -20,6 +20,7 @@ from orlop_operator.kinds import (
     HYPERVISOR,
     IMAGE,
     INSTANCE,
+    NETWORK,
     PORT,
     ROUTER,
     SERVICE,
@@ -108,6 +109,7 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
             yield Key(HYPERVISOR.name, "", thing.metadata.name)
             if change.old is None or change.new is None or _labels(change.old) != _labels(change.new):
                 yield from _prepulled(store)
+                yield from _on_physical(store)
         case Lease():
             if thing.metadata.namespace == NODE_ACCOUNTS_NAMESPACE and _revives(change):
                 yield Key(HYPERVISOR.name, "", thing.metadata.name)
@@ -116,6 +118,7 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
             if _physical(change.old) != _physical(change.new):
                 for floating in store.all(FLOATING_IP):
                     yield Key(FLOATING_IP.name, floating.metadata.namespace, floating.metadata.name)
+                yield from _on_physical(store)
             if change.old is None or change.new is None:
                 yield from _prepulled(store)
         case Port() | Volume() | VolumeSnapshot() | Image():
@@ -163,6 +166,8 @@ def _made_volumes(thing: Object | None) -> frozenset[tuple[str, int | None]]:
 
 def _of_claim(change: Change, thing: Claim, store: Store) -> Iterator[Key]:
     """One that is given back may be what somebody waits for; a new one is nobody's business."""
+    if change.new is None and thing.spec.type is ClaimType.LAN:
+        yield from _on_physical(store)
     was_freed = isinstance(change.old, Claim) and not change.old.is_held
     if change.new is not None:
         if thing.is_held:
@@ -232,10 +237,17 @@ def _of_hypervisor(thing: Hypervisor, store: Store) -> Iterator[Key]:
             yield key
 
 
-def _physical(thing: Object | None) -> list[str]:
+def _physical(thing: Object | None) -> list[object]:
     """Physical networks of a node."""
     status = thing.status if isinstance(thing, Hypervisor) else None
-    return status.physical_networks if status is not None else []
+    return [*status.physical_networks, *status.physical_interfaces] if status is not None else []
+
+
+def _on_physical(store: Store) -> Iterator[Key]:
+    """Networks on a physical one: they say how many nodes have it, and may wait for a VLAN."""
+    for network in store.all(NETWORK):
+        if network.is_on_physical:
+            yield Key(NETWORK.name, network.metadata.namespace, network.metadata.name)
 
 
 def _of_referred(change: Change, thing: Object, store: Store) -> Iterator[Key]:

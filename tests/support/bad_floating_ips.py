@@ -6,6 +6,10 @@ from support.bad import Bad
 
 _POOLS = [{"start": "10.10.0.100", "end": "10.10.0.110"}]
 _FLAT = {"type": "Flat", "physicalNetwork": "public"}
+PHYSICAL = (
+    "segment.physicalNetwork goes with segment.type VLAN, Bridge and Flat, and these with it: it says which"
+    " physical network"
+)
 
 FLOATING_IPS = [
     Bad(
@@ -27,14 +31,14 @@ FLOATING_IPS = [
         "Network",
         {"spec.segment": {"type": "Flat"}, "spec.subnets.0.pools": _POOLS},
         "spec",
-        "segment.physicalNetwork goes with segment.type Flat, and Flat with it: it says which physical network",
+        PHYSICAL,
     ),
     Bad(
         "physical network without flat",
         "Network",
         {"spec.segment": {"physicalNetwork": "public"}},
         "spec",
-        "segment.physicalNetwork goes with segment.type Flat, and Flat with it: it says which physical network",
+        PHYSICAL,
     ),
     Bad(
         "flat without pools",

@@ -133,7 +133,6 @@ NETWORKS = [
     Bad("dns by name", "Network", _subnet(dns=["dns.example"]), f"{SUBNET}.dns[0]", IP),
     Bad("five dns servers", "Network", _subnet(dns=[f"10.10.0.{n}" for n in range(5)]), f"{SUBNET}.dns"),
     Bad("dhcp as a boolean", "Network", _subnet(dhcp=True), f"{SUBNET}.dhcp"),
-    Bad("VLAN is not there yet", "Network", {"spec.segment": {"type": "VLAN"}}, "spec.segment.type"),
     Bad("egress of another kind", "Network", {"spec.egress": "Routed"}, "spec.egress"),
     Bad("mtu too small", "Network", {"spec.mtu": 500}, "spec.mtu"),
     Bad(

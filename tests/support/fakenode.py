@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orlop_agent.metadata.service import Metadata
@@ -52,7 +52,9 @@ class FakeNode:
         assert not check or done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def networks(self, metadata: Metadata | None = None) -> Networks:
+    def networks(
+        self, metadata: Metadata | None = None, physical: Mapping[str, str] = {"public": "eth0"}
+    ) -> Networks:
         """A new agent's view: it knows what is on the node, and nothing else."""
         return Networks(
             self.address,
@@ -61,7 +63,7 @@ class FakeNode:
             node_shell=self.shell,
             systemd=False,
             metadata=metadata,
-            physical_networks={"public": "eth0"},
+            physical_networks=physical,
             node_namespace=Path(f"/proc/{self.pid}/ns/net"),
         )
 

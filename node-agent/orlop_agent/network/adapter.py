@@ -61,6 +61,7 @@ class Networks:
             records=Records(run_dir / "net"),
             host_ip=IPv4Address(host_ip),
             host_interface=host_interface,
+            interfaces=physical_networks or {},
             lock=asyncio.Lock(),
         )
         self._present: dict[int, Presence] | None = None
@@ -69,7 +70,7 @@ class Networks:
         self._ports: dict[str, Sequence[Port]] = {}
         self._groups: dict[str, Mapping[str, SecurityGroup]] = {}
         self._routers = Routers(self._around, self._each, self._tell)
-        self._floating = FloatingIPs(self._around, self._each, physical_networks or {}, node_namespace)
+        self._floating = FloatingIPs(self._around, self._each, node_namespace)
         self._prepared: set[str] = set()
         """Instances since the last resync began: what it was told may be older than they are."""
         self._removed: set[str] = set()
@@ -250,8 +251,7 @@ class Networks:
         await self._each(segments | self._known().keys() | self._node.namespaces(), repair)
         async with self._around.lock:
             present = self._known().values()
-            owned = {tap for presence in present for tap in presence.attachments}
-            owned |= {names.namespace(presence.segment_id) for presence in present}
+            owned = {name for p in present for name in (*p.attachments, *names.on_node(p.segment_id))}
             await self._node.ip(links.remove(await found.marked(self._node) - owned))
         await self._settle(sweep=True)
         if wrong:

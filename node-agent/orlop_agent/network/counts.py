@@ -11,7 +11,7 @@ from typing import Any
 from orlop_agent.network import drops
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.groups import by_mac
-from orlop_agent.network.names import OVERLAY
+from orlop_agent.network.names import OVERLAY, PHYSICAL
 from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment
 from orlop_api.port import Port
@@ -40,7 +40,7 @@ class Counts:
     segment_id: int
     ports: tuple[PortCounts, ...] = ()
     overlay_dropped: Mapping[str, int] = field(default_factory=dict)
-    """What came from other nodes and may not, in packets by cause."""
+    """What came from other nodes, or a physical network, and may not, in packets by cause."""
 
 
 async def read(
@@ -91,7 +91,7 @@ def counts(
                 dropped=dropped.get(attachment.tap, {}),
             )
         )
-    return Counts(segment_id, tuple(found), dropped.get(OVERLAY, {}))
+    return Counts(segment_id, tuple(found), dropped.get(OVERLAY) or dropped.get(PHYSICAL, {}))
 
 
 def _namespace(attachment: Attachment, ports: Mapping[str, Port]) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from orlop_agent.network import drops, ipv6, metadata_rules, resolver, routing, routing6
+from orlop_agent.network import drops, ipv6, metadata_rules, physical_rules, resolver, routing, routing6
 from orlop_agent.network.drops import FOR_MANY, drop
 from orlop_agent.network.floating import KIND, NODE_SET
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
 from orlop_agent.network.metadata_rules import Metadata
-from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, VETHS
+from orlop_agent.network.names import BRIDGE, OVERLAY, PHYSICAL, UPLINK, VETHS
 from orlop_agent.network.routing import Place
 from orlop_agent.network.segment import Attachment, Segment
 
@@ -56,6 +56,9 @@ def identities(attachments: Collection[Attachment]) -> str:
     if any(attachment.segment.metadata for attachment in attachments):
         sets["receivers"] = pairs
         text += f"add set bridge orlop receivers {{ {metadata_rules.RECEIVERS} }}\n"
+    if any(attachment.segment.physical is not None for attachment in attachments):
+        sets["here"] = sorted({attachment.mac for attachment in attachments})
+        text += f"add set bridge orlop here {{ {physical_rules.HERE} }}\n"
     text += "".join(f"flush set bridge orlop {name}\n" for name in sets)
     for name, elements in sets.items():
         if elements:
@@ -74,11 +77,20 @@ def anti_spoofing(segment: Segment, place: Place | None = None) -> str:
     of a Router's other Networks.
     """
     metadata = Metadata(segment)
+    return f"""{_anew("bridge")}{_without(_COUNTERS)}table bridge orlop {{
+{_sets()}{metadata.sets}{drops.objects()}{_from_guests(segment)}{_ipv4_from_guests(segment)}\
+{_from_others(segment, place)}}}
+"""
+
+
+def _from_others(segment: Segment, place: Place | None) -> str:
+    if segment.physical is not None:
+        return physical_rules.from_physical(segment)
+    metadata = Metadata(segment)
     routed = routing.overlay_rules(place) + routing6.overlay_rules(place) if place is not None else ""
     also6 = "    ether type ip6 jump ipv6_from_nodes\n" if segment.ipv6 is not None else ""
     kinds = "arp, ip, ip6" if segment.ipv6 is not None else "arp, ip"
-    return f"""{_anew("bridge")}{_without(_COUNTERS)}table bridge orlop {{
-{_sets()}{metadata.sets}{drops.objects()}{_from_guests(segment)}{_ipv4_from_guests(segment)}  chain from_nodes {{
+    return f"""  chain from_nodes {{
     arp saddr ip {metadata.gateway} {drop("forged_overlay")}
     ip saddr {metadata.gateway} {drop("forged_overlay")}
 {metadata.overlay}    udp sport 67 {drop("rogue_dhcp")}
@@ -87,8 +99,7 @@ def anti_spoofing(segment: Segment, place: Place | None = None) -> str:
     ether type {{ {kinds} }} accept
     {drop("other_protocol")}
   }}
-{_ipv6_from_nodes(segment)}{metadata.answers}}}
-"""
+{_ipv6_from_nodes(segment)}{metadata.answers}"""
 
 
 def _ipv6_from_nodes(segment: Segment) -> str:
@@ -117,9 +128,10 @@ def _sets() -> str:
 
 def _from_guests(segment: Segment) -> str:
     """The bridge hands what is for LACP's address to `input` alone, and all else of its kind to `prerouting`."""
+    others = (OVERLAY, "from_nodes") if segment.physical is None else (PHYSICAL, "from_physical")
     return f"""  chain prerouting {{
     type filter hook prerouting priority -300; policy drop;
-    iifname "{OVERLAY}" goto from_nodes
+    iifname "{others[0]}" goto {others[1]}
     iifname . ether saddr != @macs {drop("forged_mac")}
     ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f {drop("link_control")}
     ether type ip goto ipv4_from_guests
@@ -187,7 +199,7 @@ def _ipv4_from_guests(segment: Segment) -> str:
     {drop("forged_dhcp")}
   }}
   chain dhcp_in_own_name {{
-    ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 accept
+{physical_rules.to_server(segment)}    ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 accept
   }}
 """
 

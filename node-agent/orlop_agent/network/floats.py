@@ -22,12 +22,10 @@ Want = dict[int, tuple[Floating, ...]]
 class FloatingIPs:
     """What was told of them, by namespace; of one that nobody told of, what an earlier agent recorded holds."""
 
-    def __init__(self, around: Surroundings, each: Each, interfaces: Mapping[str, str], node: Path) -> None:
+    def __init__(self, around: Surroundings, each: Each, node: Path) -> None:
         self.told: dict[str, Collection[FloatingIP]] = {}
         self._around = around
         self._each = each
-        self._interfaces = interfaces
-        """Of the node, by the physical network that they are on."""
         self._node_namespace = node
         self._lock = asyncio.Lock()
         self._have: Want | None = None
@@ -68,7 +66,7 @@ class FloatingIPs:
         home = presence.segment.home
         if home in self.told:
             try:
-                return floating.wanted(self.told[home], attachments, self._interfaces)
+                return floating.wanted(self.told[home], attachments, self._around.interfaces)
             except ValueError as error:
                 raise NetworkError(
                     "InvalidFloatingIP", f"a FloatingIP cannot be had here: {error}"

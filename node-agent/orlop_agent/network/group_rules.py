@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from orlop_agent.network.groups import Guard, members_set
 from orlop_agent.network.ipv6 import DISCOVERY, IpAddress
-from orlop_agent.network.names import OVERLAY
+from orlop_agent.network.names import OVERLAY, PHYSICAL
 from orlop_api.network import METADATA_ADDRESS, METADATA_PORT
 
 TABLE = "orlop_groups"
@@ -110,7 +110,7 @@ table {_BRIDGE} {{
     type filter hook prerouting priority -290; policy accept;
     ether type ip iifname @taps ip saddr != 0.0.0.0 iifname . ip saddr != @addresses counter name denied_source drop
     ether type ip6 iifname @taps ip6 saddr != :: iifname . ip6 saddr != @addresses6 counter name denied_source drop
-    iifname "{OVERLAY}" accept
+    iifname {{ "{OVERLAY}", "{PHYSICAL}" }} accept
     ether type ip ip saddr @owned iifname . ip saddr != @addresses counter name denied_source drop
     ether type arp arp saddr ip @owned iifname . arp saddr ip != @addresses counter name denied_source drop
   }}

@@ -24,7 +24,7 @@ def configuration(segment: Segment, directory: Path) -> str:
     """
     servers = ",".join(map(str, resolver.told(segment)))
     domain = resolver.domain(segment)
-    router = str(segment.gateway) if segment.egress or segment.routed else ""
+    router = str(segment.gateway) if segment.has_gateway else ""
     options = [
         f"dhcp-option=option:router{f',{router}' if router else ''}",
         f"dhcp-option=option:dns-server{f',{servers}' if servers else ''}",
@@ -47,6 +47,12 @@ def configuration(segment: Segment, directory: Path) -> str:
         "leasefile-ro",
         "dhcp-authoritative",
         f"dhcp-range={segment.cidr.network_address},static,{segment.cidr.netmask},{_LEASE}",
+        # The server has no address of the subnet where the gateway is another machine (dnsmasq(8), shared-network).
+        *(
+            [f"shared-network={BRIDGE},{segment.cidr.network_address}"]
+            if segment.physical is not None
+            else []
+        ),
         f"dhcp-lease-max={segment.cidr.num_addresses * (1 if segment.ipv6 is None else 2)}",
         f"dhcp-hostsdir={hosts_dir(directory)}",
         *options,
@@ -68,7 +74,7 @@ def _further(segment: Segment) -> Iterator[str]:
     told = resolver.routes(segment)
     if told:
         # Whoever is told of these looks at no other router (RFC 3442): the gateway's way has to be one of them.
-        default = [("0.0.0.0/0", segment.gateway)] if segment.egress or segment.routed else []
+        default = [("0.0.0.0/0", segment.gateway)] if segment.has_gateway else []
         ways = [f"{destination},{via}" for destination, via in (*told, *default)]
         yield f"dhcp-option=option:classless-static-route,{','.join(ways)}"
 

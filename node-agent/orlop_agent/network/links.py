@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
-from orlop_agent.network import ipv6
+from orlop_agent.network import ipv6, names
 from orlop_agent.network.batch import BUSY, EXISTS, NO_DEVICE, Line
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, alias, namespace
 from orlop_agent.network.segment import Attachment, Segment
@@ -124,7 +124,10 @@ def remove(interfaces: Iterable[str]) -> list[Line]:
 def remove_namespace(segment_id: int) -> list[Line]:
     name = namespace(segment_id)
     gone = f'Cannot remove namespace file "/run/netns/{name}": No such file or directory'
-    return [*remove([name]), Line(f"netns delete {name}", (gone, "No such file or directory"))]
+    return [
+        *remove(names.on_node(segment_id)),
+        Line(f"netns delete {name}", (gone, "No such file or directory")),
+    ]
 
 
 def free_pair(used: Iterable[IPv4Address]) -> IPv4Network | None:

@@ -10,6 +10,8 @@ BRIDGE = "brq0"
 """The Network's bridge, in its namespace."""
 OVERLAY = "vx0"
 """The Network's VXLAN device, in its namespace."""
+PHYSICAL = "pn0"
+"""The way to the physical network that a Network is on, in its namespace."""
 UPLINK = "up0"
 """The way out to the node, in the Network's namespace."""
 VETHS = "orlop-*"
@@ -28,6 +30,16 @@ _ALIAS = "orlop:"
 def namespace(segment_id: int) -> str:
     """The Network's namespace; also its interface on the node: at most 14 bytes."""
     return f"orlop-{segment_id}"
+
+
+def bridge_port(segment_id: int) -> str:
+    """The Network's port on a bridge of the node: at most 14 bytes."""
+    return f"orlopb{segment_id}"
+
+
+def on_node(segment_id: int) -> tuple[str, str]:
+    """All interfaces of a Network on the node, but taps that are to be moved."""
+    return namespace(segment_id), bridge_port(segment_id)
 
 
 def segment_of(name: str) -> int | None:

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 
-from orlop_agent.network import crossing, firewall, forwarding, found, leases, links, names, resolver, shared
+from orlop_agent.network import carrier, crossing, firewall, found, leases, links, names, resolver
 from orlop_agent.network.drops import forget
 from orlop_agent.network.errors import NetworkError
-from orlop_agent.network.forwarding import Peers
 from orlop_agent.network.guardian import Guardian
 from orlop_agent.network.kernel import NODE_ROUTES, ipv6_on, settings
+from orlop_agent.network.reach import Reach
 from orlop_agent.network.routing import Place, in_place
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.network.shaper import Shaper
@@ -40,12 +40,9 @@ class Presence:
         self._dns_directory = around.records.directory(segment_id) / "dns"
         self._guardian = Guardian(around.node, segment_id)
         self._shaper = Shaper(around.node, segment_id)
+        self._reach = Reach(around, segment_id)
         self._around = around
         self._built = False
-        self._peers: Peers | None = None
-        """What the kernel knows; None: ask it."""
-        self._copies: str | None = None
-        """The rules for shared addresses as the kernel has them, if that is known."""
 
     @property
     def segment(self) -> Segment:
@@ -149,34 +146,20 @@ class Presence:
         if not self._built:
             return
         nameless = self._name(ports)
-        local = frozenset(attachment.mac for attachment in self.attachments.values())
-        addresses, odd = shared.shared(ports)
-        want, wrong = forwarding.wanted(ports, self._around.host_ip, local, is_shared=bool(addresses))
-        wrong += odd
-        have = self._peers or await found.peers(self._around.node, self.segment_id)
-        self._peers = None
-        node = self._around.node
-        await node.bridge(forwarding.bridge_changes(have, want), inside=self.segment_id)
-        await node.ip(forwarding.neighbour_changes(have, want), inside=self.segment_id)
-        self._peers = want
-        await self._copy(shared.copies(addresses, local))
+        wrong: list[ValueError] = []
+        if self.segment.physical is None:
+            local = frozenset(attachment.mac for attachment in self.attachments.values())
+            wrong = await self._reach.keep(ports, local)
         if wrong:
             raise NetworkError("InvalidPort", f"{len(wrong)} Ports cannot be reached: {wrong[0]}")
         if nameless:
             raise NetworkError("InvalidPort", f"{len(nameless)} Ports have no name: {nameless[0]}")
 
-    async def _copy(self, rules: str) -> None:
-        """Tell other nodes what is asked and said of addresses that several may have."""
-        if rules != self._copies:
-            self._copies = None
-            await self._around.node.nft(rules, inside=self.segment_id)
-            self._copies = rules
-
     async def repair(self, wanted: Sequence[Attachment]) -> None:
         """Makes what is missing, without a pause for who is there; with nobody, takes all away. Raises NetworkError."""
         self._around.records.add(wanted)
         self.attachments |= {attachment.tap: attachment for attachment in wanted}
-        self._peers = self._copies = None
+        self._reach.forget()
         self._guardian.forget()
         self._shaper.forget()
         if not self.attachments:
@@ -230,7 +213,7 @@ class Presence:
         node = self._around.node
         async with self._around.lock:
             pair = await found.uplink(node, self.segment_id) if segment.egress else links.UPLINKS
-            await node.ip(links.on_node(segment, self._around.host_ip, self._around.host_interface, pair))
+            await carrier.attach(self._around, segment, pair)
             if segment.egress:
                 await node.nft(firewall.node())
                 await node.run(["sh", "-ec", NODE_ROUTES])
@@ -239,7 +222,7 @@ class Presence:
         await node.run(["sh", "-ec", settings(segment)], inside=self.segment_id)
         base = firewall.anti_spoofing(segment, self.place) + firewall.gateway(segment, self.place)
         await node.nft(base + firewall.identities(self.attachments.values()), inside=self.segment_id)
-        await node.ip(links.inside(segment, pair), inside=self.segment_id)
+        await node.ip(carrier.inside(segment, pair), inside=self.segment_id)
         if segment.ipv6 is not None:
             await node.run(["sh", "-ec", ipv6_on(names.BRIDGE)], inside=self.segment_id)
             await node.ip(links.inside6(segment), inside=self.segment_id)
@@ -285,7 +268,8 @@ class Presence:
 
     async def _dismantle(self) -> None:
         around = self._around
-        self._built, self._peers, self._copies = False, None, None
+        self._built = False
+        self._reach.forget()
         self._guardian.forget()
         self._shaper.forget()
         around.metadata.close(self.segment_id)
@@ -294,7 +278,7 @@ class Presence:
         async with around.lock:
             if self.segment_id in around.node.namespaces():
                 # At once: a deleted namespace's own devices go later, and the segment's number with them.
-                await around.node.ip(links.remove([names.OVERLAY]), inside=self.segment_id)
+                await around.node.ip(links.remove([names.OVERLAY, names.PHYSICAL]), inside=self.segment_id)
             await around.node.ip(links.remove_namespace(self.segment_id))
             if not around.node.namespaces():
                 await around.node.nft(firewall.without_node())

@@ -28,8 +28,8 @@ _LOCALHOST = "localhost"
 
 
 def answers(segment: Segment) -> bool:
-    """Whether the gateway is a name server: where the subnet lists it as one."""
-    return segment.gateway in segment.dns
+    """Whether Orlop's gateway is a name server: where the subnet lists it as one."""
+    return segment.physical is None and segment.gateway in segment.dns
 
 
 def upstream(segment: Segment) -> tuple[IPv4Address, ...]:

@@ -47,6 +47,16 @@ def _checked(form: re.Pattern[str], text: str, what: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Physical:
+    """What a Network is on that is no overlay."""
+
+    network: str
+    """By its name in orlop-config."""
+    vlan_id: int | None
+    """None: what is untagged on a bridge."""
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A Network."""
 
@@ -74,6 +84,8 @@ class Segment:
     """Beside IPv4, where the Network has it."""
     metadata: bool = False
     """Whether guests may ask for their metadata."""
+    physical: Physical | None = None
+    """What it is on; None of an overlay."""
 
     @classmethod
     def of(cls, nic: AssignedNic) -> Self:
@@ -88,6 +100,9 @@ class Segment:
             egress=nic.egress is Egress.NAT,
             metadata=nic.metadata is MetadataService.ENABLED,
             mtu=int(nic.mtu),
+            physical=None
+            if nic.physical is None
+            else Physical(checked_label(nic.physical.network, "a physical network"), nic.physical.vlan_id),
             search=tuple(_checked(_DOMAIN, domain, "a domain") for domain in nic.search),
             ntp=tuple(IPv4Address(server) for server in nic.ntp),
             routes=tuple((IPv4Network(route.destination), IPv4Address(route.via)) for route in nic.routes),
@@ -99,8 +114,15 @@ class Segment:
         )
 
     @property
+    def has_gateway(self) -> bool:
+        """Whether its gateway leads somewhere."""
+        return self.egress or self.routed or self.physical is not None
+
+    @property
     def gateway_mac(self) -> str:
-        """The gateway's, the same on every node: derived like a guest's, whose address it can never be."""
+        """The gateway's, the same on every node: derived like a guest's, whose address it can never be. On a physical
+        network the gateway is a machine there, and this is the bridge's alone.
+        """
         return names.derived_mac(self.segment_id, self.gateway)
 
 

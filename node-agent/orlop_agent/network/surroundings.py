@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -24,5 +25,7 @@ class Surroundings:
     records: Records
     host_ip: IPv4Address
     host_interface: str | None
+    interfaces: Mapping[str, str]
+    """Of the node, by the physical network that they are on."""
     lock: asyncio.Lock
     """Held while the node's own namespace changes: pairs of addresses are picked by looking."""

@@ -223,7 +223,7 @@ def _who(claim: Claim) -> str:
     return named(holder.kind, holder.namespace, holder.name)
 
 
-_HOLDERS = {ClaimType.SEGMENT: "Network", ClaimType.ROUTER: "Router"}
+_HOLDERS = {ClaimType.SEGMENT: "Network", ClaimType.ROUTER: "Router", ClaimType.LAN: "Network"}
 
 
 def claim_body(name: str, kind: ClaimType, value: str, network_uid: str, holder: Holder) -> Body:

@@ -146,6 +146,12 @@ def _target(facts: FloatingFacts, network: Network) -> FloatingTarget | Blocker:
         ready = find(status.conditions, "Ready") if status else None
         return Blocker("PortNotReady", f"{what} is not ready{f': {ready.message}' if ready else ''}")
     of = named("Network", home, inside.metadata.name)
+    if inside.is_on_physical:
+        return Blocker(
+            "NetworkOnPhysical",
+            f"{of} of {what} has segment.type {inside.spec.segment.type}: machines there reach its Ports by their"
+            " own addresses; FloatingIPs lead to Ports of Overlay Networks",
+        )
     if inside.spec.egress is not Egress.NAT:
         return Blocker(
             "EgressDisabled", f"{of} of {what} has egress None: a floating address needs egress NAT"

@@ -37,7 +37,7 @@ from orlop_operator.kinds import (
 from orlop_operator.placements import Placements
 from orlop_operator.reconcile.copies import published_as
 from orlop_operator.reconcile.gather_groups import groups_of
-from orlop_operator.reconcile.gather_router import router_of
+from orlop_operator.reconcile.gather_lan import with_nodes
 from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
@@ -187,14 +187,13 @@ def network_facts(context: Context, key: Key) -> NetworkFacts | None:
     if not settled:
         segments = {c.spec.value for c in store.all(CLAIM) if c.spec.type is ClaimType.SEGMENT}
         segments |= {name.removeprefix("vni-") for name in context.claimed}
-    mtus = [h.status.underlay_mtu for h in store.all(HYPERVISOR) if h.status and h.status.underlay_mtu]
     ports, floating = (
         [k.name for k in store.dependents(key) if k.kind == kind.name] for kind in (PORT, FLOATING_IP)
     )
     claims = store.claims_of_network(network.metadata.uid).values() if network.metadata.deleting else ()
     freed = [claim for claim in claims if not claim.is_held]
-    router = router_of(store, network.metadata.uid)
-    return NetworkFacts(network, context.now(), held, segments, mtus, ports, freed, router, floating)
+    facts = NetworkFacts(network, context.now(), held, segments, (), ports, freed, floating=floating)
+    return with_nodes(store, facts)
 
 
 def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts | None:

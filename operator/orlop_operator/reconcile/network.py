@@ -12,10 +12,12 @@ from orlop_api.instance import FINALIZER
 from orlop_api.network import Network
 from orlop_operator.ipam import OVERHEAD, next_segment
 from orlop_operator.kinds import CLAIM, NETWORK
+from orlop_operator.reconcile import lan
 from orlop_operator.reconcile.addresses import Holder, claim_body
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, Create, Delete, DropFinalizer, Plan, Report
-from orlop_operator.reconcile.instance.facts import several
+from orlop_operator.reconcile.instance.facts import Blocker, several
+from orlop_operator.scheduling import Host
 
 UNDERLAY_MTU = 1500
 """What is assumed while no hypervisor has said its own."""
@@ -42,6 +44,10 @@ class NetworkFacts:
     """The Router that it is in."""
     floating: Collection[str] = ()
     """Names of FloatingIPs that are of it."""
+    lan: Claim | None = None
+    """Whose the VLAN is that it is on, or what is untagged there."""
+    hosts: Collection[Host] = ()
+    """All nodes, for one that is on a physical network."""
 
 
 def plan_network(facts: NetworkFacts) -> Plan:
@@ -54,12 +60,22 @@ def plan_network(facts: NetworkFacts) -> Plan:
         return _say(
             facts, true("Ready", "External", f"FloatingIPs have addresses of physical network {where}"), {}
         )
+    if network.is_on_physical:
+        taken = lan.claimed(network, facts.lan)
+        if isinstance(taken, Blocker):
+            return _say(facts, false("Ready", taken.reason, taken.message), {})
+        if taken is not None:
+            return Plan((Create(CLAIM, taken, CLAIM_NAMESPACE),))
     segment = next((c for c in facts.held.values() if c.spec.type is ClaimType.SEGMENT), None)
     if segment is None:
         return _claim(facts)
-    known = network.status.mtu if network.status else None
-    mtu = network.spec.mtu or known or min(facts.underlay_mtus, default=UNDERLAY_MTU) - OVERHEAD
-    ready = true("Ready", "Allocated", f"segment {segment.spec.value}, MTU {mtu}")
+    if network.is_on_physical:
+        mtu = lan.mtu(network, facts.hosts, has_ports=bool(facts.ports))
+        ready = true("Ready", "Allocated", lan.said(network, facts.hosts, mtu))
+    else:
+        known = network.status.mtu if network.status else None
+        mtu = network.spec.mtu or known or min(facts.underlay_mtus, default=UNDERLAY_MTU) - OVERHEAD
+        ready = true("Ready", "Allocated", f"segment {segment.spec.value}, MTU {mtu}")
     return _say(facts, ready, {"segmentID": int(segment.spec.value), "mtu": mtu})
 
 

@@ -88,6 +88,12 @@ def _join(facts: RouterFacts, name: str, before: Collection[JoinedNetwork]) -> J
         return Blocker("NetworkNotFound", f"{what} does not exist")
     if network.is_external:
         return Blocker("NetworkIsExternal", external(what))
+    if network.is_on_physical:
+        kind = network.spec.segment.type
+        return Blocker(
+            "NetworkOnPhysical",
+            f"{what} has segment.type {kind}: its own router leads to others; a Router joins Overlay Networks",
+        )
     uid, status = network.metadata.uid, network.status
     claim = facts.claims.get(router_claim(uid))
     is_mine = claim is not None and claim.spec.holder.uid == meta.uid

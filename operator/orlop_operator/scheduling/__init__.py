@@ -2,6 +2,8 @@
 
 from orlop_operator.scheduling.facts import (
     Host,
+    Physical,
+    PhysicalNeed,
     Pin,
     Placement,
     PoolNeed,
@@ -11,6 +13,7 @@ from orlop_operator.scheduling.facts import (
     Unplaceable,
     Usage,
 )
+from orlop_operator.scheduling.filters.physical_network import why_not
 from orlop_operator.scheduling.hosts import host_from
 from orlop_operator.scheduling.place import place
 from orlop_operator.scheduling.usage import assignment_hold, usage_from, volume_hold
@@ -18,6 +21,8 @@ from orlop_operator.scheduling.world import World
 
 __all__ = [
     "Host",
+    "Physical",
+    "PhysicalNeed",
     "Pin",
     "Placement",
     "PoolNeed",
@@ -32,4 +37,5 @@ __all__ = [
     "place",
     "usage_from",
     "volume_hold",
+    "why_not",
 ]

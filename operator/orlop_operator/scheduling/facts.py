@@ -33,6 +33,26 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Physical:
+    """A host's interface on a physical network."""
+
+    mtu: int
+    bridge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalNeed:
+    """A physical network that a NIC is on."""
+
+    name: str
+    mtu: int
+    bridge: bool = False
+    """The interface must be a bridge."""
+    node_selector: tuple[tuple[str, str], ...] = ()
+    """Labels that the node must have."""
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """One hypervisor, from its Hypervisor object and its Node."""
 
@@ -56,6 +76,8 @@ class Host:
     """Its data pool."""
     shared_pools: Mapping[str, str] = field(default_factory=dict)
     """Shared pools that it has mounted: name to pool id."""
+    physical: Mapping[str, Physical] = field(default_factory=dict)
+    """Its interfaces on physical networks, by the names of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +119,7 @@ class Request:
     """Why no node can fetch that now; empty where one can."""
     pins: tuple[Pin, ...] = ()
     pools: tuple[PoolNeed, ...] = ()
+    physical: tuple[PhysicalNeed, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Node to why not: nodes that refused this Instance at its present spec."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orlop_api.condition import Truth, find
-from orlop_api.hypervisor import Hypervisor
-from orlop_operator.scheduling.facts import Host, Taint, Usage
+from orlop_api.hypervisor import Hypervisor, InterfaceType
+from orlop_operator.scheduling.facts import Host, Physical, Taint, Usage
 
 
 def host_from(
@@ -39,4 +39,8 @@ def host_from(
         images=frozenset(status.images),
         pool_id=status.pool_id,
         shared_pools={pool.name: pool.pool_id for pool in status.shared_pools},
+        physical={
+            each.name: Physical(each.mtu, each.type is InterfaceType.BRIDGE)
+            for each in status.physical_interfaces
+        },
     )

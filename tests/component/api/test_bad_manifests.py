@@ -15,6 +15,7 @@ from support.bad_limits import LIMITS
 from support.bad_networks import NETWORKS
 from support.bad_options import OPTIONS
 from support.bad_routers import ROUTERS
+from support.bad_segments import SEGMENTS
 from support.bad_sizes_and_images import SIZES_AND_IMAGES
 from support.bad_sources import SOURCES
 from support.bad_updates import CHANGED, UNKNOWN
@@ -32,6 +33,7 @@ CREATED = [
     *LIMITS,
     *ROUTERS,
     *FLOATING_IPS,
+    *SEGMENTS,
     *INSTANCES,
     *KEYS,
 ]

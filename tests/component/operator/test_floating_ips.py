@@ -111,8 +111,8 @@ async def test_no_guest_joins_an_external_network(user: Api, agents: dict[str, S
     it = await tenant(user, "floats-outside", network=False)
     await it.make("networks", external("floats-outside"))
     words = (
-        "Network floats-outside/public is external (segment.type Flat):"
-        " guests join Overlay ones, and FloatingIPs lead to them from it"
+        "Network floats-outside/public is external (segment.type Flat), for FloatingIPs alone: guests join"
+        " Networks with segment.type Overlay, VLAN or Bridge"
     )
     await it.make("ports", wishes.thing("Port", "floats-outside", "in", {"networkRef": {"name": "public"}}))
     assert await it.because("in", "NetworkIsExternal", "ports") == words

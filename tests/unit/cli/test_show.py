@@ -28,6 +28,22 @@ def network(status=True, **subnet):
     )
 
 
+@pytest.mark.parametrize(
+    ("segment", "words"),
+    [
+        ({"type": "VLAN", "physicalNetwork": "trunk", "vlanID": 100}, "VLAN 100 of trunk"),
+        ({"type": "Bridge", "physicalNetwork": "lab"}, "untagged of lab"),
+    ],
+)
+def test_a_network_on_a_physical_one_says_which(segment, words):
+    there = network().wire()
+    there["spec"]["segment"] = segment
+    out = StringIO()
+    Console(file=out, width=WIDE).print(draw(picture(Network.model_validate(there), [], [])))
+    assert f"  {words}, segment 4097, MTU 1450" in out.getvalue()
+    assert f"gateway 10.10.0.1 of {segment['physicalNetwork']}, DHCP Enabled" in out.getvalue()
+
+
 def port(name, address="", node=None, instance="", on="blue", pairs=(), ready=None):
     status = {"macAddress": "02:00:10:01:00:14", "addresses": [address]} if address else {}
     status["conditions"] = [ready or condition("Claimed")]

@@ -150,7 +150,10 @@ class Facts:
 
 def external(network: str) -> str:
     """What is said to who wants to join one."""
-    return f"{network} is external (segment.type Flat): guests join Overlay ones, and FloatingIPs lead to them from it"
+    return (
+        f"{network} is external (segment.type Flat), for FloatingIPs alone: guests join Networks with segment.type"
+        " Overlay, VLAN or Bridge"
+    )
 
 
 def several(names: Iterable[str], most: int = 3) -> str:

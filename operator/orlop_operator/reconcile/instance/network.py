@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orlop_api.assigned_ipv6 import AssignedIpv6
+from orlop_api.assigned_physical import AssignedPhysical
 from orlop_api.assignment import AssignedNic
 from orlop_api.condition import Condition, find, is_true
 from orlop_api.hypervisor import Hypervisor
@@ -162,6 +163,7 @@ def _assigned(
         port_name=port_name,
         network_uid=network.metadata.uid,
         segment_id=status.segment_id,
+        physical=_physical(network),
         mac_address=identity.mac,
         addresses=[identity.address],
         ipv6=_assigned6(network, identity),
@@ -181,6 +183,13 @@ def _assigned(
         security=guarded,
         qos=nic.qos,
     )
+
+
+def _physical(network: Network) -> AssignedPhysical | None:
+    segment = network.spec.segment
+    if not network.is_on_physical or segment.physical_network is None:
+        return None
+    return AssignedPhysical(network=segment.physical_network, vlan_id=segment.vlan_id)
 
 
 def _assigned6(network: Network, identity: Identity) -> AssignedIpv6 | None:

@@ -11,7 +11,8 @@ from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.instance import boot
 from orlop_operator.reconcile.instance.facts import Facts
 from orlop_operator.reconcile.instance.volumes import Disks
-from orlop_operator.scheduling import Pin, Placement, Request, Unplaceable
+from orlop_operator.reconcile.lan import need
+from orlop_operator.scheduling import PhysicalNeed, Pin, Placement, Request, Unplaceable
 
 TYPE = "Scheduled"
 
@@ -38,8 +39,14 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         not_given=_not_given(facts, image) if asked.only is None else "",
         pins=pins,
         pools=disks.pools,
+        physical=_physical(facts),
         excluded=excluded,
     )
+
+
+def _physical(facts: Facts) -> tuple[PhysicalNeed, ...]:
+    found = (need(nic.network) for nic in facts.nics if nic.network is not None)
+    return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
 def _not_given(facts: Facts, image: AssignedImage | None) -> str:

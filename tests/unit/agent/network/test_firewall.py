@@ -43,7 +43,9 @@ def test_every_drop_on_the_bridge_is_counted(attach):
     told = {"metadata": "Enabled"}
     both = [firewall.anti_spoofing(attach(**fields).segment) for fields in (told, told | {"ipv6": IPV6})]
     lines = [line.strip() for line in both[1].splitlines()]
-    ends = [line.strip() for text in both for line in text.splitlines() if line.endswith("goto dropped")]
+    vlan = {"physical": {"network": "trunk", "vlanID": 100}, "egress": "None"}
+    others = [*both, firewall.anti_spoofing(attach(**vlan).segment)]
+    ends = [line.strip() for text in others for line in text.splitlines() if line.endswith("goto dropped")]
     assert {int(end.split()[-3]) for end in ends} == set(drops.CAUSES.values())
     # Only the chain that counts drops, and what is not counted there is dropped all the same.
     at = lines.index("chain dropped {")

@@ -46,11 +46,11 @@ def external(**spec: Any) -> Network:
     )
 
 
-def inside(cidr: str = "10.10.0.0/24", egress: str = "NAT") -> Network:
+def inside(cidr: str = "10.10.0.0/24", egress: str = "NAT", **segment: object) -> Network:
     return Network.model_validate(
         {
             "metadata": {"namespace": "demo", "name": "blue", "uid": "in"},
-            "spec": {"subnets": [{"name": "v4", "cidr": cidr}], "egress": egress},
+            "spec": {"subnets": [{"name": "v4", "cidr": cidr}], "egress": egress, "segment": segment},
         }
     )
 
@@ -179,6 +179,10 @@ def test_a_port_that_it_leaves_is_said_first_and_given_up_then() -> None:
     assert gone == Delete(gone.kind, old) if isinstance(gone, Delete) else False
 
 
+ON_PHYSICAL = (
+    "Network demo/blue of Port demo/web has segment.type Bridge: machines there reach its Ports by their own addresses;"
+    " FloatingIPs lead to Ports of Overlay Networks"
+)
 OVERLAP = (
     "Network demo/blue (192.0.2.0/25) overlaps the external subnet 192.0.2.0/24:"
     " its guests could not tell who is outside"
@@ -210,6 +214,11 @@ THEIRS = claim(floating_claim("port"), "Floating", "port", "else", "theirs")
             holding(ADDRESS, inside=inside(egress="None")),
             "EgressDisabled",
             "Network demo/blue of Port demo/web has egress None: a floating address needs egress NAT",
+        ),
+        (
+            holding(ADDRESS, inside=inside(egress="None", type="Bridge", physicalNetwork="lab")),
+            "NetworkOnPhysical",
+            ON_PHYSICAL,
         ),
         (
             holding(ADDRESS, inside=inside("192.0.2.0/25")),
