@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 
+from orlop_api.floating_ip import FloatingIP
 from orlop_api.instance import Instance
 from orlop_api.network import Network
 from orlop_api.port import Port
+from orlop_api.resource import ApiModel
+from orlop_api.router import Router
+from orlop_api.security_group import SecurityGroup
 from orlop_cli.cluster import Cluster
 from orlop_cli.drawing import WIDE, draw
 from orlop_cli.errors import ForbiddenError
-from orlop_cli.picture import picture
+from orlop_cli.picture import Found, picture
 from orlop_cli.project_commands import projects
+
+M = TypeVar("M", bound=ApiModel)
 
 app = typer.Typer(
     name="orlop",
@@ -59,21 +65,33 @@ def show_network(
         Output, typer.Option("--output", "-o", help="For people or for programs.")
     ] = Output.TREE,
 ) -> None:
-    """Draw a Network: its addresses, its nodes with the guests on them, and Ports that nobody uses."""
+    """Draw a Network: addresses, Router, nodes with the guests on them, what leads to those, and free Ports."""
     cluster = Cluster(context, namespace)
     found = cluster.get(Network, "networks", network)
     ports = cluster.list(Port, "ports")
-    note = ""
-    instances: list[Instance] = []
-    try:
-        instances = cluster.list(Instance, "instances")
-    except ForbiddenError as error:
-        # The rest can be drawn without them.
-        note = f"NIC names and states are left out: {error}"
-    seen = picture(found, ports, instances)
+    notes: list[str] = []
+
+    def allowed(kind: type[M], plural: str, without: str) -> list[M]:
+        """What the user may not read is left out: the rest can be drawn without."""
+        try:
+            return cluster.list(kind, plural)
+        except ForbiddenError as error:
+            notes.append(f"{without} are left out: {error}")
+            return []
+
+    seen = picture(
+        found,
+        Found(
+            ports,
+            allowed(Instance, "instances", "NIC names and states"),
+            allowed(Router, "routers", "Routers"),
+            allowed(FloatingIP, "floatingips", "floating addresses"),
+            allowed(SecurityGroup, "securitygroups", "names of SecurityGroups"),
+        ),
+    )
     if output is Output.JSON:
         typer.echo(json.dumps(seen.json(), indent=2))
     else:
         Console(highlight=False, width=WIDE).print(draw(seen), soft_wrap=True)
-    if note:
+    for note in notes:
         typer.echo(f"orlop: {note}", err=True)

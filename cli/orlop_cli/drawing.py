@@ -7,30 +7,37 @@ from collections.abc import Sequence
 from rich.text import Text
 from rich.tree import Tree
 
-from orlop_cli.picture import UNKNOWN, NetworkPicture, PortPicture, SubnetPicture
+from orlop_cli.picture import NetworkPicture, PortPicture, SubnetPicture
+from orlop_cli.ways import UNKNOWN, FloatingPicture, RouterPicture
 
 WIDE = 1000
 """Columns to draw in: a tree breaks its lines at the console's width, and who reads it in a pipe wants whole ones."""
 _STYLES = {"Running": "green", "Ready": "green", "Stopped": "dim", UNKNOWN: "dim"}
 _WORRY = "yellow"
+_COUNTED = 1 << 20
+"""Addresses of a subnet whose free ones are counted; of IPv6 there are too many to say something by it."""
 
 
 def draw(network: NetworkPicture) -> Tree:
-    """Network, subnets, nodes with their Ports, and what nobody uses."""
+    """Network, subnets, Router, nodes with their Ports and what leads to those, and what nobody uses."""
     tree = Tree(_title(network), highlight=False)
     for subnet in network.subnets:
         tree.add(_subnet(subnet))
+    for router in network.routers:
+        _router(tree, router)
     ports = [port for node in network.nodes for port in node.ports]
     rows = dict(zip(ports, _aligned([_columns(port) for port in ports]), strict=True))
     for node in network.nodes:
         branch = tree.add(Text.assemble("node ", (node.name, "bold"), f"  {node.address}"))
         for port in node.ports:
-            branch.add(_line(rows[port], port))
+            _port(branch, rows[port], port)
     if network.unbound:
         branch = tree.add(Text("unbound Ports"))
         for row, port in zip(_aligned([_unbound(p) for p in network.unbound]), network.unbound, strict=True):
-            branch.add(_line(row, port))
-    if not ports and not network.unbound:
+            _port(branch, row, port)
+    if network.external:
+        _addresses(tree, network.floating)
+    elif not ports and not network.unbound:
         tree.add(Text("no Ports", "dim"))
     return tree
 
@@ -40,7 +47,7 @@ def _title(network: NetworkPicture) -> Text:
         *([network.physical] if network.physical else []),
         *([f"segment {network.segment}"] if network.segment is not None else []),
         *([f"MTU {network.mtu}"] if network.mtu is not None else []),
-        f"egress {network.egress}",
+        *([f"egress {network.egress}"] if network.egress else []),
     ]
     name = (f"{network.namespace}/{network.name}", "bold")
     text = Text.assemble("Network ", name, "  ", _state(network.state), "  ", ", ".join(numbers))
@@ -48,13 +55,51 @@ def _title(network: NetworkPicture) -> Text:
 
 
 def _subnet(subnet: SubnetPicture) -> Text:
-    style = "" if subnet.free else _WORRY
-    return Text.assemble(
-        "subnet ",
-        (subnet.name, "bold"),
-        f"  {subnet.cidr}, gateway {subnet.gateway} {subnet.place or 'on every node'}, DHCP {subnet.dhcp}, ",
-        (f"{subnet.free} of {subnet.total} addresses free", style),
-    )
+    gateway = f"gateway {subnet.gateway} {subnet.place or 'on every node'}, " if subnet.gateway else ""
+    text = Text.assemble("subnet ", (subnet.name, "bold"), f"  {subnet.cidr}, {gateway}")
+    if subnet.dhcp:
+        text.append(f"DHCP {subnet.dhcp}, " if subnet.dhcp in {"Enabled", "Disabled"} else f"{subnet.dhcp}, ")
+    if subnet.total > _COUNTED:
+        return text.append(f"{subnet.total - subnet.free} addresses taken")
+    return text.append(f"{subnet.free} of {subnet.total} addresses free", "" if subnet.free else _WORRY)
+
+
+def _router(tree: Tree, router: RouterPicture) -> None:
+    text = Text.assemble("Router ", (router.name, "bold"), "  ", _state(router.state))
+    branch = tree.add(text.append(f"  {router.message}", _WORRY) if router.message else text)
+    for row in _aligned([(each.name, ", ".join(each.cidrs)) for each in router.networks]):
+        branch.add(Text(f"Network {row}"))
+    for route in router.routes:
+        branch.add(Text(f"route {route.destination} via {route.via}"))
+
+
+def _addresses(tree: Tree, floating: Sequence[FloatingPicture]) -> None:
+    """Of an external Network."""
+    if not floating:
+        tree.add(Text("no floating addresses of this namespace", "dim"))
+        return
+    branch = tree.add(Text("floating addresses"))
+    rows = _aligned([(each.address or "no address", each.name, _leads(each)) for each in floating])
+    for row, each in zip(rows, floating, strict=True):
+        branch.add(_floating(row, each))
+
+
+def _leads(floating: FloatingPicture) -> str:
+    if not floating.port:
+        return "reserved"
+    where = f" on {floating.node}" if floating.node else ""
+    return f"to Port {floating.port}{f' ({floating.target})' if floating.target else ''}{where}"
+
+
+def _floating(row: str, floating: FloatingPicture) -> Text:
+    text = Text.assemble(row, "  ", _state(floating.state))
+    if floating.forwards:
+        forwards = (
+            f"{each.protocol} {each.port}" + (f" to {each.target}" if each.target != each.port else "")
+            for each in floating.forwards
+        )
+        text.append(f"  {', '.join(forwards)}")
+    return text.append(f"  {floating.message}", _WORRY) if floating.message else text
 
 
 def _columns(port: PortPicture) -> tuple[str, ...]:
@@ -65,9 +110,13 @@ def _unbound(port: PortPicture) -> tuple[str, ...]:
     return (port.name, ", ".join(port.addresses) or "no address", port.mac)
 
 
-def _line(row: str, port: PortPicture) -> Text:
+def _port(tree: Tree, row: str, port: PortPicture) -> None:
     text = Text.assemble(row, "  ", _state(port.state))
-    return text.append(f"  also {', '.join(port.shared)}", "cyan") if port.shared else text
+    if port.groups:
+        text.append(f"  in {', '.join(port.groups)}")
+    branch = tree.add(text.append(f"  also {', '.join(port.shared)}", "cyan") if port.shared else text)
+    for each in port.floating:
+        branch.add(_floating(f"floating {each.address or 'no address'}  of {each.network}", each))
 
 
 def _state(state: str) -> tuple[str, str]:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from orlop_api.condition import Condition, find
+from orlop_api.condition import find
+from orlop_api.floating_ip import FloatingIP
 from orlop_api.instance import Instance
-from orlop_api.network import Network, SegmentType, Subnet
+from orlop_api.network import Dhcp, Ipv6Mode, Network, SegmentType, Subnet
 from orlop_api.port import Port
+from orlop_api.router import Router
+from orlop_api.security_group import SecurityGroup
+from orlop_cli import ways
+from orlop_cli.ways import UNKNOWN, FloatingPicture, RouterPicture
 
-UNKNOWN = "Unknown"
+
+@dataclass(frozen=True)
+class Found:
+    """What there is in the Network's namespace, as far as the user may read it."""
+
+    ports: Sequence[Port] = ()
+    instances: Sequence[Instance] = ()
+    routers: Sequence[Router] = ()
+    floating_ips: Sequence[FloatingIP] = ()
+    groups: Sequence[SecurityGroup] = ()
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,10 @@ class PortPicture:
     nic: str = ""
     shared: tuple[str, ...] = ()
     """What the guest may use beside its own addresses."""
+    groups: tuple[str, ...] = ()
+    """SecurityGroups in force; none: nothing is filtered. One whose name is not known is there by its uid."""
+    floating: tuple[FloatingPicture, ...] = ()
+    """Addresses that lead to it from outside."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +64,9 @@ class SubnetPicture:
     name: str
     cidr: str
     gateway: str
+    """Nobody's of an external Network."""
     dhcp: str
+    """Enabled, Disabled, or how an IPv6 address comes: DHCPv6 or SLAAC. Empty of an external Network."""
     free: int
     total: int
     place: str = ""
@@ -61,45 +81,77 @@ class NetworkPicture:
     name: str
     state: str
     message: str
+    external: bool
+    """Whether it is a physical network, which no guest joins."""
     segment: int | None
     physical: str
     """`VLAN 100 of trunk`; empty of an overlay."""
     mtu: int | None
     egress: str
+    """Empty of an external Network."""
     subnets: tuple[SubnetPicture, ...]
+    routers: tuple[RouterPicture, ...]
     nodes: tuple[NodePicture, ...]
     unbound: tuple[PortPicture, ...]
+    floating: tuple[FloatingPicture, ...]
+    """Of an external Network: its addresses that are somebody's."""
 
     def json(self) -> dict[str, Any]:
         """For programs."""
         return asdict(self)
 
 
-def picture(network: Network, ports: Iterable[Port], instances: Iterable[Instance]) -> NetworkPicture:
-    """The Network with its Ports; of other Networks' Ports and Instances nothing."""
-    known = {instance.metadata.uid: instance for instance in instances}
-    mine = [port for port in ports if port.spec.network_ref.name == network.metadata.name]
+def picture(network: Network, found: Found) -> NetworkPicture:
+    """The Network with what is on it; of other Networks' Ports and Instances nothing."""
+    known = _Known(
+        {instance.metadata.uid: instance for instance in found.instances},
+        {group.metadata.uid: group.metadata.name for group in found.groups},
+        found.floating_ips,
+    )
+    mine = [port for port in found.ports if _is_on(network, port)]
     mine.sort(key=_place)
     hosts: dict[str, list[Port]] = {}
     for port in mine:
         if port.status is not None and port.status.binding is not None:
             hosts.setdefault(port.status.binding.node_name, []).append(port)
-    status = network.status
-    ready = find(status.conditions, "Ready") if status is not None else None
+    status, is_external = network.status, network.is_external
+    floating = ways.of_network(network, found.floating_ips) if is_external else ()
     used = {address for port in mine if port.status is not None for address in port.status.addresses}
+    used |= {each.address for each in floating if each.address}
     return NetworkPicture(
         network.metadata.namespace,
         network.metadata.name,
-        _said(ready),
-        ready.message if ready is not None and ready.status != "True" else "",
+        *ways.said(status.conditions if status is not None else ()),
+        is_external,
         status.segment_id if status is not None else None,
         _physical(network),
         status.mtu if status is not None else None,
-        network.spec.egress.value,
+        "" if is_external else network.spec.egress.value,
         tuple(_subnet(subnet, used, network) for subnet in network.spec.subnets),
+        ways.routers(network, found.routers),
         tuple(_node(name, hosts[name], known) for name in sorted(hosts)),
-        tuple(_unbound(port) for port in mine if port.status is None or port.status.binding is None),
+        tuple(_unbound(port, known) for port in mine if port.status is None or port.status.binding is None),
+        floating,
     )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a Port's line says of other objects."""
+
+    instances: dict[str, Instance]
+    """By uid."""
+    groups: dict[str, str]
+    """Names by uid."""
+    floating_ips: Sequence[FloatingIP]
+
+
+def _is_on(network: Network, port: Port) -> bool:
+    """By the uid, once it is known: a Port that was made for an Instance may be on a lent Network of this name."""
+    uid = port.status.network_uid if port.status is not None else None
+    if uid is not None:
+        return uid == network.metadata.uid
+    return port.spec.network_ref.name == network.metadata.name
 
 
 def _physical(network: Network) -> str:
@@ -114,51 +166,67 @@ def _physical(network: Network) -> str:
 def _place(port: Port) -> tuple[int, str]:
     """By address, and without one last."""
     addresses = port.status.addresses if port.status is not None else []
-    return (int(IPv4Address(addresses[0])) if addresses else 1 << 32, port.metadata.name)
-
-
-def _said(ready: Condition | None) -> str:
-    if ready is None:
-        return UNKNOWN
-    return "Ready" if ready.status == "True" else ready.reason
+    return (int(ip_address(addresses[0])) if addresses else 1 << 129, port.metadata.name)
 
 
 def _subnet(subnet: Subnet, used: set[str], on: Network) -> SubnetPicture:
-    network = IPv4Network(subnet.cidr)
+    network, is_external = ip_network(subnet.cidr), on.is_external
     gateway = subnet.gateway or str(network[1])
-    ranges = [(IPv4Address(pool.start), IPv4Address(pool.end)) for pool in subnet.pools]
-    ranges = ranges or [(network[1], network[-2])]
-    taken = {IPv4Address(address) for address in used} | {IPv4Address(gateway)}
-    size = sum(int(last) - int(first) + 1 for first, last in ranges)
-    own = sum(first <= IPv4Address(gateway) <= last for first, last in ranges)
-    gone = sum(any(first <= address <= last for first, last in ranges) for address in taken)
+    ranges = [(int(ip_address(pool.start)), int(ip_address(pool.end))) for pool in subnet.pools]
+    ranges = ranges or [(int(network[1]), int(network[-2] if network.version == 4 else network[-1]))]
+    own = set() if is_external else {int(ip_address(gateway))}
+    addresses = (ip_address(each) for each in used)
+    taken = own | {int(each) for each in addresses if each.version == network.version}
+    size = sum(last - first + 1 for first, last in ranges)
+    mine = sum(first <= each <= last for each in own for first, last in ranges)
+    gone = sum(any(first <= each <= last for first, last in ranges) for each in taken)
+    said = "" if is_external else _dhcp(subnet, network)
     place = "" if on.spec.segment.physical_network is None else f"of {on.spec.segment.physical_network}"
-    dhcp = subnet.dhcp.value
-    return SubnetPicture(subnet.name, subnet.cidr, gateway, dhcp, size - gone, size - own, place)
+    router = "" if is_external else gateway
+    return SubnetPicture(subnet.name, subnet.cidr, router, said, size - gone, size - mine, place)
 
 
-def _node(name: str, ports: list[Port], known: dict[str, Instance]) -> NodePicture:
+def _dhcp(subnet: Subnet, network: IPv4Network | IPv6Network) -> str:
+    if network.version == 4 or subnet.dhcp is Dhcp.DISABLED:
+        return subnet.dhcp.value
+    return (subnet.ipv6_mode or Ipv6Mode.DHCPV6).value
+
+
+def _node(name: str, ports: list[Port], known: _Known) -> NodePicture:
     bindings = [port.status.binding for port in ports if port.status is not None and port.status.binding]
     return NodePicture(name, bindings[0].host_address, tuple(_bound(port, known) for port in ports))
 
 
-def _bound(port: Port, known: dict[str, Instance]) -> PortPicture:
+def _bound(port: Port, known: _Known) -> PortPicture:
     binding = port.status.binding if port.status is not None else None
     if binding is None:
         raise AssertionError
-    instance = known.get(binding.instance_uid)
-    return _port(port, _power(instance), binding.instance_name, _nic(port, instance))
+    instance = known.instances.get(binding.instance_uid)
+    return _port(port, known, _power(instance), binding.instance_name, _nic(port, instance))
 
 
-def _unbound(port: Port) -> PortPicture:
-    return _port(port, _said(find(port.status.conditions, "Ready") if port.status is not None else None))
+def _unbound(port: Port, known: _Known) -> PortPicture:
+    state, _ = ways.said(port.status.conditions if port.status is not None else ())
+    return _port(port, known, state)
 
 
-def _port(port: Port, state: str, instance: str = "", nic: str = "") -> PortPicture:
+def _port(port: Port, known: _Known, state: str, instance: str = "", nic: str = "") -> PortPicture:
     status, shared = port.status, (pair.address for pair in port.spec.allowed_address_pairs)
+    groups = (status.security_groups if status is not None else None) or []
+    floating = ways.of_port(port.metadata.namespace, port.metadata.name, known.floating_ips)
     mac = status.mac_address if status is not None else None
     addresses = tuple(status.addresses) if status is not None else ()
-    return PortPicture(port.metadata.name, mac or "", addresses, state, instance, nic, tuple(shared))
+    return PortPicture(
+        port.metadata.name,
+        mac or "",
+        addresses,
+        state,
+        instance,
+        nic,
+        tuple(shared),
+        tuple(sorted(known.groups.get(uid, uid) for uid in groups)),
+        floating,
+    )
 
 
 def _power(instance: Instance | None) -> str:
