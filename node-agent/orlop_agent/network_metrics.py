@@ -45,6 +45,11 @@ class _Once(Collector):
             "packets from other nodes that were dropped, by reason",
             labels=("segment", "reason"),
         )
+        groups = CounterMetricFamily(
+            "orlop_group_dropped_packets",
+            "packets that SecurityGroups did not allow, by reason",
+            labels=("segment", "reason"),
+        )
         for counts in self._found:
             for port in counts.ports:
                 who = (port.namespace, port.port)
@@ -56,4 +61,6 @@ class _Once(Collector):
                     dropped.add_metric((*who, reason), packets)
             for reason, packets in sorted(counts.overlay_dropped.items()):
                 overlay.add_metric((str(counts.segment_id), reason), packets)
-        yield from (*passed.values(), dropped, overlay)
+            for reason, packets in sorted(counts.groups_dropped.items()):
+                groups.add_metric((str(counts.segment_id), reason), packets)
+        yield from (*passed.values(), dropped, overlay, groups)

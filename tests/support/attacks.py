@@ -159,6 +159,7 @@ ATTACKS: dict[str, tuple[str, Forge]] = {
     "IPv6": ("ipv6", lambda s: s.raw(frames.IPV6, b"\x60" + bytes(39) + SECRET)),
     "a VLAN tag": ("vlan", lambda s: s.raw(0x8100, b"\0\5\x08\0" + s.ip(_DATA)[14:])),
     "a VLAN tag of priority alone": ("vlan", lambda s: s.raw(0x8100, b"\xe0\0\x08\0" + s.ip(_DATA)[14:])),
+    "a VLAN tag before TCP": ("vlan", lambda s: s.raw(0x8100, b"\0\5\x08\0" + s.ip(SECRET, frames.TCP)[14:])),
     "a provider's VLAN tag": ("vlan", lambda s: s.raw(0x88A8, b"\0\5\x81\0\0\5\x08\0" + s.ip(_DATA)[14:])),
     "a spanning tree": (
         "link_control",

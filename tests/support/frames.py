@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
-ICMP, UDP = 1, 17
+ICMP, TCP, UDP = 1, 6, 17
 REQUEST, REPLY = 1, 2
 DISCOVER, OFFER, DHCP_REQUEST, ACK = 1, 2, 3, 5
 ASKED = (1, 3, 6, 12, 15, 26, 42, 119, 121)

@@ -29,7 +29,7 @@ class Stack:
 
     def __init__(self, wire: Wire, nic: AssignedNic) -> None:
         self.mac, self.address, self.nic = nic.mac_address, nic.addresses[0], nic
-        self._wire = wire
+        self.wire = wire
         self._sockets: list[socket.socket] = []
         holder = ["unshare", "--net", "--", "sh", "-c", "echo up && exec cat"]
         self._holder = subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -60,7 +60,7 @@ class Stack:
         subprocess.run([*self.into, "ip", *words], check=True)
 
     def _carry(self) -> None:
-        there = {self._wire.tap: self.tap, self.tap: self._wire.tap}
+        there = {self.wire.tap: self.tap, self.tap: self.wire.tap}
         while True:
             ready, _, _ = select.select([*there, self._stop], [], [])
             if self._stop in ready:
@@ -69,14 +69,18 @@ class Stack:
                 with contextlib.suppress(BlockingIOError, OSError):
                     os.write(there[source], os.read(source, 65550))
 
+    def let_go(self) -> None:
+        """Carries nothing any more between the wire and the guest."""
+        os.write(self._stopper, b"x")
+        self._pump.join()
+
     def close(self) -> None:
         for made in self._sockets:
             made.close()
-        os.write(self._stopper, b"x")
-        self._pump.join()
+        self.let_go()
         for descriptor in (self.tap, self._stop, self._stopper):
             os.close(descriptor)
-        self._wire.close()
+        self.wire.close()
         self._holder.kill()
         self._holder.wait()
         for pipe in (self._holder.stdin, self._holder.stdout):

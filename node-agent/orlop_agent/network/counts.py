@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orlop_agent.network import drops
+from orlop_agent.network import drops, group_rules
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.groups import by_mac
 from orlop_agent.network.names import OVERLAY, PHYSICAL
@@ -16,6 +16,7 @@ from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment
 from orlop_api.port import Port
 
+_GROUPS = ("nft", "-j", "list", "counters")
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +42,8 @@ class Counts:
     ports: tuple[PortCounts, ...] = ()
     overlay_dropped: Mapping[str, int] = field(default_factory=dict)
     """What came from other nodes, or a physical network, and may not, in packets by cause."""
+    groups_dropped: Mapping[str, int] = field(default_factory=dict)
+    """What SecurityGroups did not allow, in packets by cause; empty where nobody ever was in one."""
 
 
 async def read(
@@ -49,7 +52,8 @@ async def read(
     """Asks the kernel. Raises NetworkError."""
     links = await node.read("ip", "-j", "-s", "link", "show", inside=segment_id)
     listed = json.loads(await node.run(drops.LIST, inside=segment_id))
-    return counts(segment_id, attachments, ports, links, listed)
+    groups = json.loads(await node.run(_GROUPS, inside=segment_id))
+    return counts(segment_id, attachments, ports, links, listed, groups)
 
 
 async def read_if_there(
@@ -69,8 +73,9 @@ def counts(
     ports: Iterable[Port],
     links: Iterable[Mapping[str, Any]],
     listed: Mapping[str, Any],
+    groups: Mapping[str, Any],
 ) -> Counts:
-    """From the JSON of `ip -s link show` and of drops.LIST."""
+    """From the JSON of `ip -s link show`, of drops.LIST and of all counters."""
     dropped = drops.counted(listed)
     passed = {entry["ifname"]: entry["stats64"] for entry in links if "stats64" in entry}
     known = by_mac(ports)
@@ -91,7 +96,9 @@ def counts(
                 dropped=dropped.get(attachment.tap, {}),
             )
         )
-    return Counts(segment_id, tuple(found), dropped.get(OVERLAY) or dropped.get(PHYSICAL, {}))
+    counters = (each["counter"] for each in groups.get("nftables", ()) if "counter" in each)
+    denied = {each["name"]: each["packets"] for each in counters if each["table"] == group_rules.TABLE}
+    return Counts(segment_id, tuple(found), dropped.get(OVERLAY) or dropped.get(PHYSICAL, {}), denied)
 
 
 def _namespace(attachment: Attachment, ports: Mapping[str, Port]) -> str:

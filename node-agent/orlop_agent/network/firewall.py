@@ -9,61 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from orlop_agent.network import drops, ipv6, metadata_rules, physical_rules, resolver, routing, routing6
+from orlop_agent.network import drops, ipv6, physical_rules, resolver, routing, routing6
 from orlop_agent.network.drops import FOR_MANY, drop
 from orlop_agent.network.floating import KIND, NODE_SET
+from orlop_agent.network.identities import LATER
 from orlop_agent.network.links import UPLINKS, VXLAN_PORT
 from orlop_agent.network.metadata_rules import Metadata
 from orlop_agent.network.names import BRIDGE, OVERLAY, PHYSICAL, UPLINK, VETHS
 from orlop_agent.network.routing import Place
-from orlop_agent.network.segment import Attachment, Segment
+from orlop_agent.network.segment import Segment
 
 _COUNTERS = ("forged_mac", "forged_arp", "forged_address", "rogue_dhcp", "other_protocol", "forged_overlay")
 """Of agents before there were counts for each NIC."""
-_LATER = {
-    "chaddrs": "typeof meta iifname . @th,288,48;",
-    "more_addresses": "typeof meta iifname . ether saddr . ip saddr; flags interval;",
-    "more_senders": "typeof meta iifname . arp saddr ether . arp saddr ip; flags interval;",
-    **ipv6.SETS,
-}
+_PLAIN = "@ll,96,24 0x080045 meta pkttype other iifname . ether saddr . ip saddr @addresses"
+"""IPv4 without options for one receiver, from who it says.
+
+Type and first byte are looked at together: a frame with a VLAN tag has another type there, while `ip saddr` sees the
+packet in it. For another than the tap is whatever is not for many; a guest has no reason to speak to its own tap.
+"""
 
 
 def _anew(family: str) -> str:
     return f"add table {family} orlop\nflush table {family} orlop\n"
-
-
-def identities(attachments: Collection[Attachment]) -> str:
-    """Which tap may use which MAC and addresses: all of the Network's taps at once, replaced as one."""
-    macs: list[str] = []
-    chaddrs: list[str] = []
-    pairs: list[str] = []
-    more: list[str] = []
-    sets6: dict[str, list[str]] = {name: [] for name in ipv6.SETS}
-    for attachment in sorted(attachments, key=lambda each: each.tap):
-        who = f'"{attachment.tap}" . {attachment.mac}'
-        macs.append(who)
-        pairs += [f"{who} . {address}" for address in attachment.addresses]
-        more += [f"{who} . {range_}" for range_ in attachment.pairs]
-        for name, found in ipv6.elements(attachment.tap, attachment.mac, attachment.addresses6).items():
-            sets6[name] += found
-        chaddrs.append(f'"{attachment.tap}" . 0x{attachment.mac.replace(":", "")}')
-    sets = {
-        "macs": macs, "chaddrs": chaddrs, "addresses": pairs, "senders": pairs,
-        "more_addresses": more, "more_senders": more, **sets6,
-    }  # fmt: skip
-    # Ranges are in sets of their own, for those are looked up more slowly. An older agent's table has not all of them.
-    text = "".join(f"add set bridge orlop {name} {{ {kind} }}\n" for name, kind in _LATER.items())
-    if any(attachment.segment.metadata for attachment in attachments):
-        sets["receivers"] = pairs
-        text += f"add set bridge orlop receivers {{ {metadata_rules.RECEIVERS} }}\n"
-    if any(attachment.segment.physical is not None for attachment in attachments):
-        sets["here"] = sorted({attachment.mac for attachment in attachments})
-        text += f"add set bridge orlop here {{ {physical_rules.HERE} }}\n"
-    text += "".join(f"flush set bridge orlop {name}\n" for name in sets)
-    for name, elements in sets.items():
-        if elements:
-            text += f"add element bridge orlop {name} {{ {', '.join(elements)} }}\n"
-    return text
 
 
 def anti_spoofing(segment: Segment, place: Place | None = None) -> str:
@@ -90,7 +57,9 @@ def _from_others(segment: Segment, place: Place | None) -> str:
     routed = routing.overlay_rules(place) + routing6.overlay_rules(place) if place is not None else ""
     also6 = "    ether type ip6 jump ipv6_from_nodes\n" if segment.ipv6 is not None else ""
     kinds = "arp, ip, ip6" if segment.ipv6 is not None else "arp, ip"
+    elsewhere = f"ip saddr != {metadata.gateway}{metadata.elsewhere}"
     return f"""  chain from_nodes {{
+    ether saddr != {segment.gateway_mac} ether type ip {elsewhere} goto plain_from_nodes
     arp saddr ip {metadata.gateway} {drop("forged_overlay")}
     ip saddr {metadata.gateway} {drop("forged_overlay")}
 {metadata.overlay}    udp sport 67 {drop("rogue_dhcp")}
@@ -98,6 +67,12 @@ def _from_others(segment: Segment, place: Place | None) -> str:
 {also6}{routed}    ether saddr {segment.gateway_mac} {drop("forged_overlay")}
     ether type {{ {kinds} }} accept
     {drop("other_protocol")}
+  }}
+  chain plain_from_nodes {{
+    meta l4proto tcp accept
+    udp sport 67 {drop("rogue_dhcp")}
+    udp dport 68 {drop("rogue_dhcp")}
+    accept
   }}
 {_ipv6_from_nodes(segment)}{metadata.answers}"""
 
@@ -117,7 +92,7 @@ def _without(counters: Collection[str]) -> str:
 
 def _sets() -> str:
     return (
-        "".join(f"  set {name} {{ {kind} }}\n" for name, kind in _LATER.items())
+        "".join(f"  set {name} {{ {kind} }}\n" for name, kind in LATER.items())
         + """\
   set macs { typeof meta iifname . ether saddr; }
   set addresses { typeof meta iifname . ether saddr . ip saddr; }
@@ -127,11 +102,16 @@ def _sets() -> str:
 
 
 def _from_guests(segment: Segment) -> str:
-    """The bridge hands what is for LACP's address to `input` alone, and all else of its kind to `prerouting`."""
+    """The bridge hands what is for LACP's address to `input` alone, and all else of its kind to `prerouting`.
+
+    Most of what is said is TCP, or UDP that is no DHCP: of that nothing else has to be looked at than whose it is. What
+    these rules leave, those behind them say why.
+    """
     others = (OVERLAY, "from_nodes") if segment.physical is None else (PHYSICAL, "from_physical")
     return f"""  chain prerouting {{
     type filter hook prerouting priority -300; policy drop;
     iifname "{others[0]}" goto {others[1]}
+    {_PLAIN} goto plain
     iifname . ether saddr != @macs {drop("forged_mac")}
     ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f {drop("link_control")}
     ether type ip goto ipv4_from_guests
@@ -139,6 +119,11 @@ def _from_guests(segment: Segment) -> str:
     ether type ip6 goto ipv6_from_guests
     ether type {{ 8021q, 8021ad }} {drop("vlan")}
     {drop("other_protocol")}
+  }}
+  chain plain {{
+    meta l4proto tcp accept
+    udp sport != 67 udp dport != 67-68 accept
+    goto ipv4_from_guests
   }}
   chain input {{
     type filter hook input priority -300; policy accept;

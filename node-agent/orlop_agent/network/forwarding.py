@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
@@ -31,6 +32,10 @@ class Peers:
     """Nodes that get what is for all; only where an address is shared (see shared.py)."""
 
 
+_node = lru_cache(maxsize=1 << 14)(IPv4Address)
+"""Nodes are few, and named by each of their Ports."""
+
+
 def wanted(
     ports: Iterable[Port], here: IPv4Address, local_macs: frozenset[str], *, is_shared: bool = False
 ) -> tuple[Peers, list[ValueError]]:
@@ -43,7 +48,7 @@ def wanted(
             continue
         try:
             mac = checked_mac(port.status.mac_address)
-            host = IPv4Address(port.status.binding.host_address)
+            host = _node(port.status.binding.host_address)
             addresses = spoken(mac, port.status.addresses)
         except ValueError as error:
             wrong.append(error)

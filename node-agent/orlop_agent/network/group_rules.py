@@ -9,13 +9,15 @@ else may allow that.
 
 Every packet of a connection is judged by who began it, answers too, so a rule that is gone cuts what it let in,
 and whatever is still allowed goes on. A connection is judged twice: `sent` for the NIC that began it, if
-that is here, and `received` for the one that it is with.
+that is here, and `received` for the one that it is with. What both allowed bears the number of the rules in force as
+its mark, and goes on by that alone for as long as they are: each change has a number of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from orlop_agent.network.groups import Guard, members_set
 from orlop_agent.network.ipv6 import DISCOVERY, IpAddress
@@ -25,6 +27,7 @@ from orlop_api.network import METADATA_ADDRESS, METADATA_PORT
 TABLE = "orlop_groups"
 COUNTERS = ("denied_ingress", "denied_egress", "denied_invalid")
 """What is dropped, by cause; `nft list counters` in the namespace."""
+_ALLOWED = "allowed"
 _FAMILIES = (4, 6)
 _INET = f"inet {TABLE}"
 _BRIDGE = f"bridge {TABLE}"
@@ -60,6 +63,46 @@ def changes(have: Guard, want: Guard) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def judged(number: int) -> str:
+    """What has to be in one transaction with any change: nothing passes by a judgement that older rules made.
+
+    The packet's own mark carries the number from who judges first to who judges last: where rules change between the
+    two, the connection gets the old one's, and is judged again. Never 0, which is no number.
+    """
+    known = f"ct mark {number:#x} accept"
+    rules = {
+        "sent": (
+            known,
+            "ct state invalid,untracked jump unknown",
+            'ct state related accept comment "errors of what is allowed"',
+            f"meta mark set {number:#x}",
+            "ct original ip saddr vmap @egress",
+            "ct original ip6 saddr vmap @egress6",
+        ),
+        "received": (
+            known,
+            "ct state related accept",
+            "ct reply ip saddr vmap @ingress",
+            "ct reply ip6 saddr vmap @ingress6",
+            f"goto {_ALLOWED}",
+        ),
+    }
+    return "".join(
+        f"flush chain {_INET} {chain}\n" + "".join(f"add rule {_INET} {chain} {line}\n" for line in lines)
+        for chain, lines in rules.items()
+    )
+
+
+def number_of(rule: Mapping[str, Any]) -> int | None:
+    """What `judged` was given, where this is such a rule, as nft(8) lists it in JSON."""
+    match rule:
+        case {"table": "orlop_groups", "chain": "sent",
+              "expr": [{"match": {"left": {"ct": {"key": "mark"}}, "right": int(number)}}, *_]}:  # fmt: skip
+            return number
+        case _:
+            return None
+
+
 def _frame() -> str:
     counters = "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
     return f"""table {_INET} {{
@@ -69,23 +112,18 @@ def _frame() -> str:
   map ingress {{ type ipv4_addr : verdict; }}
   map egress6 {{ type ipv6_addr : verdict; }}
   map ingress6 {{ type ipv6_addr : verdict; }}
-  chain sent {{
-    type filter hook forward priority filter - 30; policy accept;
+  chain sent {{ type filter hook forward priority filter - 30; policy accept; }}
+  chain unknown {{
     {DISCOVERY} accept comment "the kernel tracks none of it"
-    ct state invalid,untracked ip saddr @guarded counter name denied_invalid drop
-    ct state invalid,untracked ip daddr @guarded counter name denied_invalid drop
-    ct state invalid,untracked ip6 saddr @guarded6 counter name denied_invalid drop
-    ct state invalid,untracked ip6 daddr @guarded6 counter name denied_invalid drop
-    ct state related accept comment "errors of what is allowed"
-    ct original ip saddr vmap @egress
-    ct original ip6 saddr vmap @egress6
+    ip saddr @guarded counter name denied_invalid drop
+    ip daddr @guarded counter name denied_invalid drop
+    ip6 saddr @guarded6 counter name denied_invalid drop
+    ip6 daddr @guarded6 counter name denied_invalid drop
   }}
-  chain received {{
-    type filter hook forward priority filter - 20; policy accept;
-    {DISCOVERY} accept
-    ct state related accept
-    ct reply ip saddr vmap @ingress
-    ct reply ip6 saddr vmap @ingress6
+  chain received {{ type filter hook forward priority filter - 20; policy accept; }}
+  chain {_ALLOWED} {{
+    ct mark set meta mark
+    accept
   }}
   chain asked {{
     type filter hook input priority filter - 20; policy accept;
@@ -108,14 +146,16 @@ table {_BRIDGE} {{
   set owned {{ type ipv4_addr; }}
   chain prerouting {{
     type filter hook prerouting priority -290; policy accept;
+    iifname {{ "{OVERLAY}", "{PHYSICAL}" }} accept
+    iifname . ip saddr @addresses accept
     ether type ip iifname @taps ip saddr != 0.0.0.0 iifname . ip saddr != @addresses counter name denied_source drop
     ether type ip6 iifname @taps ip6 saddr != :: iifname . ip6 saddr != @addresses6 counter name denied_source drop
-    iifname {{ "{OVERLAY}", "{PHYSICAL}" }} accept
     ether type ip ip saddr @owned iifname . ip saddr != @addresses counter name denied_source drop
     ether type arp arp saddr ip @owned iifname . arp saddr ip != @addresses counter name denied_source drop
   }}
   chain forward {{
     type filter hook forward priority -300; policy accept;
+    oifname . ip daddr @addresses accept
     {DISCOVERY} accept
     ether type ip6 oifname @taps oifname . ip6 daddr != @addresses6 counter name denied_broadcast drop
     ether type ip oifname @taps oifname . ip daddr != @addresses counter name denied_broadcast drop
@@ -150,7 +190,10 @@ def _groups(have: Guard, want: Guard) -> Iterator[str]:
                 continue
             else:
                 yield f"flush chain {_INET} {name}"
-            yield from (f"add rule {_INET} {name} {line}" for line in after)
+            lines = after
+            if name.startswith("in_"):
+                lines = tuple(f"{line.removesuffix('accept')}goto {_ALLOWED}" for line in after)
+            yield from (f"add rule {_INET} {name} {line}" for line in lines)
 
 
 def _combinations(have: Guard, want: Guard) -> Iterator[str]:

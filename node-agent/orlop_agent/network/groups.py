@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_network
 
-from orlop_agent.network.ipv6 import IpAddress, spoken
+from orlop_agent.network.ipv6 import IpAddress, parsed, spoken
 from orlop_agent.network.segment import Attachment
 from orlop_api.port import Port
 from orlop_api.security_group import IcmpType, Protocol, SecurityGroup, SecurityGroupRule, remotes
@@ -115,7 +115,8 @@ def guard(
     watched |= any(port.status is not None and port.status.security_groups for port in ports)
     in_use = (p.status for p in ports if p.status and p.status.security_groups and p.status.binding)
     owned = {each for each in nics if isinstance(each, IPv4Address)}
-    owned |= {IPv4Address(each) for status in in_use for each in status.addresses if ":" not in each}
+    addresses = (parsed(each) for status in in_use for each in status.addresses)
+    owned |= {each for each in addresses if isinstance(each, IPv4Address)}
     for port, is_here in (*((each, True) for each in ports), *((each, False) for each in others)):
         status = port.status
         if status is None or not status.security_groups:

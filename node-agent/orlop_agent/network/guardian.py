@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 
 from orlop_agent.network import group_rules, groups
@@ -14,6 +15,8 @@ from orlop_api.port import Port
 from orlop_api.security_group import SecurityGroup
 
 _SWITCH = "/proc/sys/net/bridge/bridge-nf-call-ip"
+_LAST = (1 << 32) - 1
+"""A connection's mark has 32 bits."""
 _SET = f"""
 for each in {_SWITCH}tables {_SWITCH}6tables; do
   if [ -e "$each" ]; then echo "$1" > "$each"; else echo missing; fi
@@ -32,6 +35,8 @@ class Guardian:
         """None: not known, ask the kernel."""
         self._bare = False
         """There are no tables, and nothing to be guarded."""
+        self._number = 0
+        """Of the rules that were applied last."""
 
     @property
     def knows(self) -> bool:
@@ -80,7 +85,8 @@ class Guardian:
             text = group_rules.whole(want, there or ())
         self.forget()
         if text:
-            await self._node.nft(text, inside=self._segment_id)
+            self._number = self._number % _LAST + 1
+            await self._node.nft(text + group_rules.judged(self._number), inside=self._segment_id)
         # Rules first: what is shown to them is judged by them.
         await self._show(want)
         self._have = want
@@ -96,7 +102,7 @@ class Guardian:
             )
 
     async def _there(self) -> set[str] | None:
-        """Names of the chains and sets of an earlier agent; None where there is no table."""
+        """Names of the chains and sets of an earlier agent; None where there is no table. Takes up its number."""
         said = await self._node.run(["nft", "-j", "-t", "list", "ruleset", "inet"], inside=self._segment_id)
         found = [
             (kind, entry)
@@ -104,7 +110,11 @@ class Guardian:
             for kind, entry in each.items()
         ]
         if all((kind, entry.get("name")) != ("table", group_rules.TABLE) for kind, entry in found):
+            # Connections may still bear the number of rules that somebody took away.
+            self._number = secrets.randbelow(_LAST)
             return None
+        numbers = (group_rules.number_of(entry) for kind, entry in found if kind == "rule")
+        self._number = next((each for each in numbers if each is not None), None) or secrets.randbelow(_LAST)
         return {
             entry["name"]
             for kind, entry in found

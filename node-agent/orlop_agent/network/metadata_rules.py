@@ -49,6 +49,11 @@ class Metadata:
         )
 
     @property
+    def elsewhere(self) -> str:
+        """Part of a rule about what is no question."""
+        return self._where(f" ip daddr != {METADATA_ADDRESS}")
+
+    @property
     def answers(self) -> str:
         return self._where(f"""  chain answers {{
     type filter hook output priority -300; policy accept;

@@ -15,6 +15,7 @@ from orlop_agent.network.reach import Reach
 from orlop_agent.network.routing import Place, in_place
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.network.shaper import Shaper
+from orlop_agent.network.speakers import Speakers
 from orlop_agent.network.surroundings import Surroundings
 from orlop_api.port import Port
 from orlop_api.security_group import SecurityGroup
@@ -39,6 +40,7 @@ class Presence:
         self._dhcp_directory = around.records.directory(segment_id) / "dhcp"
         self._dns_directory = around.records.directory(segment_id) / "dns"
         self._guardian = Guardian(around.node, segment_id)
+        self._speakers = Speakers(around.node, segment_id)
         self._shaper = Shaper(around.node, segment_id)
         self._reach = Reach(around, segment_id)
         self._around = around
@@ -127,7 +129,7 @@ class Presence:
         elif self.segment_id in around.node.namespaces():
             segment = self.segment
             await around.node.ip(links.remove(taps), inside=self.segment_id)
-            await around.node.nft(firewall.identities(rest) + forget(taps), inside=self.segment_id)
+            await self._speakers.keep(rest, forget(taps))
             await around.dhcp.forget(segment, self._dhcp_directory, old)
         around.records.remove(old)
         for tap in taps:
@@ -185,7 +187,7 @@ class Presence:
         # Waited for together, so that neither goes on alone after the other failed.
         results = await asyncio.gather(
             self._around.node.ip(links.make_taps([each for each in new if each.tap not in in_use])),
-            self._identify(),
+            self._speakers.keep(self.attachments.values()),
             return_exceptions=True,
         )
         for result in results:
@@ -221,7 +223,7 @@ class Presence:
         await node.ip(links.make_taps([each for each in make if each.tap not in in_use]))
         await node.run(["sh", "-ec", settings(segment)], inside=self.segment_id)
         base = firewall.anti_spoofing(segment, self.place) + firewall.gateway(segment, self.place)
-        await node.nft(base + firewall.identities(self.attachments.values()), inside=self.segment_id)
+        await self._speakers.begin(self.attachments.values(), base)
         await node.ip(carrier.inside(segment, pair), inside=self.segment_id)
         if segment.ipv6 is not None:
             await node.run(["sh", "-ec", ipv6_on(names.BRIDGE)], inside=self.segment_id)
@@ -251,10 +253,6 @@ class Presence:
         files, wrong = resolver.hosts(self.segment, ports)
         self._around.dns.tell(self.segment, self._dns_directory, files)
         return wrong
-
-    async def _identify(self) -> None:
-        """Only who is listed may speak."""
-        await self._around.node.nft(firewall.identities(self.attachments.values()), inside=self.segment_id)
 
     async def _strip(self, taps: Sequence[str]) -> None:
         """What only NICs need goes, a Router still needs the rest."""

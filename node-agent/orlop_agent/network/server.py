@@ -20,6 +20,9 @@ from orlop_agent.network.node import Node
 from orlop_agent.network.records import replace
 
 _STOP_SECONDS = 5.0
+_LIMITS = ("MemoryMax=256M", "TasksMax=64")
+"""What guests may make one take: names of 65,000 Ports need a tenth of that memory, and dnsmasq forks for each
+question by TCP, at most 20 at once (its MAX_PROCS). One that needs more ends, and systemd starts it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Unit:
             "ProtectHome=yes",
             "ProtectSystem=strict",
             f"ReadWritePaths={server.directory}",
+            *_LIMITS,
         ]
         given = ["systemd-run", "--collect", f"--unit={server.unit}", f"--description={server.description}"]
         given += [f"--property={each}" for each in properties]

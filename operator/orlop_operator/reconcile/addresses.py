@@ -18,6 +18,16 @@ from orlop_operator.kinds import CLAIM
 from orlop_operator.reconcile.effects import Body, Create, Delete, InOrder
 from orlop_operator.reconcile.instance.facts import Blocker, named
 
+TAKEN = frozenset({"AddressInUse", "NoFreeAddress", "MACInUse"})
+"""Reasons that are over when somebody gives something back."""
+TAKEN_AGAIN = 30.0
+"""Seconds. Whoever gives back wakes all who wait; but one who just took it when they looked may have failed to."""
+
+
+def again_after(found: Blocker) -> float | None:
+    """When to look again at what is in the way."""
+    return TAKEN_AGAIN if found.reason in TAKEN else None
+
 
 @dataclass(frozen=True)
 class Holder:

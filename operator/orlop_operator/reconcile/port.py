@@ -17,7 +17,7 @@ from orlop_api.instance import FINALIZER
 from orlop_api.network import Network
 from orlop_operator.ipam import pair_why_not
 from orlop_operator.kinds import PORT, OwnedPort
-from orlop_operator.reconcile.addresses import Holder, Taken, identify
+from orlop_operator.reconcile.addresses import Holder, Taken, again_after, identify
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, Delete, DropFinalizer, Effect, Patch, Plan
 from orlop_operator.reconcile.guarding import Groups, in_force
@@ -146,6 +146,7 @@ def _say(facts: PortFacts, found: Blocker | Body) -> Plan:
     else:
         ready = true("Ready", "Claimed", f"{found['addresses'][0]} is claimed")
         identity = found
+    again = again_after(found) if isinstance(found, Blocker) else None
     old: dict[str, Any] = port.status.wire() if port.status else {}
     conditions = settled(
         port.status.conditions if port.status else [], kstatus(ready), port.metadata.generation, facts.now
@@ -156,8 +157,8 @@ def _say(facts: PortFacts, found: Blocker | Body) -> Plan:
         "conditions": [c.wire() for c in conditions],
     }
     if differs(old, old | change):
-        return Plan((Patch(PORT, port, {"status": change}, "status"),))
-    return Plan()
+        return Plan((Patch(PORT, port, {"status": change}, "status"),), again)
+    return Plan(again_after=again)
 
 
 def _release(facts: PortFacts) -> Plan:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from orlop_agent.network import group_rules
 from orlop_agent.network.errors import NetworkError
 from support.fakenode import FakeNode
 from support.guarded import Cloud
@@ -54,6 +55,11 @@ async def test_what_a_group_allows_passes_and_nothing_else(cloud: Cloud, other: 
     assert stranger.connect(web.address, 80, QUICK) is None
     assert not app.pings(web.address)
     assert cloud.dropped(0, "denied_ingress") >= 3
+    # What has no answer is asked again, also between two looks.
+    before = cloud.dropped(0, "denied_ingress")
+    (counted,) = await cloud.agents[0].counts()
+    assert before <= counted.groups_dropped["denied_ingress"] <= cloud.dropped(0, "denied_ingress")
+    assert counted.groups_dropped.keys() == {*group_rules.COUNTERS, "denied_broadcast", "denied_source"}
     # By address.
     app.listen(22)
     assert trusted.connect(app.address, 22)
@@ -110,6 +116,33 @@ async def test_a_change_cuts_what_is_not_allowed_any_more_and_nothing_else(cloud
     assert not passes(*flows[80], QUICK)
 
 
+def first_number(rules: str) -> int:
+    """Which ones these are: what they allow bears it."""
+    return int(rules.split("ct mark ", 1)[1].split(maxsplit=1)[0], 16)
+
+
+async def test_a_new_agent_counts_on_from_the_rules_that_it_finds(cloud: Cloud):
+    """What older rules allowed bears an older number; whichever agent changes them, it must not pass."""
+    await cloud.say(WEB, APP)
+    web = await cloud.start("web", 0, 20, "web")
+    peer = await cloud.start("peer", 1, 21, "app")
+    listener = web.listen(80)
+    made = peer.connect(web.address, 80)
+    assert made
+    accepted = web.accept(listener)
+    assert passes(made, accepted)
+    before = first_number(cloud.rules(0))
+    cloud.agents[0] = cloud.nodes[0].networks()
+    await cloud.say(WEB, APP)
+    await cloud.tell()
+    await cloud.agents[0].resync({"web": ("web", [web.nic])})
+    assert first_number(cloud.rules(0)) == before + 1
+    assert passes(made, accepted)
+    await cloud.move("peer")
+    assert first_number(cloud.rules(0)) == before + 2
+    assert not passes(made, accepted, QUICK)
+
+
 async def test_a_member_that_comes_or_goes_is_one_element(cloud: Cloud):
     await cloud.say(WEB, APP)
     web = await cloud.start("web", 0, 20, "web")
@@ -129,11 +162,14 @@ async def test_a_member_that_comes_or_goes_is_one_element(cloud: Cloud):
     await cloud.move("peer", "app")
     # And one more in that it is in a group at all: nobody else passes for it from now on.
     owned = "element bridge orlop_groups owned { 10.10.0.21 }\n"
-    assert asked == [f"add element inet orlop_groups of_uid-app {{ 10.10.0.21 }}\nadd {owned}"]
+    number = first_number(asked[0])
+    came = f"add element inet orlop_groups of_uid-app {{ 10.10.0.21 }}\nadd {owned}"
+    assert asked == [came + group_rules.judged(number)]
     made = peer.connect(web.address, 80)
     assert made
     await cloud.move("peer")
-    assert asked[1:] == [f"delete element inet orlop_groups of_uid-app {{ 10.10.0.21 }}\ndelete {owned}"]
+    went = f"delete element inet orlop_groups of_uid-app {{ 10.10.0.21 }}\ndelete {owned}"
+    assert asked[1:] == [went + group_rules.judged(number + 1)]
     assert peer.connect(web.address, 80, QUICK) is None
 
 

@@ -25,9 +25,12 @@ def test_every_metric_is_on_the_page() -> None:
 
 def test_every_metric_of_networks_is_on_the_page() -> None:
     port = PortCounts("red", "www", 1, 2, 3, 4, {"forged_arp": 5, "vlan": 6})
-    said = exposition([Counts(4097, (port,), {"rogue_dhcp": 7})]).decode()
+    said = exposition([Counts(4097, (port,), {"rogue_dhcp": 7}, {"denied_ingress": 8})]).decode()
     exposed = dict(re.findall(r"^# TYPE (\w+) (\w+)$", said, re.MULTILINE))
-    assert dict(re.findall(r"^\| `(orlop_(?:port|overlay)_\w+)` \| (\w+) \|", PAGE, re.MULTILINE)) == exposed
+    assert (
+        dict(re.findall(r"^\| `(orlop_(?:port|overlay|group)_\w+)` \| (\w+) \|", PAGE, re.MULTILINE))
+        == exposed
+    )
     for line in (
         'orlop_port_receive_bytes_total{namespace="red",port="www"} 1.0',
         'orlop_port_receive_packets_total{namespace="red",port="www"} 2.0',
@@ -36,6 +39,7 @@ def test_every_metric_of_networks_is_on_the_page() -> None:
         'orlop_port_dropped_packets_total{namespace="red",port="www",reason="forged_arp"} 5.0',
         'orlop_port_dropped_packets_total{namespace="red",port="www",reason="vlan"} 6.0',
         'orlop_overlay_dropped_packets_total{reason="rogue_dhcp",segment="4097"} 7.0',
+        'orlop_group_dropped_packets_total{reason="denied_ingress",segment="4097"} 8.0',
     ):
         assert line in said.splitlines()
 

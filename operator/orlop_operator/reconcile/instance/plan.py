@@ -15,6 +15,7 @@ from orlop_api.hypervisor import node_namespace
 from orlop_api.keypair import AssignedKey
 from orlop_operator import protocol
 from orlop_operator.kinds import INSTANCE
+from orlop_operator.reconcile.addresses import again_after
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import Announce, Ask, Bind, Effect, Inform, Plan, Remove
 from orlop_operator.reconcile.existence import created
@@ -192,7 +193,8 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
         said[schedule.TYPE] = false(schedule.TYPE, found_keys.reason, found_keys.message)
         return _told(facts, said)
     if isinstance(found_image, Blocker) or isinstance(wiring, Blocker) or isinstance(disks, Blocker):
-        return _told(facts, said, again_after=_asked_again(found_image) or _asked_again(disks))
+        again = again_after(wiring) if isinstance(wiring, Blocker) else None
+        return _told(facts, said, again_after=_asked_again(found_image) or _asked_again(disks) or again)
     wanted = schedule.request(facts, asked, found_image, disks)
     candidate = schedule.choose(facts, wanted, asked)
     if isinstance(candidate, Condition):

@@ -22,7 +22,7 @@ def _port(mac, name="port", namespace="red"):
 
 def test_directions_are_the_guests(attach):
     one = attach()
-    (found,) = counts.counts(4097, [one], [], [{"ifname": "lo"}, _link(one.tap, 10, 20)], {}).ports
+    (found,) = counts.counts(4097, [one], [], [{"ifname": "lo"}, _link(one.tap, 10, 20)], {}, {}).ports
     assert (found.sent_bytes, found.received_bytes, found.sent_packets, found.received_packets) == (
         10, 20, 1, 2,
     )  # fmt: skip
@@ -32,7 +32,7 @@ def test_the_namespace_is_the_ports_or_else_what_the_order_says(attach):
     links = [_link(attach().tap, 0, 0)]
 
     def namespace(attachment, *ports):
-        return counts.counts(4097, [attachment], ports, links, {}).ports[0].namespace
+        return counts.counts(4097, [attachment], ports, links, {}, {}).ports[0].namespace
 
     assert namespace(attach()) == ""
     assert namespace(attach(security={"namespace": "green"})) == "green"
@@ -42,4 +42,14 @@ def test_the_namespace_is_the_ports_or_else_what_the_order_says(attach):
 
 
 def test_a_tap_that_is_not_plugged_yet_has_no_counts(attach):
-    assert counts.counts(4097, [attach()], [], [], {}).ports == ()
+    assert counts.counts(4097, [attach()], [], [], {}, {}).ports == ()
+
+
+def test_what_groups_denied_is_told_apart_from_other_counters():
+    def counter(table, name, packets):
+        return {"counter": {"family": "inet", "table": table, "name": name, "packets": packets, "bytes": 9}}
+
+    listed = {"nftables": [{"metainfo": {}}, counter("orlop_groups", "denied_ingress", 3),
+                           counter("orlop_groups", "denied_egress", 0), counter("other", "denied", 5)]}  # fmt: skip
+    found = counts.counts(4097, [], [], [], {}, listed)
+    assert found.groups_dropped == {"denied_ingress": 3, "denied_egress": 0}

@@ -1,4 +1,4 @@
-from orlop_agent.network import drops, firewall, names
+from orlop_agent.network import drops, firewall, identities, names
 
 IPV6 = {"address": "fd00:10::14", "cidr": "fd00:10::/64", "gateway": "fd00:10::1"}
 
@@ -6,8 +6,8 @@ IPV6 = {"address": "fd00:10::14", "cidr": "fd00:10::/64", "gateway": "fd00:10::1
 def test_identities_replace_all_that_was(attach):
     first = attach("10.10.0.20", uid="uid-1")
     second = attach("10.10.0.21", uid="uid-2", mac_address="02:00:10:01:00:15")
-    text = firewall.identities([second, first])
-    assert text == firewall.identities([first, second])
+    text = identities.whole([second, first])
+    assert text == identities.whole([first, second])
     assert text.index("flush set bridge orlop macs\n") < text.index("add element")
     tap = names.tap("uid-2", "eth0")
     assert f'"{tap}" . 02:00:10:01:00:15 . 10.10.0.21' in text
@@ -17,7 +17,7 @@ def test_identities_replace_all_that_was(attach):
 def test_what_else_a_guest_may_use_is_in_sets_of_ranges_where_nothing_overlaps(attach):
     pairs = [{"address": each} for each in ("10.10.0.100", "10.10.0.96/29", "10.20.0.0/16")]
     one = attach("10.10.0.20", allowed_address_pairs=pairs)
-    text = firewall.identities([one])
+    text = identities.whole([one])
     who = f'"{one.tap}" . 02:00:10:01:00:14'
     assert (
         f"add element bridge orlop more_addresses {{ {who} . 10.10.0.96/29, {who} . 10.20.0.0/16 }}" in text
@@ -36,7 +36,7 @@ def test_the_gateway_is_refused_before_ranges_are_looked_at(attach):
 
 
 def test_with_nobody_there_is_nobody_to_speak():
-    assert "add element" not in firewall.identities([])
+    assert "add element" not in identities.whole([])
 
 
 def test_every_drop_on_the_bridge_is_counted(attach):
@@ -99,7 +99,7 @@ def test_metadata_is_for_a_nics_own_address_alone(attach):
     assert next(n for n, line in enumerate(lines) if "@addresses accept" in line) < asked
     assert asked < next(n for n, line in enumerate(lines) if "@more_addresses accept" in line)
     who = f'"{one.tap}" . 02:00:10:01:00:14 . 10.10.0.20'
-    assert f"add element bridge orlop receivers {{ {who} }}" in firewall.identities([one])
+    assert f"add element bridge orlop receivers {{ {who} }}" in identities.whole([one])
 
 
 def test_nobody_speaks_as_the_metadata_server(attach):
@@ -110,6 +110,28 @@ def test_nobody_speaks_as_the_metadata_server(attach):
 
 def test_without_metadata_nothing_is_said_of_it(attach):
     one = attach()
-    said = firewall.anti_spoofing(one.segment) + firewall.gateway(one.segment) + firewall.identities([one])
+    said = firewall.anti_spoofing(one.segment) + firewall.gateway(one.segment) + identities.whole([one])
     assert "169.254.169.254" not in said
     assert "receivers" not in said
+
+
+def test_one_nic_more_or_less_is_its_own_elements_whatever_others_there_are(attach):
+    first = attach("10.10.0.20", uid="uid-1")
+    second = attach("10.10.0.21", uid="uid-2", mac_address="02:00:10:01:00:15")
+    few, both = identities.elements([first]), identities.elements([first, second])
+    assert identities.changes(both, both) == ""
+    came, went = identities.changes(few, both), identities.changes(both, few)
+    assert came.replace("add element", "delete element") == went
+    assert second.tap in came
+    assert first.tap not in came
+    assert "flush" not in came
+
+
+def test_ranges_that_change_are_replaced_as_one(attach):
+    had, has = (
+        attach(allowed_address_pairs=[{"address": each}]) for each in ("10.20.0.0/16", "10.20.1.0/24")
+    )
+    text = identities.changes(identities.elements([had]), identities.elements([has]))
+    for name in ("more_addresses", "more_senders"):
+        assert f"flush set bridge orlop {name}\nadd element bridge orlop {name} " in text
+    assert "delete" not in text

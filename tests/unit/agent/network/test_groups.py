@@ -140,7 +140,7 @@ def test_a_changed_rule_replaces_one_chain(attach):
     text = group_rules.changes(state(attach, "web"), state(attach, "web", web=other))
     assert text.splitlines()[:2] == [
         "flush chain inet orlop_groups in_uid-web",
-        "add rule inet orlop_groups in_uid-web meta nfproto ipv4 accept",
+        "add rule inet orlop_groups in_uid-web meta nfproto ipv4 goto allowed",
     ]
     assert "out_uid-web" not in text
     assert text.splitlines()[2:] == [
@@ -162,3 +162,25 @@ def test_every_drop_is_counted(attach):
     drops = [line for line in text.splitlines() if line.endswith(" drop")]
     assert len(drops) == 12
     assert all("counter name" in line for line in drops)
+
+
+def test_what_is_allowed_already_passes_by_the_number_of_the_rules_in_force():
+    lines = group_rules.judged(7).splitlines()
+    for chain in ("sent", "received"):
+        mine = [line for line in lines if line.split()[4] == chain]
+        assert mine[:2] == [
+            f"flush chain inet orlop_groups {chain}",
+            f"add rule inet orlop_groups {chain} ct mark 0x7 accept",
+        ]
+    said = [line.split("sent ", 1)[1] for line in lines if "meta mark set" in line]
+    assert said == ["meta mark set 0x7"]
+    assert lines[-1] == "add rule inet orlop_groups received goto allowed"
+
+
+def test_the_number_is_read_from_what_nft_lists():
+    mark = {"match": {"op": "==", "left": {"ct": {"key": "mark"}}, "right": 9}}
+    rule = {"family": "inet", "table": "orlop_groups", "chain": "sent", "expr": [mark, {"accept": None}]}
+    assert group_rules.number_of(rule) == 9
+    assert group_rules.number_of(rule | {"chain": "received"}) is None
+    assert group_rules.number_of(rule | {"table": "other"}) is None
+    assert group_rules.number_of(rule | {"expr": [{"accept": None}]}) is None

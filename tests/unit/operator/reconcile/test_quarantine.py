@@ -1,17 +1,20 @@
 """Addresses that were freed: kept from others for a while, but from nobody who would wait for them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from orlop_api.claim import Claim, address_claim, mac_claim
+from orlop_api.condition import Condition
 from orlop_api.network import Network
 from orlop_api.resource import Metadata
-from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, NETWORK
-from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
+from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, NETWORK, PORT
+from orlop_operator.reconcile.addresses import TAKEN_AGAIN, Holder, Identity, Taken, identify
 from orlop_operator.reconcile.effects import Create, Delete, DropFinalizer, InOrder, Patch, Plan, created
 from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.reconcile.network import NetworkFacts, plan_network
+from orlop_operator.reconcile.port import PortFacts, plan_port
 from orlop_operator.reconcile.quarantine import given_back, plan_freed
 from orlop_operator.store import Key, Store
 from orlop_operator.wakes import wakes
@@ -225,3 +228,25 @@ def test_those_who_wait_hear_of_an_address_when_it_is_given_back_and_no_others()
 def test_the_end_of_quarantine_is_no_news_but_to_a_network_that_goes():
     assert woken_by(claim(2), FREED, None)[0] == {Key("Network", "demo", "blue")}
     assert woken_by(claim(2), None)[0] == {Key("Network", "demo", "blue"), WAITS}
+
+
+@pytest.mark.parametrize("wish", [{}, {"address": "10.10.0.2"}], ids=["any", "by name"])
+def test_who_waits_looks_again_by_itself_also_where_it_has_said_so_already(wish):
+    """Another may have been about to take what was given back, and failed to: of that there is no event."""
+    ready = {"type": "Ready", "status": "True", "reason": "Claimed", "message": "",
+             "lastTransitionTime": "2026-11-26T11:00:00Z"}  # fmt: skip
+    net = network(pools=[{"start": "10.10.0.2", "end": "10.10.0.2"}])
+    net.status.conditions.append(Condition.model_validate(ready))
+    body = {
+        "metadata": {"namespace": "demo", "name": "late", "uid": "i-9", "finalizers": ["orlop.dev/operator"]},
+        "spec": {"networkRef": {"name": "blue"}, **wish},
+    }
+    held = claim(2)
+    facts = PortFacts(PORT.parse(body), NOW, net, {held.metadata.name: held})
+    plan = plan_port(facts)
+    (said,) = plan.effects
+    assert isinstance(said, Patch)
+    assert plan.again_after == TAKEN_AGAIN
+    facts = replace(facts, port=PORT.parse(body | said.change))
+    assert plan_port(facts) == Plan(again_after=TAKEN_AGAIN)
+    assert all(isinstance(each, InOrder | Create) for each in plan_port(replace(facts, claims={})).effects)
