@@ -1,6 +1,7 @@
 """Guests of Bridge Networks: on a bridge of the node that is somebody else's, and stays as it was."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,10 +13,18 @@ from support.guarding import HOME, by_uid, group, port
 from support.talk import Speaker
 from support.trunk import Trunk, is_from, on_vlan
 
-pytestmark = [pytest.mark.component, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.component, pytest.mark.timeout(180)]
 Lab = tuple[FakeNode, FakeNode, FakeNode]
 LAB = {"lab": "lab0"}
 ROUTER = "52:54:00:00:00:01"
+
+
+def settled(node: FakeNode) -> None:
+    """The kernel tells that links came up a second after they did, or later on a busy machine."""
+    deadline = time.monotonic() + 30
+    while {each["operstate"] for each in described(node)["links"].values()} != {"UP"}:
+        assert time.monotonic() < deadline, described(node)
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -31,6 +40,8 @@ def trunk(lab: Lab) -> Iterator[Trunk]:
         node.run("ip", "link", "add", "lab0", "type", "bridge")
         node.run("ip", "link", "set", "eth1", "mtu", "2000", "master", "lab0", "up")
         node.run("ip", "link", "set", "lab0", "up")
+    for node in nodes:
+        settled(node)
     made = Trunk(fabric, "labnet")
     yield made
     made.close()

@@ -12,7 +12,7 @@ from support.fakenode import FakeNode
 from support.talk import Speaker
 from support.trunk import Trunk, is_from, on_vlan
 
-pytestmark = [pytest.mark.component, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.component, pytest.mark.timeout(180)]
 Lab = tuple[FakeNode, FakeNode, FakeNode]
 ROUTER = "52:54:00:00:00:01"
 
