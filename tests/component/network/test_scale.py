@@ -27,11 +27,11 @@ SEGMENT, NETWORK = 4097, "net-4097"
 SAME = group("same", ingress=[{"securityGroupRef": {"name": "same"}}], egress=[EVERYBODY])
 
 
-def order(number: int) -> AssignedNic:
+def order(number: int, name: str = "eth0") -> AssignedNic:
     """In a /15, so that 10.10 has those here and 10.11 those elsewhere."""
     address = f"10.10.{number // 250 + 1}.{number % 250 + 2}"
     security = {"namespace": HOME, "groups": ["uid-same"]}
-    return nic(SEGMENT, address, cidr="10.10.0.0/15", gateway="10.10.0.1", security=security)
+    return nic(SEGMENT, address, cidr="10.10.0.0/15", gateway="10.10.0.1", security=security, name=name)
 
 
 def port(of: AssignedNic, host: str, instance: str) -> Port:
@@ -82,10 +82,10 @@ class Site:
         await self.agent.set_peers(NETWORK, self.ports)
         return time.monotonic() - began
 
-    def comes(self) -> tuple[str, AssignedNic]:
-        """The next NIC, of an Instance of its own, and its Port."""
+    def comes(self, uid: str = "", name: str = "eth0") -> tuple[str, AssignedNic]:
+        """The next NIC, of an Instance of its own where none is named, and its Port."""
         self.nics += 1
-        uid, made = f"near-{self.nics}", order(self.nics)
+        uid, made = uid or f"near-{self.nics}", order(self.nics, name)
         self.ports.append(port(made, self.node.address, uid))
         return uid, made
 
@@ -122,22 +122,24 @@ async def one_more(site: Site, first: int) -> list[float]:
 
 
 async def grown(node: FakeNode, nics: int, peers: int) -> list[float]:
-    """A row: sizes, seconds for the first apply, seconds of a new agent, milliseconds for one more, MiB."""
+    """A row: sizes, seconds for the first apply, seconds of a new agent, milliseconds for one more, MiB.
+
+    All but those are NICs of one Instance: what the node is told is the same, at once instead of one by one.
+    """
     had, site = memory(), Site(node)
-    orders = [site.comes() for _ in range(nics)]
+    orders = [site.comes("many", f"nic{number}")[1] for number in range(nics)]
     site.ports += [elsewhere(number) for number in range(peers)]
     began = time.monotonic()
     await site.agent.set_groups(HOME, by_uid(SAME))
     await site.agent.set_peers(NETWORK, site.ports)
-    for uid, made in orders:
-        await site.agent.prepare(uid, uid, [made])
-        await site.agent.plug(uid, [made])
+    await site.agent.prepare("many", "many", orders)
+    await site.agent.plug("many", orders)
     first = time.monotonic() - began
     began = time.monotonic()
     site.agent = node.networks()
     await site.agent.set_groups(HOME, by_uid(SAME))
     await site.agent.set_peers(NETWORK, site.ports)
-    await site.agent.resync({uid: (uid, [made]) for uid, made in orders})
+    await site.agent.resync({"many": ("many", orders)})
     anew = time.monotonic() - began
     return [nics, peers, first, anew, *await one_more(site, peers), memory() - had]
 
