@@ -18,6 +18,7 @@ from orlop_api.assigned_physical import AssignedPhysical
 from orlop_api.attachment import Access, AssignedLimits, AttachedVolume, VolumeSize
 from orlop_api.bandwidth import PortQos
 from orlop_api.condition import Conditions
+from orlop_api.identity import InstanceIdentity
 from orlop_api.instance import RestartPolicy, StopPolicy
 from orlop_api.keypair import MOST_KEY_PAIRS, AssignedKey
 from orlop_api.network import Dhcp, Egress, MetadataService
@@ -60,17 +61,6 @@ class Desired(StrEnum):
     """Stop for good at this epoch; disks stay. The Instance goes elsewhere."""
     PURGED = "Purged"
     """Stop for good and delete the disks that are the Instance's own."""
-
-
-class InstanceIdentity(ApiModel):
-    """Whom the Assignment is for."""
-
-    namespace: DnsLabel
-    """Namespace of the Instance."""
-    name: DnsSubdomain
-    """Name of the Instance; the guest's host name."""
-    uid: ObjectUid
-    """Uid of the Instance; also the libvirt domain's UUID."""
 
 
 class AssignedNic(ApiModel):
@@ -217,6 +207,9 @@ class AssignmentSpec(ApiModel):
     instance_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
     """The Instance's generation that `volumes` and `nics` follow. It never falls: nobody lists again what was let go
     since."""
+    reservation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """How often the Instance was stopped and gave its vCPUs and memory back: it starts again only by what a Quota
+    reserved since. No order to the node."""
     secret: AssignedSecret | None = None
     """Where user data and credentials are, if there are any."""
 

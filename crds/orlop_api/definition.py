@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from orlop_api.assignment import Assignment
 from orlop_api.claim import Claim
+from orlop_api.column import AGE, ALLOWED, JOINED, LED, MESSAGE, READY, REASON, SIZES, Column
 from orlop_api.flavor import Flavor
 from orlop_api.floating_ip import FloatingIP
 from orlop_api.hypervisor import Hypervisor
@@ -15,6 +16,7 @@ from orlop_api.instance import Instance
 from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.port import Port
+from orlop_api.quota import Quota
 from orlop_api.resource import GROUP, VERSION, ApiModel
 from orlop_api.router import Router
 from orlop_api.schema import Schema, structural
@@ -25,17 +27,6 @@ from orlop_api.volume_class import VolumeClass
 
 ANYBODY = ("orlop",)
 """Category of what users deal with: `kubectl get orlop`."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of `kubectl get`."""
-
-    name: str
-    path: str
-    kind: Literal["string", "integer", "date"] = "string"
-    wide: bool = False
-    """Shown only with `-o wide`."""
 
 
 @dataclass(frozen=True)
@@ -61,23 +52,6 @@ class Definition:
         """The CRD's own name."""
         return f"{self.plural}.{GROUP}"
 
-
-def _ready(field: str) -> str:
-    return f'.status.conditions[?(@.type=="Ready")].{field}'
-
-
-READY = Column("Ready", _ready("status"))
-REASON = Column("Reason", _ready("reason"))
-MESSAGE = Column("Message", _ready("message"), wide=True)
-AGE = Column("Age", ".metadata.creationTimestamp", "date")
-VCPUS = Column("vCPUs", ".spec.vcpus", "integer")
-SIZES = (VCPUS, Column("Memory", ".spec.memory"), Column("Root disk", ".spec.rootDisk"), AGE)
-JOINED = Column("Networks", ".status.networks[*].name")
-LED = (
-    Column("IP", ".status.address"),
-    Column("Port", ".spec.portRef.name"),
-    Column("Node", ".status.nodeName"),
-)
 
 DEFINITIONS = (
     Definition(
@@ -199,6 +173,7 @@ DEFINITIONS = (
         ),
         ANYBODY,
     ),
+    Definition(Quota, "quotas", "oquota", "Namespaced", (*ALLOWED, READY, REASON, AGE, MESSAGE), ANYBODY),
     Definition(Flavor, "flavors", "flavor", "Cluster", SIZES, ANYBODY),
     Definition(
         VolumeClass,

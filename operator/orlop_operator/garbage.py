@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from orlop_operator.kinds import (
     INSTANCE,
     NETWORK,
     PORT,
+    QUOTA,
     ROUTER,
     SERVICE,
     VOLUME,
@@ -123,6 +125,20 @@ class Garbage:
                 instances, _ = await self._cluster.list(INSTANCE, holder.namespace)
                 gone = all(instance.metadata.uid != holder.uid for instance in instances)
         return Plan((Delete(CLAIM, claim),)) if gone else Plan()
+
+    async def gone_holders(self, key: Key) -> set[str]:
+        """Uids of those who have something reserved in a Quota, and are gone; Instances with what might run them."""
+        quota = self._store.get(QUOTA, key.namespace, key.name)
+        holds = quota.holds if quota is not None else {}
+        missing = [uid for uid in holds if self._store.by_uid(uid) is None]
+        if any(not self._store.is_dead(uid) for uid in missing):
+            # Another operator may have reserved for what the watch has yet to bring here.
+            for instance in (await self._cluster.list(INSTANCE, key.namespace))[0]:
+                self._store.observe(INSTANCE, instance)
+            missing = [uid for uid in missing if self._store.by_uid(uid) is None]
+        # An Instance that lost its finalizer by force may still run: then its Assignment is there.
+        orders = await asyncio.gather(*(self.read(ASSIGNMENT, ASSIGNMENT_NAMESPACE, uid) for uid in missing))
+        return {uid for uid, order in zip(missing, orders, strict=True) if order is None}
 
     async def look_for_guests(self, node: str) -> None:
         """Before a node counts as empty, its Assignments are read: the watch may be what is late."""

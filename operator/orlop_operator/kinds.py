@@ -17,6 +17,7 @@ from orlop_api.instance import Instance
 from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.port import Port
+from orlop_api.quota import Quota
 from orlop_api.resource import GROUP, VERSION, ApiModel, Metadata
 from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup
@@ -120,6 +121,7 @@ Object = (
     | Network
     | Node
     | OwnedPort
+    | Quota
     | Router
     | SecurityGroup
     | Service
@@ -167,6 +169,7 @@ SECURITY_GROUP = Kind("SecurityGroup", "securitygroups", SecurityGroup)
 FLOATING_IP = Kind("FloatingIP", "floatingips", FloatingIP)
 ROUTER = Kind("Router", "routers", Router)
 VOLUME = Kind("Volume", "volumes", Volume)
+QUOTA = Kind("Quota", "quotas", Quota)
 KEY_PAIR = Kind("KeyPair", "keypairs", KeyPair)
 FLAVOR = Kind("Flavor", "flavors", Flavor, namespaced=False)
 VOLUME_SNAPSHOT = Kind("VolumeSnapshot", "volumesnapshots", VolumeSnapshot)
@@ -179,8 +182,8 @@ SERVICE = Kind("Service", "services", Service, group="", version="v1")
 LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1")
 
 WATCHED: tuple[Kind[Any], ...] = (
-    FLAVOR, VOLUME_CLASS, NODE, LEASE, SERVICE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, ROUTER, SECURITY_GROUP,
-    PORT, FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
+    FLAVOR, VOLUME_CLASS, QUOTA, NODE, LEASE, SERVICE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, ROUTER,
+    SECURITY_GROUP, PORT, FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
 )  # fmt: skip
 """All that the store holds; what others refer to comes first."""
 BY_NAME = {kind.name: kind for kind in WATCHED}

@@ -20,6 +20,7 @@ from orlop_operator.kinds import HYPERVISOR, IMAGE, INSTANCE, LEASE, NODE
 from orlop_operator.leases import Pulse
 from orlop_operator.node_trust import NodeTrust
 from orlop_operator.placements import Placements
+from orlop_operator.quotas import Quotas
 from orlop_operator.reconcile.effects import Plan, planned
 from orlop_operator.reconcile.execute import Executor, Learned
 from orlop_operator.reconcile.gather import (
@@ -82,6 +83,7 @@ class Reconciler:
             store, Placements(store), reviews, self._executor.claimed, self._trust.certify
         )
         self._garbage = Garbage(cluster, store)
+        self._quotas = Quotas(self._context, self._garbage, queue)
         self._unplaced: set[Key] = set()
         self._waiting = Waiting(clock)
         self._looks: dict[str, Callable[[Key], Awaitable[None]]] = {
@@ -90,6 +92,7 @@ class Reconciler:
             "Image": self._image,
             "Network": self._network,
             "Port": self._port,
+            "Quota": lambda key: self._quotas.look(key, self._run),
             "Volume": self._volume,
             "VolumeSnapshot": self._snapshot,
             "Hypervisor": self._hypervisor,

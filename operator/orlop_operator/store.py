@@ -97,6 +97,10 @@ class Store:
         """The key of the object with this uid."""
         return self._by_uid.get(uid)
 
+    def is_dead(self, uid: str) -> bool:
+        """Whether the object was there, and is gone; False also where that was long ago."""
+        return uid in self._dead
+
     def dependents(self, key: Key) -> frozenset[Key]:
         """Objects that refer to this one by name, whether it exists or not."""
         return frozenset(self._dependents.get(key, ()))

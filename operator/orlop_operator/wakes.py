@@ -30,6 +30,7 @@ from orlop_operator.kinds import (
     Object,
     OwnedPort,
 )
+from orlop_operator.quota_wakes import of_quotas
 from orlop_operator.reconcile.gather_service import services_for, services_in
 from orlop_operator.reconcile.source import published
 from orlop_operator.references import references
@@ -44,6 +45,7 @@ RECONCILED = frozenset(
         "KeyPair",
         "Network",
         "Port",
+        "Quota",
         "Router",
         "SecurityGroup",
         "Volume",
@@ -70,6 +72,7 @@ def wakes(change: Change, store: Store) -> Iterator[Key]:
             # What a Volume begins as: its Instance waits for that.
             yield from store.dependents(dependent)
     yield from _of(change, thing, store)
+    yield from of_quotas(change, store)
 
 
 def is_of_others(store: Store, key: Key) -> bool:

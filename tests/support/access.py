@@ -42,6 +42,7 @@ _OF_OPERATOR: dict[str, Verbs] = {
     "KeyPair": STATUS,
     "Network": frozenset({"patch"}) | STATUS,
     "Port": frozenset({"create", "delete", "patch"}) | STATUS,
+    "Quota": STATUS,
     "Router": frozenset({"patch"}) | STATUS,
     "SecurityGroup": frozenset({"patch"}) | STATUS,
     "Volume": frozenset({"patch"}) | STATUS,
@@ -56,11 +57,12 @@ def _platform(kind: str) -> Row:
 
 
 def _own(kind: str) -> Row:
-    return {"viewer": READ, "editor": ALL, "admin": ALL} | dict(_platform(kind))
+    verbs = READ if kind == "Quota" else ALL
+    return {"viewer": READ, "editor": verbs, "admin": verbs} | dict(_platform(kind))
 
 
 def _other(kind: str) -> Row:
-    return {"other tenant": ALL} | dict(_platform(kind))
+    return {"other tenant": READ if kind == "Quota" else ALL} | dict(_platform(kind))
 
 
 _EVERYBODY = {user: READ | USE for user in USERS if user != "anonymous"}

@@ -21,6 +21,7 @@ SPECS: dict[str, Manifest] = {
     "Network": {"subnets": [{"name": "v4", "cidr": "10.10.0.0/24"}]},
     "Port": {"networkRef": {"name": "blue"}},
     "FloatingIP": {"networkRef": {"name": "public"}, "portRef": {"name": "web"}},
+    "Quota": {"limits": {"instances": 50, "vcpus": 100, "memory": "200Gi"}},
     "Router": {
         "networks": [{"name": "blue"}],
         "routes": [{"destination": "192.168.0.0/16", "via": "10.10.0.5"}],
@@ -57,6 +58,8 @@ CLUSTER_WIDE = frozenset({"Flavor", "VolumeClass", "Hypervisor"})
 
 def right(kind: str, name: str = "right", namespace: str = "api") -> Manifest:
     """A manifest with nothing but what is required."""
+    # A namespace has one Quota, and only of this name.
+    name = "default" if kind == "Quota" else name
     metadata = {"name": name} if kind in CLUSTER_WIDE else {"name": name, "namespace": namespace}
     return {
         "apiVersion": "orlop.dev/v1alpha1",

@@ -15,6 +15,7 @@ from orlop_api.instance import Instance, VolumeMount, disks_of
 from orlop_api.keypair import KeyPair
 from orlop_api.nic import NetworkInterface
 from orlop_api.peer import ImagePeer, NodeCertificate
+from orlop_api.quota import NAME as QUOTA_NAME
 from orlop_api.requester import from_annotations
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
@@ -30,6 +31,7 @@ from orlop_operator.kinds import (
     NETWORK,
     NODE,
     PORT,
+    QUOTA,
     VOLUME,
     VOLUME_CLASS,
     VOLUME_SNAPSHOT,
@@ -48,6 +50,7 @@ from orlop_operator.reconcile.rights import of_image, of_volume
 from orlop_operator.references import made_port
 from orlop_operator.reviews import Reviews
 from orlop_operator.store import Key, Store
+from orlop_operator.verdicts import Verdicts
 
 NO_CLAIMS: frozenset[str] = frozenset()
 
@@ -65,6 +68,8 @@ class Context:
     """Signs for a node what it needs to talk to others."""
     refusals: dict[str, dict[str, str]] = field(default_factory=dict)
     """Instance uid, node, and why that node refused it lately."""
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    """Why objects wait for their namespace's Quota."""
 
     @staticmethod
     def now() -> datetime:
@@ -105,6 +110,8 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         nics=tuple(_nic(store, instance, nic) for nic in spec.networks),
         disks=disks,
         key_pairs=_key_pairs(store, instance),
+        quota=store.get(QUOTA, meta.namespace, QUOTA_NAME),
+        over_quota=context.verdicts.of(meta.namespace, meta.uid),
         answers=context.reviews.of((*asked, *lent, *begun)),
         secrets=look.secrets,
         excluded=dict(context.refusals.get(meta.uid, {})),

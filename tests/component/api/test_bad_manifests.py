@@ -14,6 +14,7 @@ from support.bad_keys import KEYS
 from support.bad_limits import LIMITS
 from support.bad_networks import NETWORKS
 from support.bad_options import OPTIONS
+from support.bad_quotas import QUOTAS
 from support.bad_routers import ROUTERS
 from support.bad_segments import SEGMENTS
 from support.bad_sizes_and_images import SIZES_AND_IMAGES
@@ -36,6 +37,7 @@ CREATED = [
     *SEGMENTS,
     *INSTANCES,
     *KEYS,
+    *QUOTAS,
 ]
 
 

@@ -68,6 +68,7 @@ def test_the_category_holds_what_users_deal_with(crds: ApiServer) -> None:
             "keypairs",
             "networks",
             "ports",
+            "quotas",
             "routers",
             "securitygroups",
             "volumes",

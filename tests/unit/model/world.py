@@ -24,9 +24,9 @@ from orlop_api.assignment import (
     AssignmentSpec,
     AssignmentStatus,
     Desired,
-    InstanceIdentity,
     State,
 )
+from orlop_api.identity import InstanceIdentity
 from orlop_api.resource import Metadata
 
 RUNNING, STOPPED, DELETING, GONE = range(4)

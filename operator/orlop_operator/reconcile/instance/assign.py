@@ -18,7 +18,6 @@ from orlop_api.assignment import (
     Assignment,
     AssignmentSpec,
     Desired,
-    InstanceIdentity,
 )
 from orlop_api.attachment import chap_key
 from orlop_api.ceph import CEPH_KEY, ceph_key
@@ -26,6 +25,7 @@ from orlop_api.claim import CLAIM_NAMESPACE as SYSTEM_NAMESPACE
 from orlop_api.condition import Truth, find
 from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import node_namespace
+from orlop_api.identity import InstanceIdentity
 from orlop_api.instance import Instance
 from orlop_api.keypair import AssignedKey
 from orlop_api.quantity import to_bytes

@@ -18,6 +18,7 @@ from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.nic import NetworkInterface
 from orlop_api.peer import ImagePeer
+from orlop_api.quota import Quota
 from orlop_api.resource import LocalRef
 from orlop_api.security_group import SecurityGroup
 from orlop_api.snapshot import VolumeSnapshot
@@ -108,6 +109,10 @@ class Facts:
     """Claim names that somebody is just creating."""
     held: Mapping[str, Claim] = field(default_factory=dict)
     """Claims that the Instance holds."""
+    quota: Quota | None = None
+    """Of its namespace."""
+    over_quota: str = ""
+    """What the last look at that said of it: what is used, asked and allowed. Empty where it said nothing."""
     networks: Mapping[str, Network] = field(default_factory=dict)
     """By uid those that these Claims are of."""
     made_ports: tuple[OwnedPort, ...] = ()

@@ -27,6 +27,7 @@ from orlop_operator.reconcile.instance import (
     keys,
     network,
     nics,
+    quota,
     schedule,
     volumes,
 )
@@ -35,8 +36,6 @@ from orlop_operator.reconcile.instance.authorize import TYPE as AUTHORIZED
 from orlop_operator.reconcile.instance.authorize import authorize
 from orlop_operator.reconcile.instance.end import plan_end
 from orlop_operator.reconcile.instance.facts import Blocker, Facts
-from orlop_operator.reconcile.instance.quota import TYPE as QUOTA
-from orlop_operator.reconcile.instance.quota import reserve
 from orlop_operator.reconcile.instance.summarize import STARTING_PATIENCE, starting_for, summarize
 from orlop_operator.reconcile.node_secret import secret_path
 from orlop_operator.reconcile.rights import FORBIDDEN, may_begin, may_log_in
@@ -72,21 +71,35 @@ def plan_instance(facts: Facts) -> InstancePlan:
     authorized, asks = authorize(facts)
     if authorized is None:
         return InstancePlan(asks)
-    said = {AUTHORIZED: authorized, QUOTA: reserve()}
+    reserved = quota.judge(facts)
+    said = {AUTHORIZED: authorized} | ({quota.TYPE: reserved} if reserved is not None else {})
     allowed = authorized.status is Truth.TRUE
+    refused = reserved is not None and reserved.status is Truth.FALSE
     step = decide(facts)
+    if reserved is None and quota.is_needed(step):
+        # The Quota has a look coming that will say it, and wakes the Instance then.
+        return InstancePlan(final=True)
     match step:
-        case protocol.AskScheduler():
-            if allowed:
-                return _place(facts, said, step)
+        case protocol.AskScheduler() if not allowed:
             return _told(facts, said, before=_news(facts, authorized), again_after=FORBIDDEN_AGAIN)
+        case protocol.AskScheduler() if refused:
+            freed = _freed(facts)
+            return InstancePlan(freed) if freed else _told(facts, said)
+        case protocol.AskScheduler():
+            return _place(facts, said, step)
+        case protocol.SetDesired(Desired.RUNNING) if refused:
+            return _keep(facts, said, protocol.Settled(), allowed=allowed)
         case protocol.SetDesired() | protocol.Settled():
             return _keep(facts, said, step, allowed=allowed)
         case protocol.Wait(reason, message):
-            freed = _freed(facts)
+            freed = _freed(facts) or quota.marked(facts)
             if freed:
                 return InstancePlan(freed)
             return _told(facts, said | {schedule.TYPE: false(schedule.TYPE, reason, message)})
+        case protocol.DeleteAssignment():
+            # The node was told to purge it: whoever did that saw a deletion that is not known here yet.
+            meta = facts.instance.metadata
+            return InstancePlan((Inform(INSTANCE, meta.namespace, meta.name),))
         case _:
             # The other steps belong to placing (with a candidate) and to the end.
             raise AssertionError(step)
@@ -144,6 +157,8 @@ def _keep(
     )
     if due or change is not None:
         return InstancePlan((*due, *((change,) if change is not None else ())))
+    if marked := quota.marked(facts):
+        return InstancePlan(marked)
     moving = attachments.ready(facts, assignment, coming.blocker)
     if moving is not None and not isinstance(brings, Blocker):
         said = said | {volumes.TYPE: moving}
