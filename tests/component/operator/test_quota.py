@@ -151,10 +151,10 @@ async def limit(it: Tenant, **limits: Any) -> None:
 
 
 async def test_limits_change_under_what_runs(user: Api, agents: Agents) -> None:
-    it = await tenant(user, "limits")
+    it = await tenant(user, "quota-limits")
     await asyncio.gather(it.boot("one"), it.boot("two"))
     # What was there before counts, whatever the limit.
-    await it.make("quotas", quota("limits", vcpus=1))
+    await it.make("quotas", quota("quota-limits", vcpus=1))
     found = await it.ready("default", "quotas")
     assert wishes.condition(found, "Ready")["message"] == (
         "2 of 1 vcpus used: that goes on, and nothing more begins"
@@ -166,9 +166,9 @@ async def test_limits_change_under_what_runs(user: Api, agents: Agents) -> None:
     await it.make(
         "flavors", wishes.flavor("wide") | {"spec": {"vcpus": 4, "memory": "1Gi", "rootDisk": "5Gi"}}
     )
-    await it.make("instances", wishes.instance("limits", "wide", flavorName="wide"))
+    await it.make("instances", wishes.instance("quota-limits", "wide", flavorName="wide"))
     assert await over(it, "wide") == "Quota default: 2 of 1 vcpus used, 4 asked: more than there can be"
-    await it.make("instances", wishes.instance("limits", "young"))
+    await it.make("instances", wishes.instance("quota-limits", "young"))
     assert await over(it, "young") == "Quota default: 2 of 1 vcpus used, 1 asked", (
         "nobody waits for what cannot be"
     )
