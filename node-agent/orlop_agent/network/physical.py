@@ -87,6 +87,9 @@ def found(there: Iterable[Mapping[str, Any]], physical: Physical, interfaces: Ma
         raise NetworkError(
             "NoBridge", f"{name}, this node's way to {what}, is no bridge: a Bridge Network needs one"
         )
+    if "UP" not in entry["flags"]:
+        # Nothing of it is set here, and a VLAN of it would not come up either ("Network is down").
+        raise NetworkError("PhysicalNetworkDown", f"{name}, this node's way to {what}, is down: set it up")
     return entry
 
 

@@ -129,6 +129,21 @@ async def test_security_groups_hold_towards_what_is_there(lab: Lab, trunk: Trunk
     assert not [frame for _, frame in trunk.everything(0.4) if b"not out" in frame]
 
 
+async def test_a_bridge_that_is_down_is_said(lab: Lab, trunk: Trunk):
+    node, *_ = lab
+    node.run("ip", "link", "set", "lab0", "down")
+    networks = node.networks(physical=LAB)
+    nic = on_vlan(4097, "10.10.0.20", None)
+    with pytest.raises(
+        NetworkError, match="lab0, this node's way to physical network lab, is down: set it up"
+    ):
+        await networks.prepare("me", "me", [nic])
+    node.run("ip", "link", "set", "lab0", "up")
+    me = await Speaker.start(networks, node, "me", nic)
+    trunk.send(frames.arp(frames.REQUEST, ROUTER, "10.10.0.1", me.address))
+    assert me.wire.receive(is_from(ROUTER))
+
+
 async def test_an_interface_that_is_no_bridge_is_said(lab: Lab):
     node, *_ = lab
     networks = node.networks(physical={"lab": "eth0"})
