@@ -164,10 +164,10 @@ async def test_limits_change_under_what_runs(user: Api, agents: Agents) -> None:
     )
     assert wishes.is_ready(one)
     await it.make(
-        "flavors", wishes.flavor("wide") | {"spec": {"vcpus": 4, "memory": "1Gi", "rootDisk": "5Gi"}}
+        "flavors", wishes.flavor("quota-wide") | {"spec": {"vcpus": 4, "memory": "1Gi", "rootDisk": "5Gi"}}
     )
-    await it.make("instances", wishes.instance("quota-limits", "wide", flavorName="wide"))
-    assert await over(it, "wide") == "Quota default: 2 of 1 vcpus used, 4 asked: more than there can be"
+    await it.make("instances", wishes.instance("quota-limits", "quota-wide", flavorName="quota-wide"))
+    assert await over(it, "quota-wide") == "Quota default: 2 of 1 vcpus used, 4 asked: more than there can be"
     await it.make("instances", wishes.instance("quota-limits", "young"))
     assert await over(it, "young") == "Quota default: 2 of 1 vcpus used, 1 asked", (
         "nobody waits for what cannot be"
@@ -175,21 +175,19 @@ async def test_limits_change_under_what_runs(user: Api, agents: Agents) -> None:
     await limit(it, vcpus=5)
     wide = "Quota default: 2 of 5 vcpus used, 4 asked"
     await user.until(
-        it.path("instances"), "wide", lambda t: wishes.condition(t, "QuotaReserved")["message"] == wide
+        it.path("instances"), "quota-wide", lambda t: wishes.condition(t, "QuotaReserved")["message"] == wide
     )
-    later = (
-        "Quota default: 2 of 5 vcpus used, 1 asked; Instance wide is older and waits for more than is left"
-    )
+    later = "Quota default: 2 of 5 vcpus used, 1 asked; Instance quota-wide is older and waits for more than is left"
     await user.until(
         it.path("instances"), "young", lambda t: wishes.condition(t, "QuotaReserved")["message"] == later
     )
     await it.delete("one")
-    await it.ready("wide")
+    await it.ready("quota-wide")
     assert await over(it, "young") == "Quota default: 5 of 5 vcpus used, 1 asked"
     await user.call("DELETE", it.path("quotas") + "/default")
     young = await it.ready("young")
     assert wishes.condition(young, "QuotaReserved")["reason"] == "NoQuota"
-    await asyncio.gather(*(it.delete(name) for name in ("two", "young", "wide")))
+    await asyncio.gather(*(it.delete(name) for name in ("two", "young", "quota-wide")))
 
 
 async def test_a_stop_frees_and_a_start_waits_where_the_quota_says_so(user: Api, agents: Agents) -> None:
