@@ -89,9 +89,12 @@ class Cluster:
         )
         with self._told(what, "patch", plural):
             answer = self._api.call_api(*serialized, _request_timeout=_SECONDS)
-            body = json.loads(answer.read())
-            if answer.status >= 400 and "message" in body:
-                raise (ForbiddenError if answer.status == 403 else CommandError)(f"{what}: {body['message']}")
+            text = answer.read().decode(errors="replace")
+            if answer.status == 401 or (answer.status >= 400 and not text.startswith("{")):
+                raise ApiException(status=answer.status, reason=answer.reason, body=text)
+            if answer.status >= 400:
+                said = json.loads(text).get("message", answer.reason)
+                raise (ForbiddenError if answer.status == 403 else CommandError)(f"{what}: {said}")
         return "created" if answer.status == 201 else "applied"
 
     @contextmanager

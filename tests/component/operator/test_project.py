@@ -87,6 +87,10 @@ def test_no_is_one_sentence_and_a_number(cloud: ApiServer, tmp_path: Path) -> No
     assert code == 3
     assert sentence.startswith('orlop: Namespace theirs: namespaces "theirs" is forbidden: User')
     assert said(run(cloud.kubeconfig, "project", "create", "Shop"))[0] == 1
+    made["users"][0]["user"] = {"token": "of-nobody"}
+    nobody.write_text(yaml.safe_dump(made))
+    code, sentence = said(run(nobody, "project", "create", "theirs"))
+    assert (code, sentence.endswith(" does not know you: log in as for kubectl\n")) == (3, True)
     wrong = run(cloud.kubeconfig, "project", "create", "shop", "--network", "192.168.0.1/24")
     assert wrong.returncode == 2
     assert "a range of IPv4 as 192.168.0.0/24, or none" in " ".join(wrong.stderr.replace("│", " ").split())
