@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
-from support import guardian
+from support import children, guardian
 
 pytest_plugins = ["support.lab", "support.tables"]
 
@@ -19,6 +19,14 @@ def pytest_sessionstart(session):
     """A run that is killed leaves nothing either."""
     if not session.config.option.collectonly:
         guardian.start()
+        children.watch()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    result = yield
+    assert children.left() == [], "the test left programs running"
+    return result
 
 
 def pytest_collection_modifyitems(config, items):

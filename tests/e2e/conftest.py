@@ -8,4 +8,5 @@ from support.lab import NAMESPACE
 @pytest.fixture(autouse=True)
 def no_instance_left(cluster):
     yield
-    cluster.kubectl("delete", "inst", "--all", "--namespace", NAMESPACE, "--timeout=180s")
+    for kind in ("inst", "oport"):  # a Port that was made first outlives its Instance
+        cluster.kubectl("delete", kind, "--all", "--namespace", NAMESPACE, "--timeout=180s")
