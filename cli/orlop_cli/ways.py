@@ -138,8 +138,8 @@ def _state(status: RouterStatus) -> tuple[str, str]:
 
 
 def _joined(joined: JoinedNetwork) -> JoinedPicture:
-    cidrs = (joined.cidr, *((joined.ipv6.cidr,) if joined.ipv6 is not None else ()))
-    return JoinedPicture(joined.name, cidrs)
+    cidrs = (joined.cidr, joined.ipv6.cidr if joined.ipv6 is not None else None)
+    return JoinedPicture(joined.name, tuple(cidr for cidr in cidrs if cidr is not None))
 
 
 def _sorted(known: Iterable[FloatingIP]) -> tuple[FloatingPicture, ...]:

@@ -46,10 +46,9 @@ SUBNET6 = (
     ),
     rule(
         f"!({_IS_V6}) || ("
-        "(!has(self.pools) || self.pools.size() == 0) && (!has(self.search) || self.search.size() == 0)"
-        " && (!has(self.ntp) || self.ntp.size() == 0) && (!has(self.routes) || self.routes.size() == 0)"
-        " && !has(self.domain))",
-        "pools, domain, search, ntp and routes are of the IPv4 subnet: leave them out of the IPv6 one",
+        "(!has(self.pools) || self.pools.size() == 0)"
+        " && (!has(self.ntp) || self.ntp.size() == 0) && (!has(self.routes) || self.routes.size() == 0))",
+        "pools, ntp and routes are of an IPv4 subnet: leave them out of the IPv6 one",
     ),
     rule(
         f"!has(self.ipv6Mode) || !isCIDR(self.cidr) || ({_IS_V6})",
@@ -63,9 +62,13 @@ SUBNET6 = (
 )
 
 ONE_OF_EACH = rule(
-    "(!isCIDR(self[0].cidr) || cidr(self[0].cidr).ip().family() == 4)"
-    " && (self.size() < 2 || !isCIDR(self[1].cidr) || cidr(self[1].cidr).ip().family() == 6)",
-    "subnets must be one of IPv4, or one of IPv4 and then one of IPv6",
+    "self.size() < 2 || ((!isCIDR(self[0].cidr) || cidr(self[0].cidr).ip().family() == 4)"
+    " && (!isCIDR(self[1].cidr) || cidr(self[1].cidr).ip().family() == 6))",
+    "subnets must be one of IPv4, one of IPv6, or one of IPv4 and then one of IPv6",
+)
+TOLD_ONCE = rule(
+    "self.size() < 2 || (!has(self[1].domain) && (!has(self[1].search) || self[1].search.size() == 0))",
+    "domain and search are of the first subnet, and hold for both: leave them out of the second",
 )
 ALIKE = rule(
     "self.size() < 2 || (has(self[0].dhcp) ? self[0].dhcp : 'Enabled')"
@@ -73,7 +76,7 @@ ALIKE = rule(
     "dhcp must be the same in both subnets",
 )
 MTU6 = rule(
-    "!has(self.mtu) || self.mtu >= 1280 || self.subnets.size() < 2",
+    "!has(self.mtu) || self.mtu >= 1280 || !self.subnets.exists(s, s.cidr.contains(':'))",
     "mtu must be at least 1280 with an IPv6 subnet (RFC 8200)",
 )
 
@@ -87,6 +90,12 @@ def interface_id(mac: str) -> int:
 def eui64(prefix: IPv6Network, mac: str) -> IPv6Address:
     """The address that a NIC gives itself in a /64 (RFC 4862, section 5.5.3)."""
     return IPv6Address(int(prefix.network_address) | interface_id(mac))
+
+
+def mac_of(address: str) -> str:
+    """The MAC address that an address was made of: the reverse of eui64."""
+    low = (int(IPv6Address(address)) & (1 << 64) - 1).to_bytes(8, "big")
+    return (bytes([low[0] ^ 2]) + low[1:3] + low[5:]).hex(":")
 
 
 def link_local(mac: str) -> IPv6Address:

@@ -78,16 +78,16 @@ class AssignedNic(ApiModel):
     """What carries a VLAN or Bridge Network; absent where it is an overlay."""
     mac_address: MacAddress
     """The guest's MAC address."""
-    addresses: Annotated[list[Ipv4], Field(min_length=1, max_length=4, json_schema_extra=LIST_ATOMIC)]
-    """The guest's addresses of IPv4."""
+    addresses: Annotated[list[Ipv4], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
+    """The guest's addresses of IPv4; none in a Network of IPv6 alone."""
     ipv6: AssignedIpv6 | None = None
     """What it has of IPv6; absent in a Network without."""
     allowed_address_pairs: AddressPairs = []
     """What the guest may send from beside them."""
-    cidr: Annotated[str, Field(max_length=18)]
-    """The subnet."""
-    gateway: Ipv4
-    """The subnet's router: an anycast address on every node, or of the physical network."""
+    cidr: Annotated[str, Field(max_length=18)] | None = None
+    """The subnet of IPv4, where there is one."""
+    gateway: Ipv4 | None = None
+    """That subnet's router: an anycast address on every node, or of the physical network."""
     dns: Annotated[list[Ipv4], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
     """Name servers for the guest; the gateway among them answers by itself."""
     network_namespace: DnsLabel | None = None

@@ -217,6 +217,9 @@ class PhysicalInterface(ApiModel):
     """Bridge: a bridge of Linux, which Bridge Networks need. Other: anything else, for VLANs."""
 
 
+AddressFamily = Literal["IPv4", "IPv6"]
+
+
 class HypervisorStatus(ApiModel):
     """The node as its agent sees it; conditions are the operator's."""
 
@@ -242,6 +245,9 @@ class HypervisorStatus(ApiModel):
         list[PhysicalInterface], Field(max_length=16, json_schema_extra=list_map("name"))
     ] = []
     """These interfaces; absent from an agent that cannot have guests there."""
+    nic_families: Annotated[list[AddressFamily], Field(max_length=2, json_schema_extra=LIST_SET)] = []
+    """Families of which a NIC here may have an address without one of the other. An agent that does not say wires none
+    of IPv6 alone."""
     agent_version: Annotated[str, Field(max_length=64)] | None = None
     """Version of the agent."""
     libvirt_version: Annotated[str, Field(max_length=64)] | None = None

@@ -20,7 +20,6 @@ from orlop_api.resource import (
     DnsLabel,
     DnsSubdomain,
     Ip,
-    Ipv4,
     LocalRef,
     MacAddress,
     Message,
@@ -164,10 +163,10 @@ class InstanceAddress(ApiModel):
 
     network: DnsLabel
     """Name of the NIC in spec.networks."""
-    ip: Ipv4
-    """The address."""
+    ip: Ip
+    """The address: of IPv4, or in a Network of IPv6 alone that one."""
     ipv6: Ip | None = None
-    """The IPv6 address, in a Network that has one."""
+    """The IPv6 address, in a Network that has an IPv6 subnet."""
     mac: MacAddress
     """The MAC address."""
 

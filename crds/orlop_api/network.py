@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.address import CIDR, IP, IPV4, SUBNET
-from orlop_api.address6 import ALIKE, CIDR6, MTU6, ONE_OF_EACH, SUBNET6
+from orlop_api.address6 import ALIKE, CIDR6, MTU6, ONE_OF_EACH, SUBNET6, TOLD_ONCE
 from orlop_api.condition import Conditions
 from orlop_api.duration import Duration, lasting
 from orlop_api.placement import NodeSelector
@@ -204,18 +204,23 @@ class NetworkSpec(ApiModel):
         Field(
             min_length=1,
             max_length=2,
-            json_schema_extra=list_map("name") | rules(ONE_OF_EACH, ALIKE),
+            json_schema_extra=list_map("name") | rules(ONE_OF_EACH, ALIKE, TOLD_ONCE),
         ),
     ]
-    """The addresses: one subnet of IPv4, and for dual stack one of IPv6 after it. A guest has an address of each."""
+    """The addresses: one subnet, of IPv4 or of IPv6; for dual stack one of IPv4, and one of IPv6 after it. A guest has
+    an address of each."""
     egress: Egress = Egress.NAT
-    """NAT: guests reach the outside by their node's address. None: they do not, but by the router of the physical
-    network where they are on one."""
+    """NAT: guests reach the outside by their node's address, which is of IPv4. None: they do not, but by the router of
+    the physical network where they are on one."""
     metadata: MetadataService = MetadataService.DISABLED
     """Enabled: guests may ask for their own metadata, keys and user data at http://169.254.169.254, as with OpenStack
     and EC2. They get their seed (NoCloud) all the same."""
 
 
+METADATA4 = rule(
+    "!has(self.metadata) || self.metadata != 'Enabled' || !self.subnets.all(s, s.cidr.contains(':'))",
+    f"metadata Enabled needs an IPv4 subnet: guests ask for theirs at {METADATA_ADDRESS}",
+)
 METADATA = rule(
     "!has(self.metadata) || self.metadata != 'Enabled' || !self.subnets.exists(s, has(s.routes)"
     f" && s.routes.exists(r, r.destination == '{METADATA_ADDRESS}/32'))",
@@ -248,6 +253,7 @@ class Network(ApiModel):
             json_schema_extra=rules(
                 rule("self == oldSelf", "spec is immutable: create another Network"),
                 METADATA,
+                METADATA4,
                 MTU6,
                 *EXTERNAL,
             )

@@ -45,9 +45,9 @@ class PortSpec(ApiModel):
     network_ref: LocalRef
     """The Network to be on."""
     address: Annotated[Ipv4, Field(json_schema_extra=rules(IPV4))] | None = None
-    """The address that is wanted; the next free one when absent."""
+    """The IPv4 address that is wanted; the next free one when absent."""
     ipv6_address: Annotated[Ip, Field(json_schema_extra=rules(IPV6))] | None = None
-    """The IPv6 address that is wanted, in a Network whose second subnet tells guests theirs: with ipv6Mode DHCPv6, or
+    """The IPv6 address that is wanted, in a Network whose IPv6 subnet tells guests theirs: with ipv6Mode DHCPv6, or
     dhcp Disabled. The next free one when absent. With SLAAC it follows from the MAC address."""
     mac_address: Annotated[MacAddress, Field(json_schema_extra=rules(MAC))] | None = None
     """The MAC address that is wanted; derived from segment and address when absent."""
@@ -89,7 +89,7 @@ class PortStatus(ApiModel):
     mac_address: MacAddress | None = None
     """The MAC address."""
     addresses: Annotated[list[Ip], Field(max_length=4, json_schema_extra=LIST_ATOMIC)] = []
-    """The addresses: that of IPv4, and in a Network with two subnets that of IPv6 after it."""
+    """The addresses: that of IPv4, and that of IPv6 after it; in a Network with one subnet one of them."""
     security_groups: (
         Annotated[list[ObjectUid], Field(max_length=MOST_GROUPS, json_schema_extra=LIST_ATOMIC)] | None
     ) = None

@@ -69,12 +69,12 @@ class JoinedNetwork(ApiModel):
     """Its uid."""
     segment_id: Annotated[int, Field(ge=1, le=16777215)]
     """The VXLAN network identifier."""
-    cidr: Annotated[str, Field(max_length=18)]
-    """Its subnet."""
-    gateway: Ipv4
-    """The subnet's router: what the Router is to its guests."""
+    cidr: Annotated[str, Field(max_length=18)] | None = None
+    """Its subnet of IPv4, where it has one."""
+    gateway: Ipv4 | None = None
+    """That subnet's router: what the Router is to its guests."""
     ipv6: JoinedIpv6 | None = None
-    """Its subnet of IPv6, where it has one: those Networks that have one reach each other by IPv6 too."""
+    """Its subnet of IPv6, where it has one: those Networks that have one reach each other by it."""
     mtu: Annotated[int, Field(ge=576, le=9000)]
     """MTU in bytes."""
 

@@ -202,6 +202,7 @@ async def _facts(
         boot_id=me.boot_id,
         pool_id=me.pool_id,
         host_address=settings.host_ip,
+        nic_families=["IPv4", "IPv6"],
         agent_version=version,
         libvirt_version=libvirt_version,
         hypervisor_version=emulator_version,

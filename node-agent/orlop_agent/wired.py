@@ -9,6 +9,7 @@ from orlop_agent.network import names
 from orlop_agent.observed import Observed
 from orlop_api.assignment import AssignedNic, Assignment
 from orlop_api.nic import AttachedNic
+from orlop_api.nic_addresses import addresses_of
 
 
 def ordered(assignment: Assignment) -> dict[str, AssignedNic]:
@@ -39,8 +40,7 @@ def same(one: AssignedNic, other: AssignedNic | None) -> bool:
 
 
 def _identity(nic: AssignedNic) -> tuple[str, str, str, int, str, tuple[str, ...]]:
-    addresses = (*nic.addresses, *([nic.ipv6.address] if nic.ipv6 is not None else []))
-    return nic.name, nic.port_name, nic.network_uid, nic.segment_id, nic.mac_address, addresses
+    return nic.name, nic.port_name, nic.network_uid, nic.segment_id, nic.mac_address, tuple(addresses_of(nic))
 
 
 def unwanted(observed: Observed, assignment: Assignment) -> Iterator[str]:

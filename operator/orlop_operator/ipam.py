@@ -61,14 +61,17 @@ def pair_why_not(subnet: Subnet, address: str) -> str | None:
 
 def derived_mac(segment: int, address: str) -> str:
     """02 (locally administered), 24 bits of the segment, the low 16 bits of the address."""
-    low = int(IPv4Address(address)) & 0xFFFF
-    raw = bytes([2, *segment.to_bytes(3, "big"), *low.to_bytes(2, "big")])
-    return ":".join(f"{byte:02x}" for byte in raw)
+    return numbered_mac(segment, int(IPv4Address(address)) & 0xFFFF)
 
 
-def mac_is_reserved(segment: int, mac: str, address: str) -> bool:
-    """Whether a requested MAC address is one that Orlop derives for another address of the segment."""
-    return mac[:11] == derived_mac(segment, "0.0.0.0")[:11] and mac != derived_mac(segment, address)  # noqa: S104
+def numbered_mac(segment: int, number: int) -> str:
+    """The same of a number below 65536."""
+    return bytes([2, *segment.to_bytes(3, "big"), *number.to_bytes(2, "big")]).hex(":")
+
+
+def mac_is_reserved(segment: int, mac: str, derived: str | None) -> bool:
+    """Whether a requested MAC address is one that Orlop derives on the segment, but for the asker's own address."""
+    return mac[:11] == numbered_mac(segment, 0)[:11] and mac != derived
 
 
 def next_segment(taken: Container[str]) -> int | None:

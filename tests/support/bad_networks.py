@@ -41,7 +41,7 @@ def _pair(*addresses: str) -> dict[str, Any]:
 
 SUBNET = "spec.subnets[0]"
 SECOND = "spec.subnets[1]"
-ONE_OF_EACH = "subnets must be one of IPv4, or one of IPv4 and then one of IPv6"
+ONE_OF_EACH = "subnets must be one of IPv4, one of IPv6, or one of IPv4 and then one of IPv6"
 ALIKE = "dhcp must be the same in both subnets"
 PREFIX6 = "must have a prefix from /64 to /120"
 ROUTED6 = "must be in a range that guests can use (2000::/3, fd00::/8)"
@@ -51,7 +51,9 @@ SLAAC = (
 GATEWAY6 = "gateway must be an address inside cidr, and not its first, which is every router's"
 DNS4 = "dns of an IPv4 subnet must be IPv4 addresses; IPv6 ones go with the IPv6 subnet"
 DNS6 = "dns of an IPv6 subnet must be IPv6 addresses; IPv4 ones go with the IPv4 subnet"
-OF_IPV4 = "pools, domain, search, ntp and routes are of the IPv4 subnet: leave them out of the IPv6 one"
+OF_IPV4 = "pools, ntp and routes are of an IPv4 subnet: leave them out of the IPv6 one"
+TOLD_ONCE = "domain and search are of the first subnet, and hold for both: leave them out of the second"
+IPV6_ALONE = {"name": "b", "cidr": "fd00:10::/64"}
 PAIR = "spec.allowedAddressPairs[0]"
 ADDRESS_OR_RANGE = (
     "must be an IPv4 address or a range from /16 to /32, for example 10.10.0.100 or 10.10.1.0/24"
@@ -60,7 +62,41 @@ ADDRESS_OR_RANGE = (
 NETWORKS = [
     Bad("no subnet", "Network", {"spec.subnets": []}, "spec.subnets"),
     Bad("two of IPv4", "Network", _second(cidr="10.11.0.0/24"), "spec.subnets", ONE_OF_EACH),
-    Bad("IPv6 alone", "Network", _subnet(cidr="fd00::/64"), "spec.subnets", ONE_OF_EACH),
+    Bad(
+        "IPv6 before IPv4",
+        "Network",
+        {"spec.subnets": [IPV6_ALONE, {"name": "a", "cidr": "10.10.0.0/24"}]},
+        "spec.subnets",
+        ONE_OF_EACH,
+    ),
+    Bad(
+        "two of IPv6",
+        "Network",
+        {"spec.subnets": [IPV6_ALONE, {"name": "a", "cidr": "fd00:11::/64"}]},
+        "spec.subnets",
+        ONE_OF_EACH,
+    ),
+    Bad(
+        "metadata with IPv6 alone",
+        "Network",
+        {"spec.subnets": [IPV6_ALONE], "spec.metadata": "Enabled"},
+        "spec",
+        "metadata Enabled needs an IPv4 subnet: guests ask for theirs at 169.254.169.254",
+    ),
+    Bad(
+        "mtu too small for IPv6 alone",
+        "Network",
+        {"spec.subnets": [IPV6_ALONE], "spec.mtu": 1279},
+        "spec",
+        "mtu must be at least 1280 with an IPv6 subnet (RFC 8200)",
+    ),
+    Bad(
+        "pools of IPv6 alone",
+        "Network",
+        {"spec.subnets": [{**IPV6_ALONE, "pools": [{"start": "10.10.0.9", "end": "10.10.0.20"}]}]},
+        SUBNET,
+        OF_IPV4,
+    ),
     Bad("dhcp of one subnet", "Network", _second(dhcp="Disabled"), "spec.subnets", ALIKE),
     Bad("IPv6 too wide", "Network", _second(cidr="fd00::/48"), f"{SECOND}.cidr", PREFIX6),
     Bad("IPv6 too narrow", "Network", _second(cidr="fd00::/124"), f"{SECOND}.cidr", PREFIX6),
@@ -75,7 +111,7 @@ NETWORKS = [
     Bad("IPv4 gateway of IPv6", "Network", _second(gateway="10.10.0.1"), SECOND, GATEWAY6),
     Bad("IPv4 dns of IPv6", "Network", _second(dns=["192.0.2.53"]), SECOND, DNS6),
     Bad("IPv6 dns of IPv4", "Network", _subnet(dns=["fd00::53"]), SUBNET, DNS4),
-    Bad("domain of IPv6", "Network", _second(domain="lab.example"), SECOND, OF_IPV4),
+    Bad("domain of IPv6", "Network", _second(domain="lab.example"), "spec.subnets", TOLD_ONCE),
     Bad("IPv6 ntp", "Network", _second(ntp=["192.0.2.1"]), SECOND, OF_IPV4),
     Bad("prefix 33", "Network", _subnet(cidr="10.0.0.0/33"), f"{SUBNET}.cidr", CIDR),
     Bad("three octets", "Network", _subnet(cidr="10.0.0/24"), f"{SUBNET}.cidr", CIDR),

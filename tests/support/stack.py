@@ -12,6 +12,7 @@ import threading
 
 from orlop_agent.network.adapter import Networks
 from orlop_api.assignment import AssignedNic
+from orlop_api.nic_addresses import addresses_of
 from support.fakenode import FakeNode, Wire, start
 
 _SOCKET = """
@@ -28,7 +29,7 @@ class Stack:
     """A guest with one NIC."""
 
     def __init__(self, wire: Wire, nic: AssignedNic) -> None:
-        self.mac, self.address, self.nic = nic.mac_address, nic.addresses[0], nic
+        self.mac, self.address, self.nic = nic.mac_address, addresses_of(nic)[0], nic
         self.wire = wire
         self._sockets: list[socket.socket] = []
         holder = ["unshare", "--net", "--", "sh", "-c", "echo up && exec cat"]
@@ -37,14 +38,11 @@ class Stack:
         assert self._holder.stdout.readline() == b"up\n"
         self.into = ["nsenter", "-t", str(self._holder.pid), "-n", "--"]
         self.tap = Wire.opened(self.into, "eth0")
-        prefix = nic.cidr.split("/")[1]
-        for line in (
-            f"link set eth0 address {nic.mac_address} mtu {nic.mtu} up",
-            f"address add {self.address}/{prefix} dev eth0",
-            "link set lo up",
-            f"route add default via {nic.gateway}",
-        ):
-            self.ip(*line.split())
+        self.ip(*f"link set eth0 address {nic.mac_address} mtu {nic.mtu} up".split())
+        self.ip(*["link", "set", "lo", "up"])
+        if nic.cidr is not None:
+            self.ip(*f"address add {self.address}/{nic.cidr.split('/')[1]} dev eth0".split())
+            self.ip(*f"route add default via {nic.gateway}".split())
         self._stop, stopper = os.pipe()
         self._stopper = stopper
         self._pump = threading.Thread(target=self._carry, daemon=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from orlop_agent.network.adapter import Networks
 from orlop_api.assignment import AssignedNic
+from orlop_api.nic_addresses import addresses_of
 from support import frames, questions
 from support.fakenode import FakeNode, Wire, start
 
@@ -20,8 +21,8 @@ class Speaker:
     def __init__(self, wire: Wire, nic: AssignedNic) -> None:
         self.wire = wire
         self.mac = nic.mac_address
-        self.address = nic.addresses[0]
-        self.gateway = nic.gateway
+        self.address = addresses_of(nic)[0]
+        self.gateway = nic.gateway or ""
 
     @classmethod
     async def start(cls, networks: Networks, node: FakeNode, uid: str, nic: AssignedNic) -> "Speaker":

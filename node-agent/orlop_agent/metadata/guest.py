@@ -6,13 +6,14 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv6Address, IPv6Network
 from typing import Any, Self
 
 from orlop_agent.network import resolver
 from orlop_agent.network.segment import Segment
+from orlop_api.assigned_ipv6 import AssignedIpv6
 from orlop_api.assignment import AssignedNic, AssignmentSpec
-from orlop_api.network import MetadataService
+from orlop_api.network import Ipv6Mode, MetadataService
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Ipv6:
+    """What a NIC has of IPv6."""
+
+    address: str
+    """With its prefix, as 2001:db8::1/64."""
+    slaac: bool
+    """Whether the guest makes it, where it is not told."""
+
+
+@dataclass(frozen=True, slots=True)
 class Nic:
     """One NIC, in words that both layouts use."""
 
@@ -34,15 +45,15 @@ class Nic:
     mac: str
     mtu: int
     addresses: tuple[str, ...]
-    cidr: str
+    """Of IPv4."""
+    cidr: str | None
+    """Of IPv4; None where it has IPv6 alone."""
     dhcp: bool
     routes: tuple[Route, ...] = ()
     servers: tuple[str, ...] = ()
     """Name servers."""
-
-    @property
-    def netmask(self) -> str:
-        return str(IPv4Network(self.cidr).netmask)
+    ipv6: Ipv6 | None = None
+    """Told where it has IPv6 alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +82,8 @@ class Guest:
 
     @property
     def address(self) -> str:
-        """Of the first NIC."""
-        return self.nics[0].addresses[0]
+        """Of IPv4, of the first NIC that has any: who asks has one."""
+        return next((address for nic in self.nics for address in nic.addresses), "")
 
     def text(self) -> bytes:
         """For the file, and for who answers."""
@@ -82,6 +93,7 @@ class Guest:
                 "addresses": nic.addresses, "cidr": nic.cidr, "dhcp": nic.dhcp, "servers": nic.servers,
                 "routes": [[route.to, route.via] for route in nic.routes],
             }
+            | ({"ipv6": [nic.ipv6.address, nic.ipv6.slaac]} if nic.ipv6 is not None else {})
             for nic in self.nics
         ]  # fmt: skip
         said = {
@@ -115,7 +127,7 @@ def wanted(spec: AssignmentSpec) -> bool:
 def _nic(nic: AssignedNic, *, first: bool) -> Nic:
     segment = Segment.of(nic)
     routes = [Route(str(to), str(via)) for to, via in resolver.routes(segment)]
-    if first:  # one way out, as in the seed
+    if first and segment.gateway is not None:  # one way out, as in the seed
         routes.append(Route("0.0.0.0/0", str(segment.gateway)))
     return Nic(
         port=nic.port_name,
@@ -126,8 +138,14 @@ def _nic(nic: AssignedNic, *, first: bool) -> Nic:
         cidr=nic.cidr,
         dhcp=segment.dhcp,
         routes=tuple(routes),
-        servers=tuple(map(str, resolver.told(segment))),
+        servers=tuple(map(str, resolver.told(segment) if segment.ipv4 else resolver.told6(segment))),
+        ipv6=None if segment.ipv4 is not None or nic.ipv6 is None else _ipv6(nic.ipv6),
     )
+
+
+def _ipv6(given: AssignedIpv6) -> Ipv6:
+    prefix = IPv6Network(given.cidr).prefixlen
+    return Ipv6(f"{IPv6Address(given.address)}/{prefix}", given.mode is Ipv6Mode.SLAAC)
 
 
 def _read(said: dict[str, Any]) -> Nic:
@@ -141,4 +159,5 @@ def _read(said: dict[str, Any]) -> Nic:
         dhcp=said["dhcp"],
         routes=tuple(Route(to, via) for to, via in said["routes"]),
         servers=tuple(said["servers"]),
+        ipv6=Ipv6(*said["ipv6"]) if "ipv6" in said else None,
     )

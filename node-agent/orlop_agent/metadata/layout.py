@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from orlop_agent.metadata.guest import Guest, Nic
+from orlop_agent.metadata.guest import Guest, Ipv6, Nic
 
 ZONE = "orlop"
 """Availability zone and region: there is one of each, and programs want a name."""
@@ -108,6 +108,10 @@ def network_data(nics: Sequence[Nic]) -> dict[str, object]:
 
 def _networks(number: int, nic: Nic) -> Iterator[dict[str, object]]:
     usual = {"link": f"tap{number}", "network_id": nic.network}
+    if nic.cidr is None:
+        if nic.ipv6 is not None:
+            yield _network6(number, nic, nic.ipv6, usual)
+        return
     if nic.dhcp:
         yield {"id": f"network{number}", "type": "ipv4_dhcp", **usual}
         return
@@ -123,9 +127,21 @@ def _networks(number: int, nic: Nic) -> Iterator[dict[str, object]]:
         ]
         yield {
             "id": f"network{number}-{count}", "type": "ipv4", **usual,
-            "ip_address": address, "netmask": nic.netmask, "routes": routes,
+            "ip_address": address, "netmask": str(IPv4Network(nic.cidr).netmask), "routes": routes,
             "services": [{"type": "dns", "address": server} for server in nic.servers],
         }  # fmt: skip
+
+
+def _network6(number: int, nic: Nic, ipv6: Ipv6, usual: dict[str, str]) -> dict[str, object]:
+    """In nova's words; the gateway says the way itself (RFC 4861)."""
+    if nic.dhcp:
+        kind = "ipv6_slaac" if ipv6.slaac else "ipv6_dhcpv6-stateful"
+        return {"id": f"network{number}", "type": kind, **usual}
+    address, prefix = ipv6.address.split("/")
+    return {
+        "id": f"network{number}-0", "type": "ipv6", **usual, "ip_address": address, "netmask": prefix, "routes": [],
+        "services": [{"type": "dns", "address": server} for server in nic.servers],
+    }  # fmt: skip
 
 
 def _ec2(guest: Guest) -> Folder:
@@ -164,10 +180,12 @@ def _interface(guest: Guest, number: int, nic: Nic) -> Folder:
         "device-number": _line(str(number)),
         "interface-id": _line(nic.port),
         "local-hostname": _line(guest.name),
-        "local-ipv4s": _line("\n".join(nic.addresses)),
         "mac": _line(nic.mac),
-        "subnet-ipv4-cidr-block": _line(nic.cidr),
-    }
+    } | (
+        {}
+        if nic.cidr is None
+        else {"local-ipv4s": _line("\n".join(nic.addresses)), "subnet-ipv4-cidr-block": _line(nic.cidr)}
+    )
 
 
 def _line(text: str) -> File:

@@ -41,8 +41,9 @@ class Dhcp:
         own_mac = False
         for attachment in attachments:
             (leases.hosts_dir(directory) / attachment.tap).unlink(missing_ok=True)
-            derived = names.derived_mac(segment.segment_id, attachment.addresses[0])
-            own_mac |= attachment.mac != derived
+            # Of IPv6 alone, a lease is of whom the guest says to be (its DUID), whatever its MAC address.
+            first = next(iter(attachment.addresses), None)
+            own_mac |= first is None or attachment.mac != names.derived_mac(segment.segment_id, first)
         server = _server(segment.segment_id, directory)
         if server.running() is None:
             return

@@ -28,6 +28,7 @@ CAUSES: Mapping[str, int] = {
     "forged_nd": 16,
     "foreign_metadata": 17,
     "forged_physical": 18,
+    "ipv4": 19,
 }
 """A number is never given to another cause: counts outlive the agent that began them."""
 FOR_MANY = "ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from orlop_agent.network import drops, ipv6, physical_rules, resolver, routing, routing6
+from orlop_agent.network import arp_rules, drops, ipv6, physical_rules, resolver, routing, routing6
 from orlop_agent.network.drops import FOR_MANY, drop
 from orlop_agent.network.floating import KIND, NODE_SET
 from orlop_agent.network.identities import LATER
@@ -56,13 +56,15 @@ def _from_others(segment: Segment, place: Place | None) -> str:
     metadata = Metadata(segment)
     routed = routing.overlay_rules(place) + routing6.overlay_rules(place) if place is not None else ""
     also6 = "    ether type ip6 jump ipv6_from_nodes\n" if segment.ipv6 is not None else ""
-    kinds = "arp, ip, ip6" if segment.ipv6 is not None else "arp, ip"
+    found = {"arp, ip": segment.ipv4, "ip6": segment.ipv6}
+    kinds = ", ".join(kind for kind, subnet in found.items() if subnet is not None)
     elsewhere = f"ip saddr != {metadata.gateway}{metadata.elsewhere}"
-    return f"""  chain from_nodes {{
-    ether saddr != {segment.gateway_mac} ether type ip {elsewhere} goto plain_from_nodes
+    rules4 = f"""    ether saddr != {segment.gateway_mac} ether type ip {elsewhere} goto plain_from_nodes
     arp saddr ip {metadata.gateway} {drop("forged_overlay")}
     ip saddr {metadata.gateway} {drop("forged_overlay")}
-{metadata.overlay}    udp sport 67 {drop("rogue_dhcp")}
+"""
+    return f"""  chain from_nodes {{
+{rules4 if segment.ipv4 is not None else ""}{metadata.overlay}    udp sport 67 {drop("rogue_dhcp")}
     udp dport 68 {drop("rogue_dhcp")}
 {also6}{routed}    ether saddr {segment.gateway_mac} {drop("forged_overlay")}
     ether type {{ {kinds} }} accept
@@ -129,20 +131,7 @@ def _from_guests(segment: Segment) -> str:
     type filter hook input priority -300; policy accept;
     ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f {drop("link_control")}
   }}
-  chain arp_from_guests {{
-    arp htype 1 arp hlen 6 arp plen 4 iifname . arp saddr ether . arp saddr ip @senders accept
-    arp htype 1 arp hlen 6 arp plen 4 arp saddr ip 0.0.0.0 goto arp_probes
-    arp saddr ip {Metadata(segment).gateway} {drop("forged_arp")}
-    arp htype 1 arp hlen 6 arp plen 4 iifname . arp saddr ether . arp saddr ip @more_senders accept
-    {drop("forged_arp")}
-  }}
-  chain arp_probes {{
-    arp operation request iifname . arp saddr ether . arp daddr ip @senders accept
-    arp daddr ip {Metadata(segment).gateway} {drop("forged_arp")}
-    arp operation request iifname . arp saddr ether . arp daddr ip @more_senders accept
-    {drop("forged_arp")}
-  }}
-  chain ipv6_from_guests {{
+{arp_rules.from_guests(segment)}  chain ipv6_from_guests {{
     icmpv6 type {{ nd-router-advert, nd-redirect }} {drop("rogue_router")}
     udp sport 547 {drop("rogue_dhcp")}
     udp dport 546 {drop("rogue_dhcp")}
@@ -155,6 +144,8 @@ def _ipv4_from_guests(segment: Segment) -> str:
     """A header that is none has no protocol for nftables. What is TCP takes the shortest way; it may be longer than
     the MTU, and UDP too, for guests leave the cutting to the node.
     """
+    if segment.cidr is None:
+        return f"  chain ipv4_from_guests {{\n    {drop('ipv4')}\n  }}\n"
     metadata = Metadata(segment)
     everybody = f"{{ 255.255.255.255, {segment.cidr.broadcast_address}, 224.0.0.0/4 }}"
     return f"""  chain ipv4_from_guests {{
@@ -198,11 +189,16 @@ def gateway(segment: Segment, place: Place | None = None) -> str:
     pings = routing.input_rules(place) + routing6.input_rules(place) if place is not None else ""
     out = ""
     nat = ""
-    ask6 = ipv6.gateway_rules(segment.ipv6) if segment.ipv6 is not None else ""
-    dns = ""
-    if resolver.answers(segment):
+    listening = resolver.listening(segment)
+    ask6 = ""
+    if segment.ipv6 is not None:
+        ask6 = ipv6.gateway_rules(segment.ipv6, answers=segment.ipv6.gateway in listening)
+    dns = ask4 = ""
+    if segment.ipv4 is not None:
         own = f'iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway}'
-        dns = f"    {own} udp dport 53 accept\n    {own} tcp dport 53 accept\n"
+        ask4 = f'    iifname "{BRIDGE}" udp sport 68 udp dport 67 accept\n    {own} icmp type echo-request accept\n'
+        if segment.gateway in listening:
+            dns = f"    {own} udp dport 53 accept\n    {own} tcp dport 53 accept\n"
     metadata = Metadata(segment)
     if segment.egress:
         out = f"""    iifname "{BRIDGE}" oifname "{UPLINK}" ip daddr {{ 127.0.0.0/8, 169.254.0.0/16 }} counter drop
@@ -219,9 +215,7 @@ def gateway(segment: Segment, place: Place | None = None) -> str:
 {metadata.meter}  chain input {{
     type filter hook input priority filter; policy drop;
     ct state established accept comment "answers to what the node asked its own guest"
-    iifname "{BRIDGE}" udp sport 68 udp dport 67 accept
-    iifname "{BRIDGE}" ip saddr {segment.cidr} ip daddr {segment.gateway} icmp type echo-request accept
-{pings}{dns}{ask6}{metadata.asking}    counter drop
+{ask4}{pings}{dns}{ask6}{metadata.asking}    counter drop
   }}
 {metadata.waiting}  chain forward {{
     type filter hook forward priority filter; policy drop;

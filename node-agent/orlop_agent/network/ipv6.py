@@ -8,7 +8,7 @@ Ports on other nodes from permanent entries, as it does ARP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -115,16 +115,30 @@ def from_nodes(subnet: Subnet6, gateway_mac: str) -> str:
 """
 
 
-def gateway_rules(subnet: Subnet6) -> str:
-    """What the gateway itself hears: neighbour discovery, questions for a router and for an address, ping."""
+def gateway_rules(subnet: Subnet6, *, answers: bool) -> str:
+    """What the gateway itself hears: neighbour discovery, questions for a router and for an address, ping; and where it
+    `answers`, for names.
+    """
     near = f"{{ {subnet.cidr}, fe80::/64 }}"
-    return f"""    iifname "{BRIDGE}" ip6 hoplimit 255 icmpv6 type {{ nd-router-solicit, {_SOLICIT}, {_ADVERT} }} accept
+    own = f'iifname "{BRIDGE}" ip6 saddr {subnet.cidr} ip6 daddr {subnet.gateway}'
+    dns = f"    {own} udp dport 53 accept\n    {own} tcp dport 53 accept\n" if answers else ""
+    return f"""{dns}\
+    iifname "{BRIDGE}" ip6 hoplimit 255 icmpv6 type {{ nd-router-solicit, {_SOLICIT}, {_ADVERT} }} accept
     iifname "{BRIDGE}" udp sport 546 udp dport 547 accept
     iifname "{BRIDGE}" ip6 saddr {near} icmpv6 type echo-request accept
 """
 
 
-def dhcp_lines(subnet: Subnet6, gateway_mac: str, mtu: int, lease: str, *, is_routed: bool) -> Iterator[str]:
+def dhcp_lines(
+    subnet: Subnet6,
+    gateway_mac: str,
+    mtu: int,
+    lease: str,
+    *,
+    servers: Iterable[IPv6Address],
+    search: Sequence[str] = (),
+    is_routed: bool,
+) -> Iterator[str]:
     """For dnsmasq(8): what the gateway advertises, and who is told an address.
 
     Nobody is led out by IPv6: a lifetime of nothing says that this is no way to elsewhere (RFC 4861, section 6.2.3).
@@ -143,8 +157,11 @@ def dhcp_lines(subnet: Subnet6, gateway_mac: str, mtu: int, lease: str, *, is_ro
     else:
         yield f"dhcp-range={network},static,{prefix},{lease}"
         yield f"dhcp-duid=32473,{gateway_mac}"
-    servers = ",".join(f"[{server}]" for server in subnet.dns)
-    yield f"dhcp-option=option6:dns-server{f',{servers}' if servers else ''}"
+    told = ",".join(f"[{server}]" for server in servers)
+    yield f"dhcp-option=option6:dns-server{f',{told}' if told else ''}"
+    if search:
+        # In advertisements too (RFC 8106).
+        yield f"dhcp-option=option6:domain-search,{','.join(search)}"
 
 
 _ADVERTISED = 60

@@ -55,7 +55,7 @@ def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
     Nothing is flooded to other nodes: the bridge answers ARP for Ports there itself (neigh_suppress), and
     forwards by entries that were put in.
     """
-    prefix = segment.cidr.prefixlen
+    ipv4 = segment.ipv4
     lines = [
         # The MAC is given once: set again, even to the same, it makes Linux forget the neighbours.
         Line(
@@ -66,7 +66,11 @@ def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
         # What is for the bridge itself (STP, LLDP) goes by the rules, which drop it, and teaches it nothing: with
         # another's MAC it would take what is sent to that one. The kernel keeps the first three bits to itself.
         Line(f"link set {BRIDGE} type bridge group_fwd_mask 0xfff8 no_linklocal_learn 1"),
-        Line(f"address add {segment.gateway}/{prefix} brd + dev {BRIDGE}", EXISTS),
+        *(
+            [Line(f"address add {ipv4.gateway}/{ipv4.cidr.prefixlen} brd + dev {BRIDGE}", EXISTS)]
+            if ipv4 is not None
+            else []
+        ),
         Line(f"link set {OVERLAY} master {BRIDGE}"),
         Line(
             f"link set {OVERLAY} type bridge_slave learning off flood off mcast_flood off bcast_flood off"

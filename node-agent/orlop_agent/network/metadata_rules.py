@@ -27,7 +27,7 @@ class Metadata:
 
     @property
     def gateway(self) -> str:
-        """What nobody but the node itself may speak as."""
+        """What nobody but the node itself may speak as; only where the Network has IPv4."""
         own = str(self.segment.gateway)
         return f"{{ {own}, {METADATA_ADDRESS} }}" if self.segment.metadata else own
 

@@ -8,7 +8,7 @@ an Instance's name is one label, and cannot be read as another namespace's. Only
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 from orlop_agent.network.ipv6 import IpAddress
@@ -28,8 +28,20 @@ _LOCALHOST = "localhost"
 
 
 def answers(segment: Segment) -> bool:
-    """Whether Orlop's gateway is a name server: where the subnet lists it as one."""
-    return segment.physical is None and segment.gateway in segment.dns
+    """Whether Orlop's gateway is a name server: where a subnet lists it as one."""
+    return bool(listening(segment))
+
+
+def listening(segment: Segment) -> tuple[IpAddress, ...]:
+    """The gateway's addresses that are listed, each by the subnet that it is of; none where it is another machine."""
+    found: list[IpAddress] = []
+    if segment.physical is not None:
+        return ()
+    if segment.gateway is not None and segment.gateway in segment.dns:
+        found.append(segment.gateway)
+    if segment.ipv6 is not None and segment.ipv6.gateway in segment.ipv6.dns:
+        found.append(segment.ipv6.gateway)
+    return tuple(found)
 
 
 def upstream(segment: Segment) -> tuple[IPv4Address, ...]:
@@ -38,21 +50,30 @@ def upstream(segment: Segment) -> tuple[IPv4Address, ...]:
     A guest could ask the same servers itself: what it gets from the gateway, it may have. Without a way out there are
     none, and one inside the subnet may be on another node, where the gateway's own questions do not come.
     """
-    if not answers(segment) or not segment.egress:
+    ipv4 = segment.ipv4
+    if ipv4 is None or ipv4.gateway not in listening(segment) or not segment.egress:
         return ()
-    return tuple(server for server in segment.dns if server not in segment.cidr)
+    return tuple(server for server in segment.dns if server not in ipv4.cidr)
 
 
 def told(segment: Segment) -> tuple[IPv4Address, ...]:
-    """Name servers that guests are told.
+    """Name servers of IPv4 that guests are told.
 
     Those that the gateway asks are left out: they do not know the Network's names, and programs take the first
     answer, whoever gives it.
     """
-    if not answers(segment):
+    if segment.gateway is None or segment.gateway not in listening(segment):
         return segment.dns
     asked = {segment.gateway, *upstream(segment)}
     return (segment.gateway, *(server for server in segment.dns if server not in asked))
+
+
+def told6(segment: Segment) -> tuple[IPv6Address, ...]:
+    """The same of IPv6: there is no way out by it, so the gateway asks none of the others."""
+    if segment.ipv6 is None or segment.ipv6.gateway not in segment.ipv6.dns:
+        return segment.ipv6.dns if segment.ipv6 is not None else ()
+    own = segment.ipv6.gateway
+    return (own, *(server for server in segment.ipv6.dns if server != own))
 
 
 def domain(segment: Segment) -> str | None:
@@ -68,19 +89,22 @@ def search(segment: Segment) -> tuple[str, ...]:
 
 def routes(segment: Segment) -> tuple[tuple[IPv4Network, IPv4Address], ...]:
     """Ways that guests are told beside the default one; metadata is the gateway's, whichever way that leads."""
-    own = ((IPv4Network(METADATA_ADDRESS), segment.gateway),) if segment.metadata else ()
+    own: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
+    if segment.metadata and segment.gateway is not None:
+        own = ((IPv4Network(METADATA_ADDRESS), segment.gateway),)
     return (*own, *segment.routes)
 
 
 def configuration(segment: Segment, directory: Path) -> str:
     """The configuration of dnsmasq(8).
 
-    It answers on the gateway's address alone. Names of the Network's domain and addresses of its subnet are never
-    asked of others, nor are names of one label; without anybody to ask, other questions are refused.
+    It answers on those of the gateway's addresses alone that are listed. Names of the Network's domain and addresses
+    of its subnets are never asked of others, nor are names of one label; without anybody to ask, other questions are
+    refused.
     """
     lines = [
         "port=53",
-        f"listen-address={segment.gateway}",
+        *(f"listen-address={address}" for address in listening(segment)),
         "bind-interfaces",
         "no-resolv",
         "no-hosts",
@@ -95,7 +119,7 @@ def configuration(segment: Segment, directory: Path) -> str:
         f"pid-file={directory / 'dnsmasq.pid'}",
         f"hostsdir={hosts_dir(directory)}",
         f"local=/{domain(segment)}/",
-        *(f"local=/{zone}/" for zone in _reverse_zones(segment.cidr)),
+        *(f"local=/{zone}/" for zone in (_reverse_zones(segment.cidr) if segment.cidr else ())),
         *(f"local=/{zone}/" for zone in (_reverse_zones6(segment.ipv6.cidr) if segment.ipv6 else ())),
         *(f"server={server}" for server in upstream(segment)),
     ]
@@ -150,7 +174,7 @@ def _lines(segment: Segment, port: Port) -> dict[IpAddress, str]:
 
 def _is_near(segment: Segment, address: IpAddress) -> bool:
     if isinstance(address, IPv4Address):
-        return address in segment.cidr
+        return segment.cidr is not None and address in segment.cidr
     return segment.ipv6 is not None and address in segment.ipv6.cidr
 
 

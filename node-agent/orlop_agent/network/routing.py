@@ -69,7 +69,8 @@ class Place:
     @property
     def behind(self) -> tuple[IPv4Network, ...]:
         """What the Router reaches through this Network."""
-        return (self.segment.cidr, *(destination for destination, _ in self.local_ways))
+        own = (self.segment.cidr,) if self.segment.cidr is not None else ()
+        return (*own, *(destination for destination, _ in self.local_ways))
 
 
 def places(router: Router) -> dict[int, Place]:
@@ -79,10 +80,12 @@ def places(router: Router) -> dict[int, Place]:
     static = [(IPv4Network(route.destination), IPv4Address(route.via)) for route in status.routes]
     made = {}
     for segment in segments:
-        local = tuple((where, via) for where, via in static if via in segment.cidr)
+        own = segment.cidr
+        local = tuple((where, via) for where, via in static if own is not None and via in own)
         others = [each for each in segments if each is not segment]
-        ways = [each.cidr for each in others]
-        ways += [where for where, via in static if any(via in each.cidr for each in others)]
+        # By each family those Networks are joined that have it.
+        cidrs = [each.cidr for each in others if each.cidr is not None] if own is not None else []
+        ways = cidrs + [where for where, via in static if any(via in each for each in cidrs)]
         ways6 = [(e.ipv6.cidr, e.mtu) for e in others if e.ipv6 is not None] if segment.ipv6 else []
         made[segment.segment_id] = Place(
             router.metadata.uid,
@@ -131,8 +134,8 @@ def _segment(joined: JoinedNetwork, home: str) -> Segment:
     return Segment(
         segment_id=int(joined.segment_id),
         network_uid=joined.network_uid,
-        cidr=IPv4Network(joined.cidr),
-        gateway=IPv4Address(joined.gateway),
+        cidr=None if joined.cidr is None else IPv4Network(joined.cidr),
+        gateway=None if joined.gateway is None else IPv4Address(joined.gateway),
         dns=(),
         dhcp=False,
         egress=False,

@@ -23,6 +23,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _UID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(DOMAIN_PATTERN)
+_FIRST = IPv4Address(0)
 
 
 def checked_mac(text: str) -> str:
@@ -57,13 +58,23 @@ class Physical:
 
 
 @dataclass(frozen=True, slots=True)
+class Subnet4:
+    """The IPv4 subnet of a Network."""
+
+    cidr: IPv4Network
+    gateway: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A Network."""
 
     segment_id: int
     network_uid: str
-    cidr: IPv4Network
-    gateway: IPv4Address
+    cidr: IPv4Network | None
+    """Of IPv4; None where the Network has IPv6 alone."""
+    gateway: IPv4Address | None
+    """With cidr."""
     dns: tuple[IPv4Address, ...]
     dhcp: bool
     egress: bool
@@ -81,7 +92,7 @@ class Segment:
     routed6: bool = False
     """The same by IPv6: others of them have it too."""
     ipv6: Subnet6 | None = None
-    """Beside IPv4, where the Network has it."""
+    """Beside IPv4 or alone, where the Network has it."""
     metadata: bool = False
     """Whether guests may ask for their metadata."""
     physical: Physical | None = None
@@ -93,12 +104,13 @@ class Segment:
         return cls(
             segment_id=int(nic.segment_id),
             network_uid=str(nic.network_uid),
-            cidr=IPv4Network(nic.cidr),
-            gateway=IPv4Address(nic.gateway),
+            cidr=None if nic.cidr is None else IPv4Network(nic.cidr),
+            gateway=None if nic.gateway is None else IPv4Address(nic.gateway),
             dns=tuple(IPv4Address(server) for server in nic.dns),
             dhcp=nic.dhcp is Dhcp.ENABLED,
-            egress=nic.egress is Egress.NAT,
-            metadata=nic.metadata is MetadataService.ENABLED,
+            # Both are of IPv4.
+            egress=nic.egress is Egress.NAT and nic.cidr is not None,
+            metadata=nic.metadata is MetadataService.ENABLED and nic.cidr is not None,
             mtu=int(nic.mtu),
             physical=None
             if nic.physical is None
@@ -113,6 +125,22 @@ class Segment:
             else checked_label(nic.network_namespace, "a namespace"),
         )
 
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if (self.cidr is None) != (self.gateway is None):
+            raise ValueError("an IPv4 subnet and its gateway go together")
+        if self.cidr is None and self.ipv6 is None:
+            raise ValueError("a Network has a subnet")
+        if self.cidr is None and self.physical is not None:
+            raise ValueError("a Network on a physical network has an IPv4 subnet")
+
+    @property
+    def ipv4(self) -> Subnet4 | None:
+        """The IPv4 subnet, where there is one."""
+        if self.cidr is None or self.gateway is None:
+            return None
+        return Subnet4(self.cidr, self.gateway)
+
     @property
     def has_gateway(self) -> bool:
         """Whether its gateway leads somewhere."""
@@ -121,9 +149,10 @@ class Segment:
     @property
     def gateway_mac(self) -> str:
         """The gateway's, the same on every node: derived like a guest's, whose address it can never be. On a physical
-        network the gateway is a machine there, and this is the bridge's alone.
+        network the gateway is a machine there, and this is the bridge's alone. With IPv6 alone it is that of the first
+        address, which is every router's.
         """
-        return names.derived_mac(self.segment_id, self.gateway)
+        return names.derived_mac(self.segment_id, self.gateway or _FIRST)
 
 
 @dataclass(frozen=True, slots=True)

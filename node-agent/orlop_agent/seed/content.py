@@ -44,24 +44,23 @@ def network_config(nics: Sequence[AssignedNic]) -> dict[str, Any]:
 def _ethernet(nic: AssignedNic, *, first: bool) -> dict[str, Any]:
     match: dict[str, Any] = {"match": {"macaddress": nic.mac_address}}
     if nic.dhcp is Dhcp.ENABLED:
-        return {**match, "dhcp4": True, **_told6(nic)}
-    prefix = IPv4Network(nic.cidr).prefixlen
+        return {**match, "dhcp4": nic.cidr is not None, **_told6(nic)}
     static: dict[str, Any] = {
         **match,
         "dhcp4": False,
-        "addresses": [f"{address}/{prefix}" for address in nic.addresses] + _address6(nic),
+        "addresses": _addresses4(nic) + _address6(nic),
         "mtu": nic.mtu,
     }
     segment = Segment.of(nic)
     routes = [{"to": str(to), "via": str(via)} for to, via in resolver.routes(segment)]
     if first:  # one way out, as with DHCP the first answer
-        routes.append({"to": "0.0.0.0/0", "via": nic.gateway})
+        routes += [{"to": "0.0.0.0/0", "via": nic.gateway}] if nic.gateway is not None else []
         # There may be a Router at any time; until then the gateway refuses at once.
         routes += [{"to": "::/0", "via": nic.ipv6.gateway}] if nic.ipv6 is not None else []
     if routes:
         static["routes"] = routes
     servers, search = resolver.told(segment), resolver.search(segment)
-    servers6 = segment.ipv6.dns if segment.ipv6 is not None else ()
+    servers6 = resolver.told6(segment)
     nameservers = {"addresses": [*map(str, servers), *map(str, servers6)], "search": list(search)}
     if servers or servers6 or search:
         static["nameservers"] = {name: values for name, values in nameservers.items() if values}
@@ -73,6 +72,13 @@ def _told6(nic: AssignedNic) -> dict[str, Any]:
     if nic.ipv6 is None:
         return {}
     return {"dhcp6": nic.ipv6.mode is Ipv6Mode.DHCPV6, "accept-ra": True}
+
+
+def _addresses4(nic: AssignedNic) -> list[str]:
+    if nic.cidr is None:
+        return []
+    prefix = IPv4Network(nic.cidr).prefixlen
+    return [f"{address}/{prefix}" for address in nic.addresses]
 
 
 def _address6(nic: AssignedNic) -> list[str]:

@@ -17,8 +17,9 @@ from orlop_api.floating_ip import FloatingIP, FloatingTarget
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER
 from orlop_api.network import Egress, Network, Subnet
+from orlop_operator.ipam6 import subnet4
 from orlop_operator.kinds import CLAIM, FLOATING_IP, OwnedPort
-from orlop_operator.reconcile.addresses import Holder, Taken, address_for, claim_body
+from orlop_operator.reconcile.addresses import address_for
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import (
     Body,
@@ -30,6 +31,7 @@ from orlop_operator.reconcile.effects import (
     Plan,
     Report,
 )
+from orlop_operator.reconcile.holding import Holder, Taken, claim_body
 from orlop_operator.reconcile.instance.facts import Blocker, named
 from orlop_operator.reconcile.quarantine import given_back
 
@@ -123,7 +125,7 @@ def _address(facts: FloatingFacts, network: Network, holder: Holder) -> str | Bl
         pools = ", ".join(f"{pool.start} to {pool.end}" for pool in subnet.pools)
         what = named("Network", network.metadata.namespace, network.metadata.name)
         return Blocker("AddressInvalid", f"{what}: {wanted} is not in its pools ({pools})")
-    return address_for(network, holder, facts.taken, wanted)
+    return address_for(network, subnet, holder, facts.taken, wanted)
 
 
 def _in_pools(subnet: Subnet, address: str) -> bool:
@@ -141,8 +143,22 @@ def _target(facts: FloatingFacts, network: Network) -> FloatingTarget | Blocker:
     if port.metadata.deleting:
         return Blocker("PortNotReady", f"{what} is being deleted")
     status = port.status
+    first = subnet4(inside) if inside is not None else None
+    if inside is not None and first is None:
+        of = named("Network", home, inside.metadata.name)
+        return Blocker(
+            "NoIPv4Address",
+            f"{of} of {what} has IPv6 alone: a floating address is of IPv4, and leads to a Port with one",
+        )
     fixed = next((a for a in (status.addresses if status else ()) if ":" not in a), None)
-    if inside is None or status is None or fixed is None or not status.segment_id or not status.network_uid:
+    if (
+        inside is None
+        or first is None
+        or status is None
+        or fixed is None
+        or not status.segment_id
+        or not status.network_uid
+    ):
         ready = find(status.conditions, "Ready") if status else None
         return Blocker("PortNotReady", f"{what} is not ready{f': {ready.message}' if ready else ''}")
     of = named("Network", home, inside.metadata.name)
@@ -156,7 +172,7 @@ def _target(facts: FloatingFacts, network: Network) -> FloatingTarget | Blocker:
         return Blocker(
             "EgressDisabled", f"{of} of {what} has egress None: a floating address needs egress NAT"
         )
-    ours, theirs = network.spec.subnets[0].cidr, inside.spec.subnets[0].cidr
+    ours, theirs = network.spec.subnets[0].cidr, first.cidr
     if IPv4Network(ours).overlaps(IPv4Network(theirs)):
         return Blocker(
             "SubnetsOverlap",

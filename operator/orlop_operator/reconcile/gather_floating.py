@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from orlop_api.claim import floating_claim
 from orlop_operator.kinds import FLOATING_IP, HYPERVISOR, NETWORK, PORT
-from orlop_operator.reconcile.addresses import Taken
 from orlop_operator.reconcile.effects import Plan
 from orlop_operator.reconcile.floating_ip import FloatingFacts, plan_floating_ip
 from orlop_operator.reconcile.gather import Context
+from orlop_operator.reconcile.holding import Taken
 from orlop_operator.store import Key
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from orlop_api.claim import Claim, ClaimType, lan_claim
 from orlop_api.network import Network, Segment, SegmentType
-from orlop_operator.reconcile.addresses import Holder, claim_body
 from orlop_operator.reconcile.effects import Body
+from orlop_operator.reconcile.holding import Holder, claim_body
 from orlop_operator.reconcile.instance.facts import Blocker, several
 from orlop_operator.scheduling import Host, PhysicalNeed, why_not
 

@@ -9,13 +9,14 @@ from datetime import datetime
 from orlop_api.claim import CLAIM_NAMESPACE, Claim, ClaimType, segment_claim
 from orlop_api.condition import Condition
 from orlop_api.instance import FINALIZER
-from orlop_api.network import Network
+from orlop_api.network import Egress, Network
 from orlop_operator.ipam import OVERHEAD, next_segment
+from orlop_operator.ipam6 import subnet4
 from orlop_operator.kinds import CLAIM, NETWORK
 from orlop_operator.reconcile import lan
-from orlop_operator.reconcile.addresses import Holder, claim_body
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, Create, Delete, DropFinalizer, Plan, Report
+from orlop_operator.reconcile.holding import Holder, claim_body
 from orlop_operator.reconcile.instance.facts import Blocker, several
 from orlop_operator.scheduling import Host
 
@@ -75,8 +76,14 @@ def plan_network(facts: NetworkFacts) -> Plan:
     else:
         known = network.status.mtu if network.status else None
         mtu = network.spec.mtu or known or min(facts.underlay_mtus, default=UNDERLAY_MTU) - OVERHEAD
-        ready = true("Ready", "Allocated", f"segment {segment.spec.value}, MTU {mtu}")
+        ready = true("Ready", "Allocated", f"segment {segment.spec.value}, MTU {mtu}{_no_way_out(network)}")
     return _say(facts, ready, {"segmentID": int(segment.spec.value), "mtu": mtu})
+
+
+def _no_way_out(network: Network) -> str:
+    """What is said where egress, NAT by default, cannot hold."""
+    has_none = network.spec.egress is Egress.NAT and subnet4(network) is None
+    return "; there is no way out: egress NAT is by IPv4" if has_none else ""
 
 
 def _claim(facts: NetworkFacts) -> Plan:

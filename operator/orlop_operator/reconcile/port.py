@@ -15,12 +15,15 @@ from orlop_api.claim import Claim
 from orlop_api.condition import Condition, find, is_true
 from orlop_api.instance import FINALIZER
 from orlop_api.network import Network
+from orlop_api.nic_addresses import addresses_of
 from orlop_operator.ipam import pair_why_not
+from orlop_operator.ipam6 import subnet4
 from orlop_operator.kinds import PORT, OwnedPort
-from orlop_operator.reconcile.addresses import Holder, Taken, again_after, identify
+from orlop_operator.reconcile.addresses import again_after, identify
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Body, Delete, DropFinalizer, Effect, Patch, Plan
 from orlop_operator.reconcile.guarding import Groups, in_force
+from orlop_operator.reconcile.holding import Holder, Taken
 from orlop_operator.reconcile.instance.facts import Blocker, external, named
 from orlop_operator.reconcile.quarantine import given_back
 
@@ -52,7 +55,7 @@ def status_of(port: OwnedPort, nic: AssignedNic, ready: Condition, now: datetime
         "networkUID": nic.network_uid,
         "segmentID": nic.segment_id,
         "macAddress": nic.mac_address,
-        "addresses": [*nic.addresses, *([nic.ipv6.address] if nic.ipv6 is not None else [])],
+        "addresses": addresses_of(nic),
         "conditions": [c.wire() for c in settled(old, [ready], port.metadata.generation, now)],
     }
 
@@ -93,8 +96,13 @@ def _claim(facts: PortFacts) -> tuple[Effect, ...] | Blocker | Body:
     ):
         ready = find(network.status.conditions, "Ready") if network.status else None
         return Blocker("NetworkNotReady", f"{what} is not ready{f': {ready.message}' if ready else ''}")
+    first = subnet4(network)
+    if first is None and port.spec.allowed_address_pairs:
+        return Blocker(
+            "AddressPairInvalid", f"allowedAddressPairs are of IPv4, and {what} has none: leave them out"
+        )
     for pair in port.spec.allowed_address_pairs:
-        problem = pair_why_not(network.spec.subnets[0], pair.address)
+        problem = pair_why_not(first, pair.address) if first is not None else None
         if problem is not None:
             return Blocker("AddressPairInvalid", f"allowedAddressPairs: {problem} of {what}")
     holder = Holder(port.metadata.namespace, port.metadata.name, port.metadata.uid)

@@ -18,11 +18,11 @@ from orlop_api.network import Network
 from orlop_api.router import JoinedIpv6, JoinedNetwork, Router, RouterRoute
 from orlop_api.subnet_options import AssignedRoute
 from orlop_operator.ipam import gateway
-from orlop_operator.ipam6 import gateway6, subnet6
+from orlop_operator.ipam6 import gateway6, subnet4, subnet6
 from orlop_operator.kinds import CLAIM, ROUTER
-from orlop_operator.reconcile.addresses import Holder, claim_body
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.effects import Create, Delete, DropFinalizer, Effect, InOrder, Plan, Report
+from orlop_operator.reconcile.holding import Holder, claim_body
 from orlop_operator.reconcile.instance.facts import Blocker, external, named
 
 
@@ -110,13 +110,13 @@ def _join(facts: RouterFacts, name: str, before: Collection[JoinedNetwork]) -> J
     if not is_ready or status is None or status.segment_id is None:
         ready = find(status.conditions, "Ready") if status else None
         return Blocker("NetworkNotReady", f"{what} is not ready{f': {ready.message}' if ready else ''}")
-    subnet, second = network.spec.subnets[0], subnet6(network)
+    first, second = subnet4(network), subnet6(network)
     joined = JoinedNetwork(
         name=name,
         network_uid=uid,
         segment_id=status.segment_id,
-        cidr=subnet.cidr,
-        gateway=gateway(subnet),
+        cidr=first.cidr if first is not None else None,
+        gateway=gateway(first) if first is not None else None,
         ipv6=None if second is None else JoinedIpv6(cidr=second.cidr, gateway=gateway6(second)),
         mtu=status.mtu or 1450,
     )
@@ -138,22 +138,25 @@ def _overlap(one: JoinedNetwork, other: JoinedNetwork) -> str | None:
 
 
 def _subnets(joined: JoinedNetwork) -> list[str]:
-    return [joined.cidr, *([joined.ipv6.cidr] if joined.ipv6 is not None else [])]
+    found = (joined.cidr, joined.ipv6.cidr if joined.ipv6 is not None else None)
+    return [cidr for cidr in found if cidr is not None]
 
 
 def _why_not(route: RouterRoute, joined: Collection[JoinedNetwork]) -> str | None:
     destination, via = IPv4Network(route.destination), IPv4Address(route.via)
-    for each in joined:
-        if destination.overlaps(IPv4Network(each.cidr)):
+    # Routes are of IPv4: Networks of IPv6 alone have no part in them.
+    subnets = [(each, IPv4Network(each.cidr)) for each in joined if each.cidr is not None]
+    for each, subnet in subnets:
+        if destination.overlaps(subnet):
             return (
                 f"it overlaps Network {each.name} ({each.cidr}): routes lead out of all the Router's Networks"
             )
-    home = next((each for each in joined if via in IPv4Network(each.cidr)), None)
+    home = next(((each, subnet) for each, subnet in subnets if via in subnet), None)
     if home is None:
         return f"{via} is on none of the Networks that are joined"
-    subnet = IPv4Network(home.cidr)
-    if via in {IPv4Address(home.gateway), subnet.network_address, subnet.broadcast_address}:
-        return f"{via} is no Port's address: a Port of Network {home.name} takes what is sent there"
+    network, subnet = home
+    if str(via) == network.gateway or via in {subnet.network_address, subnet.broadcast_address}:
+        return f"{via} is no Port's address: a Port of Network {network.name} takes what is sent there"
     return None
 
 

@@ -78,6 +78,8 @@ class Host:
     """Shared pools that it has mounted: name to pool id."""
     physical: Mapping[str, Physical] = field(default_factory=dict)
     """Its interfaces on physical networks, by the names of these."""
+    nic_families: frozenset[str] = frozenset()
+    """Families that its agent gives a NIC alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Request:
     tolerations: tuple[Toleration, ...] = ()
     architecture: str | None = None
     """What the Image requires; None: any."""
+    ipv6_alone: bool = False
+    """Whether a NIC is of a Network that has IPv6 alone."""
     image: str | None = None
     """Digest of the boot image, for the locality weight."""
     not_given: str = ""

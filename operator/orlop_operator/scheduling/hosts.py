@@ -43,4 +43,5 @@ def host_from(
             each.name: Physical(each.mtu, each.type is InterfaceType.BRIDGE)
             for each in status.physical_interfaces
         },
+        nic_families=frozenset(status.nic_families),
     )

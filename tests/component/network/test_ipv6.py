@@ -1,8 +1,6 @@
 """IPv6 beside IPv4: real network stacks on two nodes get addresses, reach each other, and are held to groups."""
 
-import json
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from ipaddress import IPv6Network
@@ -11,6 +9,7 @@ import pytest
 
 from orlop_api.address6 import eui64, link_local
 from orlop_api.assignment import AssignedNic
+from support.asking6 import SOLICIT, address6, has
 from support.fakenode import FakeNode, nic
 from support.guarded import Cloud
 from support.guarding import group, port
@@ -27,27 +26,6 @@ def dual(last: int, mode: str = "SLAAC", segment: int = 4097, **fields: object) 
     address = eui64(IPv6Network(PREFIX), plain.mac_address) if mode == "SLAAC" else f"fd00:10::{last:x}"
     ipv6 = {"address": str(address), "cidr": PREFIX, "gateway": GATEWAY, "mode": mode, "dns": ["fd00:53::1"]}
     return nic(segment, f"10.10.0.{last}", ipv6=ipv6, **fields)
-
-
-def address6(of: AssignedNic) -> str:
-    assert of.ipv6 is not None
-    return of.ipv6.address
-
-
-def has(stack: Stack, seconds: float = 20.0) -> list[str]:
-    """Global addresses of the guest, once it has one that it may use."""
-    end = time.monotonic() + seconds
-    while True:
-        shown = json.loads(stack.run("ip", "-j", "-6", "address", "show", "dev", "eth0", "scope", "global"))
-        found = [
-            a
-            for each in shown
-            for a in each.get("addr_info", ())
-            if a.get("local") and not a.get("tentative")
-        ]
-        if found or time.monotonic() > end:
-            return [a["local"] for a in found]
-        time.sleep(0.2)
 
 
 @pytest.fixture
@@ -110,40 +88,6 @@ async def test_another_network_with_the_same_addresses_is_apart(cloud: Cloud):
 def echoes(stack: Stack) -> int:
     """Echo requests that the guest got."""
     return int(dict(map(str.split, stack.run("cat", "/proc/net/snmp6").splitlines()))["Icmp6InEchos"])
-
-
-SOLICIT = r"""
-import os, socket, struct, sys
-mac = bytes.fromhex(open("/sys/class/net/eth0/address").read().strip().replace(":", ""))
-made = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-made.bind(("::", 546))
-made.settimeout(3)
-def option(code, data):
-    return struct.pack("!HH", code, len(data)) + data
-own = option(1, struct.pack("!HH", 3, 1) + mac)
-asked = option(3, b"\0\0\0\1" + bytes(8)) + option(6, struct.pack("!H", 23)) + option(8, b"\0\0")
-def ask(kind, more=b""):
-    number = os.urandom(3)
-    for _ in range(4):
-        made.sendto(bytes([kind]) + number + own + asked + more, ("ff02::1:2", 547, 0, socket.if_nametoindex("eth0")))
-        try:
-            answer = made.recv(2000)
-        except TimeoutError:
-            continue
-        if answer[1:4] == number:
-            return answer
-    sys.exit("nobody answers")
-def options(data):
-    found = {}
-    while data:
-        code, length = struct.unpack("!HH", data[:4])
-        found[code], data = data[4:4 + length], data[4 + length:]
-    return found
-offer = options(ask(1)[4:])
-got = options(ask(3, option(2, offer[2]))[4:])
-address = options(got[3][12:])[5][:16]
-print(socket.inet_ntop(socket.AF_INET6, address), socket.inet_ntop(socket.AF_INET6, got[23]), offer[2].hex())
-"""
 
 
 async def test_an_address_is_told_by_dhcpv6_the_same_by_each_node(cloud: Cloud):

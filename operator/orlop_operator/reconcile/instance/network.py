@@ -16,18 +16,28 @@ from orlop_api.resource import API_VERSION
 from orlop_api.security_group import AssignedSecurity
 from orlop_api.subnet_options import AssignedRoute
 from orlop_operator.ipam import gateway
-from orlop_operator.ipam6 import gateway6, subnet6
+from orlop_operator.ipam6 import gateway6, subnet4, subnet6
 from orlop_operator.kinds import PORT, OwnedPort
-from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
+from orlop_operator.reconcile.addresses import identify
 from orlop_operator.reconcile.conditions import false, true
 from orlop_operator.reconcile.effects import Body, Create, Effect, Patch
 from orlop_operator.reconcile.guarding import in_force
+from orlop_operator.reconcile.holding import Holder, Identity, Taken
 from orlop_operator.reconcile.instance.facts import Blocker, Facts, NicFacts, external, named
 from orlop_operator.reconcile.port import status_of
 from orlop_operator.references import made_port
 
 TYPE = "NetworkReady"
 INSTANCE_LABEL = "orlop.dev/instance"
+
+
+TOO_OLD = "the node's agent knows no Network of IPv6 alone: upgrade it"
+
+
+def too_old(nic: AssignedNic, node: Hypervisor | None) -> bool:
+    """Whether the node's agent could not read an order with this NIC."""
+    families = node.status.nic_families if node is not None and node.status is not None else []
+    return not nic.addresses and "IPv6" not in families
 
 
 @dataclass(frozen=True)
@@ -119,8 +129,9 @@ def _referred(facts: Facts, nic: NicFacts) -> tuple[Identity, str] | Blocker:
     if binding is not None and binding.instance_uid != instance.metadata.uid:
         holder = named("Instance", instance.metadata.namespace, binding.instance_name)
         return Blocker("PortInUse", f"{what} is bound to {holder}")
+    first = next((address for address in status.addresses if ":" not in address), None)
     ipv6 = next((address for address in status.addresses if ":" in address), None)
-    return Identity(status.addresses[0], status.mac_address, ipv6), port.metadata.name
+    return Identity(first, status.mac_address, ipv6), port.metadata.name
 
 
 def _made(facts: Facts, nic: NicFacts, network: Network, picked: set[str]) -> tuple[Identity, str] | Blocker:
@@ -155,7 +166,7 @@ def unguarded(facts: Facts) -> Condition | None:
 def _assigned(
     nic: NicFacts, network: Network, identity: Identity, port_name: str, guarded: AssignedSecurity
 ) -> AssignedNic:
-    subnet, status = network.spec.subnets[0], network.status
+    first, told, status = subnet4(network), network.spec.subnets[0], network.status
     if status is None or status.segment_id is None:
         raise AssertionError
     return AssignedNic(
@@ -165,18 +176,18 @@ def _assigned(
         segment_id=status.segment_id,
         physical=_physical(network),
         mac_address=identity.mac,
-        addresses=[identity.address],
+        addresses=[identity.address] if identity.address is not None else [],
         ipv6=_assigned6(network, identity),
         allowed_address_pairs=nic.port.spec.allowed_address_pairs if nic.port is not None else [],
-        cidr=subnet.cidr,
-        gateway=gateway(subnet),
-        dns=subnet.dns,
+        cidr=first.cidr if first is not None else None,
+        gateway=gateway(first) if first is not None else None,
+        dns=first.dns if first is not None else [],
         network_namespace=network.metadata.namespace,
-        domain=subnet.domain,
-        search=subnet.search,
-        ntp=subnet.ntp,
-        routes=[AssignedRoute(destination=route.destination, via=route.via) for route in subnet.routes],
-        dhcp=subnet.dhcp,
+        domain=told.domain,
+        search=told.search,
+        ntp=told.ntp,
+        routes=[AssignedRoute(destination=route.destination, via=route.via) for route in told.routes],
+        dhcp=told.dhcp,
         egress=network.spec.egress,
         metadata=network.spec.metadata,
         mtu=status.mtu or 1450,

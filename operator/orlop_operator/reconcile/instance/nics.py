@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from orlop_api.assignment import AssignedNic, Assignment, Desired, State
 from orlop_api.condition import Condition, Truth, find
+from orlop_api.nic_addresses import addresses_of
 from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.conditions import false
@@ -57,6 +58,9 @@ def follow(facts: Facts, assignment: Assignment, *, allowed: bool) -> Change:
             blocker = blocker or found
             continue
         wired, creates = found
+        if network.too_old(wired, facts.node):
+            blocker = blocker or Blocker("AgentTooOld", network.TOO_OLD)
+            continue
         bind = _bound(facts, assignment, nic, wired)
         if creates or bind:
             claims += [*creates, *bind]
@@ -86,13 +90,14 @@ def is_same(facts: Facts, nic: NicFacts, known: AssignedNic) -> bool:
     wish = nic.nic
     if known.port_name != port_name(facts, nic):
         return False
-    if wish.address not in {None, known.addresses[0]} or wish.mac_address not in {None, known.mac_address}:
+    first = next(iter(addresses_of(known)), None)
+    if wish.address not in {None, first} or wish.mac_address not in {None, known.mac_address}:
         return False
     # A Network or a Port that is gone is no reason to take what a guest has.
     if nic.network is not None and nic.network.metadata.uid != known.network_uid:
         return False
     status = nic.port.status if nic.port is not None else None
-    return status is None or not status.addresses or status.addresses[0] == known.addresses[0]
+    return status is None or not status.addresses or status.addresses[0] == first
 
 
 def wanted_ports(facts: Facts, assignment: Assignment | None) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.condition import Condition, Truth, find
 from orlop_api.quantity import to_bytes
+from orlop_operator.ipam6 import subnet4
 from orlop_operator.protocol import AskScheduler, Candidate
 from orlop_operator.reconcile import publish
 from orlop_operator.reconcile.conditions import false
@@ -35,6 +36,7 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         node_selector=placement.node_selector,
         tolerations=tuple(placement.tolerations),
         architecture=requirements.architecture if requirements else None,
+        ipv6_alone=any(nic.network is not None and subnet4(nic.network) is None for nic in facts.nics),
         image=image.digest if image is not None else None,
         not_given=_not_given(facts, image) if asked.only is None else "",
         pins=pins,

@@ -15,6 +15,7 @@ from orlop_api.assignment import Assignment, AssignmentStatus, Desired, State
 from orlop_api.condition import Condition, Truth, find
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import PowerState
+from orlop_api.nic_addresses import addresses_of
 from orlop_operator.kinds import INSTANCE
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true, unknown
@@ -85,10 +86,11 @@ def _addresses(facts: Facts, assignment: Assignment) -> Iterator[Body]:
     """Of the NICs as they are: of a guest that runs those that it has, also one that it does not let go of."""
     for nic in nics.shown(assignment):
         ipv6 = {"ipv6": nic.ipv6.address} if nic.ipv6 is not None else {}
-        yield {"network": nic.name, "ip": nic.addresses[0], "mac": nic.mac_address, **ipv6}
+        yield {"network": nic.name, "ip": addresses_of(nic)[0], "mac": nic.mac_address, **ipv6}
     for name, port in nics.held_on_to(facts, assignment):
         if port.status is not None and port.status.addresses and port.status.mac_address is not None:
-            ipv6 = {"ipv6": port.status.addresses[1]} if len(port.status.addresses) > 1 else {}
+            own6 = next((address for address in port.status.addresses if ":" in address), None)
+            ipv6 = {"ipv6": own6} if own6 is not None else {}
             yield {"network": name, "ip": port.status.addresses[0], "mac": port.status.mac_address, **ipv6}
 
 

@@ -41,7 +41,10 @@ def test_with_nobody_there_is_nobody_to_speak():
 
 def test_every_drop_on_the_bridge_is_counted(attach):
     told = {"metadata": "Enabled"}
-    both = [firewall.anti_spoofing(attach(**fields).segment) for fields in (told, told | {"ipv6": IPV6})]
+    alone = {"addresses": [], "cidr": None, "gateway": None, "ipv6": IPV6}
+    both = [
+        firewall.anti_spoofing(attach(**fields).segment) for fields in (told, told | {"ipv6": IPV6}, alone)
+    ]
     lines = [line.strip() for line in both[1].splitlines()]
     vlan = {"physical": {"network": "trunk", "vlanID": 100}, "egress": "None"}
     others = [*both, firewall.anti_spoofing(attach(**vlan).segment)]

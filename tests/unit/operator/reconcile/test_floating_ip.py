@@ -14,7 +14,6 @@ from orlop_api.hypervisor import Hypervisor
 from orlop_api.instance import FINALIZER
 from orlop_api.network import Network
 from orlop_operator.kinds import OwnedPort
-from orlop_operator.reconcile.addresses import Taken
 from orlop_operator.reconcile.effects import (
     Create,
     Delete,
@@ -26,6 +25,7 @@ from orlop_operator.reconcile.effects import (
     Report,
 )
 from orlop_operator.reconcile.floating_ip import FloatingFacts, plan_floating_ip
+from orlop_operator.reconcile.holding import Taken
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 READY = [

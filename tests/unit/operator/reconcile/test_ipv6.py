@@ -8,8 +8,9 @@ from orlop_api.claim import Claim, address_claim
 from orlop_api.network import Network
 from orlop_operator.ipam6 import next_free6, slaac, subnet6
 from orlop_operator.kinds import CLAIM
-from orlop_operator.reconcile.addresses import Holder, Identity, Taken, identify
+from orlop_operator.reconcile.addresses import identify
 from orlop_operator.reconcile.effects import Delete, InOrder, Patch
+from orlop_operator.reconcile.holding import Holder, Identity, Taken
 from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.reconcile.quarantine import given_back
 

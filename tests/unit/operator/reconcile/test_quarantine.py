@@ -10,8 +10,9 @@ from orlop_api.condition import Condition
 from orlop_api.network import Network
 from orlop_api.resource import Metadata
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, NETWORK, PORT
-from orlop_operator.reconcile.addresses import TAKEN_AGAIN, Holder, Identity, Taken, identify
+from orlop_operator.reconcile.addresses import TAKEN_AGAIN, identify
 from orlop_operator.reconcile.effects import Create, Delete, DropFinalizer, InOrder, Patch, Plan, created
+from orlop_operator.reconcile.holding import Holder, Identity, Taken
 from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.reconcile.network import NetworkFacts, plan_network
 from orlop_operator.reconcile.port import PortFacts, plan_port

@@ -8,9 +8,9 @@ from orlop_api.claim import Claim, ClaimType, router_claim
 from orlop_api.network import Network
 from orlop_api.router import Router
 from orlop_operator.kinds import CLAIM, NETWORK, ROUTER
-from orlop_operator.reconcile.addresses import Holder, claim_body
 from orlop_operator.reconcile.effects import Create, Delete, DropFinalizer, InOrder, Plan, Report
 from orlop_operator.reconcile.gather_router import look_at_router
+from orlop_operator.reconcile.holding import Holder, claim_body
 from orlop_operator.reconcile.network import NetworkFacts, plan_network
 from orlop_operator.store import Change, Key, Store
 from orlop_operator.wakes import wakes
