@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from orlop_agent.network import names
 from support.lab import Cluster
+from support.nodeshell import NodeShell, node_shell
 
 BARE = "bare-speed"
 """A namespace of the node, with a bridge, a VXLAN, and nothing else."""
@@ -77,20 +78,16 @@ class Said:
 class Place:
     """A node and the taps of the guests there."""
 
-    cluster: Cluster
-    node: str
+    shell: NodeShell
     address: str
     taps: Sequence[str]
     network: str
     """Orlop's namespace."""
 
-    def _run(self, text: str) -> str:
-        return self.cluster.on_node(self.node, "bash", "-ec", text, timeout=180)
-
     def make(self, peer: str, mtu: int) -> None:
         """A bare bridge with a bare VXLAN to the other node."""
         # What is bridged is not shown to anybody: that is how a bare bridge is fastest.
-        self._run(f"""
+        self.shell.run(f"""
 ip netns add {BARE}
 ip link add vx0 mtu {mtu} netns {BARE} type vxlan id {_VNI} dstport 4789 local {self.address} remote {peer}
 ip netns exec {BARE} bash -ec 'cd /proc/sys/net; echo 1 > ipv6/conf/default/disable_ipv6
@@ -101,16 +98,16 @@ ip -n {BARE} link set vx0 master br0 up
 ip -n {BARE} link set br0 up""")
 
     def mtu(self) -> int:
-        return int(self._run(f"ip netns exec {self.network} cat /sys/class/net/{names.BRIDGE}/mtu"))
+        return int(self.shell.run(f"ip netns exec {self.network} cat /sys/class/net/{names.BRIDGE}/mtu"))
 
     def remove(self) -> None:
-        self._run(f"ip netns delete {BARE}")
+        self.shell.run(f"ip netns delete {BARE}")
 
     def move(self, bare: bool) -> None:
         """The guests' taps to the bare bridge, or back to where they were."""
         ways = (self.network, BARE) if bare else (BARE, self.network)
         bridge = "br0" if bare else names.BRIDGE
-        self._run(
+        self.shell.run(
             "\n".join(
                 f"ip -n {ways[0]} link set {tap} netns {ways[1]}\nip -n {ways[1]} link set {tap} master {bridge} up"
                 for tap in self.taps
@@ -121,13 +118,16 @@ ip -n {BARE} link set br0 up""")
         """The guest measures its way to another; it is asked from its own node."""
         network = BARE if bare else self.network
         asking = f"exec 3<>/dev/tcp/{guest}/{_ASK}; echo {to} >&3; exec cat <&3"
-        return Said.of(self._run(f"ip netns exec {network} timeout 60 bash -c '{asking}'"))
+        return Said.of(self.shell.run(f"ip netns exec {network} timeout 60 bash -c '{asking}'"))
 
 
-def place(cluster: Cluster, node: str, instances: Sequence[Mapping], segment: int) -> Place:
+@contextmanager
+def place(cluster: Cluster, node: str, instances: Sequence[Mapping]) -> Iterator[Place]:
+    """While it is looked at."""
     taps = [names.tap(each["metadata"]["uid"], "eth0") for each in instances]
     address = cluster.get("hv", node)["status"]["hostAddress"]
-    return Place(cluster, node, address, taps, names.namespace(segment))
+    with node_shell(cluster, node) as shell:
+        yield Place(shell, address, taps, names.namespace(cluster.segment()))
 
 
 @contextmanager
