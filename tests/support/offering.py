@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from orlop_agent.hypervisor import Domain, DomainDisk, Export, Mark, Power
@@ -38,6 +39,10 @@ class Offering(SimulatedHypervisor):
     begun = 0
     form = "qcow2"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._servers: list[asyncio.subprocess.Process] = []
+
     async def begin_export(self, instance_uid: str, export: Export) -> bool:
         await super().begin_export(instance_uid, export)
         await self.end_export(instance_uid)
@@ -47,6 +52,7 @@ class Offering(SimulatedHypervisor):
         self.server = await asyncio.create_subprocess_exec(
             *("qemu-nbd", "-f", self.form, "-r", "-t", "-x", export.name, "-k", export.socket, export.scratch)
         )
+        self._servers.append(self.server)
         async with asyncio.timeout(10):
             while not export.socket.exists():
                 assert self.server.returncode is None, "qemu-nbd ended: its output says why"
@@ -60,6 +66,14 @@ class Offering(SimulatedHypervisor):
             await server.wait()
             self.socket.unlink(missing_ok=True)
         await super().end_export(instance_uid)
+
+    async def closed(self) -> None:
+        """No server of it runs any more, not even one whose end somebody was waiting for and was cancelled."""
+        for server in self._servers:
+            if server.returncode is None:
+                with suppress(ProcessLookupError):
+                    server.kill()
+                await server.wait()
 
 
 def offering(layout: Layout) -> Offering:

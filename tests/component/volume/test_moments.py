@@ -38,6 +38,7 @@ async def world():
         yield made
         for node in made.peers.values():
             await node.leave()
+        await made.guest.closed()
     await source.server.close()
     shutil.rmtree(root)
 

@@ -33,8 +33,10 @@ async def pool(layout):
 
 
 @pytest.fixture
-def guest(pool, layout):
-    return offering(layout)
+async def guest(pool, layout):
+    made = offering(layout)
+    yield made
+    await made.closed()
 
 
 async def test_a_volume_that_nobody_has_is_copied_as_it_is(layout, pool):
