@@ -6,9 +6,11 @@ FROM localhost/orlop-root:dev AS build
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3-pip python3-dev gcc pkgconf libvirt-dev
 COPY . /src
-# The lock's versions with their markers, without its hashes: those are for installing all of it.
-RUN sed -nE 's/^([a-z0-9._-]+==[^\\]*[^\\ ]) *\\?$/\1/p' /src/requirements.lock > /pins.txt \
- && pip install --root=/out --no-cache-dir --break-system-packages --constraint=/pins.txt "/src[agent]"
+# All as the locks have it, what builds included: pip takes nothing whose hash they do not name.
+RUN pip install --no-cache-dir --break-system-packages --require-hashes --requirement=/src/images/build.lock \
+ && pip install --root=/out --no-cache-dir --break-system-packages --no-deps --no-build-isolation \
+    --require-hashes --requirement=/src/images/agent.lock \
+ && pip install --root=/out --no-cache-dir --break-system-packages --no-deps --no-build-isolation /src
 
 FROM localhost/orlop-root:dev
 RUN apt-get update \

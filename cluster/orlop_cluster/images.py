@@ -7,7 +7,6 @@ last the project itself, which is small. A change of code rebuilds only that one
 import os
 import re
 import shutil
-import tarfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -27,11 +26,10 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")
 """Debian 12's own, 3.11: what is compiled for it here runs with the same one in the image."""
 SITE = Path("usr/local/lib/python3.11/dist-packages")
 """Where Debian's Python looks for what is not Debian's."""
-LOCK = CHECKOUT / "requirements.lock"
+BUILD_LOCK = CHECKOUT / "images" / "build.lock"
 ROOT = "root"
-BACKEND = "hatchling>=1.27"
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-RECIPE = "2"
+RECIPE = "3"
 
 
 @dataclass(frozen=True)
@@ -72,11 +70,6 @@ def project() -> dict[str, Any]:
     return table
 
 
-def dependencies(table: dict[str, Any], extra: str) -> list[str]:
-    """What the image's extra needs from PyPI."""
-    return sorted([*table.get("dependencies", []), *table["optional-dependencies"][extra]])
-
-
 def build(names: Sequence[str]) -> Path:
     """Build images into one archive, which `load` and `docker load` take; layers that they share are in it once."""
     if list(names) == [ROOT]:
@@ -89,17 +82,14 @@ def build(names: Sequence[str]) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     with locked("images"):
         apt.ensure(apt.BUILD, VENV, *(recipe.build_packages for recipe in recipes))
-        table = project()
-        lower = {
-            r: [*(layer.packed() for layer in r.root.stack()), *dependency_layers(r, table)] for r in recipes
-        }
+        lower = {r: [*(layer.packed() for layer in r.root.stack()), *dependency_layers(r)] for r in recipes}
         with (
             TemporaryDirectory(dir=directory, prefix="build-") as scratch,
             step(f"images {', '.join(names)}"),
         ):
             code = Path(scratch) / "code"
             install(code, ["--no-deps", "--no-build-isolation", str(CHECKOUT)])
-            add_programs(code, table["scripts"])
+            add_programs(code, project()["scripts"])
             forget_times(code)
             layer = pack(Path(scratch) / "code.tar", code)
             images = [
@@ -143,60 +133,36 @@ def forget_times(root: Path) -> None:
         os.utime(path, (0, 0), follow_symlinks=False)
 
 
-def shared(table: dict[str, Any]) -> list[str]:
-    """What every image needs from PyPI."""
-    each = [set(dependencies(table, name)) for name in RECIPES]
-    return sorted(set.intersection(*each))
+def dependency_layers(recipe: Recipe) -> list[LayerFile]:
+    """The Python packages of others: those that all images have, and those that this one has beside."""
+    each = {name: pins(CHECKOUT / "images" / f"{name}.lock") for name in RECIPES}
+    common = each[recipe.name].intersection(*each.values())
+    directory = cache_root() / "python"
+    directory.mkdir(parents=True, exist_ok=True)
+    made = []
+    for name, wanted in (("shared", common), (recipe.name, each[recipe.name] - common)):
+        target = directory / f"{name}-{fingerprint(RECIPE, BUILD_LOCK, *sorted(wanted))}.tar"
+        if (layer := packed(target)) is None:
+            with TemporaryDirectory(dir=directory) as scratch, step(f"Python packages: {name}"):
+                layer = pack(target, packages(Path(scratch), wanted))
+            prune()
+        made.append(layer)
+    return made
 
 
-def dependency_layers(recipe: Recipe, table: dict[str, Any]) -> list[LayerFile]:
-    """The Python packages of others: what all images need, and what this one needs beside."""
-    common, own = shared(table), dependencies(table, recipe.name)
-    lower = cache_root() / "python" / f"shared-{fingerprint(RECIPE, LOCK, *common)}.tar"
-    upper = cache_root() / "python" / f"{recipe.name}-{fingerprint(RECIPE, LOCK, *common, '', *own)}.tar"
-    lower.parent.mkdir(parents=True, exist_ok=True)
-    fresh = packed(upper) is None
-    if (below := packed(lower)) is None:
-        with TemporaryDirectory(dir=lower.parent) as scratch, step("Python packages that all images share"):
-            below = pack(lower, packages(Path(scratch), common))
-    if (above := packed(upper)) is None:
-        with TemporaryDirectory(dir=upper.parent) as scratch, step(f"Python packages of the {recipe.name}"):
-            root = packages(Path(scratch), own)
-            with tarfile.open(lower) as tar:
-                subtract(root, {member.name for member in tar if not member.isdir()})
-            above = pack(upper, root)
-    if fresh:
-        prune()
-    return [below, above]
+def pins(lock: Path) -> frozenset[str]:
+    """The requirements of a lock, each with its hashes."""
+    text = re.sub(r"^ *#.*\n", "", lock.read_text(), flags=re.MULTILINE)
+    return frozenset(each.strip() for each in re.split(r"\n(?=\S)", text) if each.strip())
 
 
-def packages(scratch: Path, wanted: list[str]) -> Path:
-    """A root with these requirements and theirs, in the versions of the lock."""
-    root = scratch / "root"
-    install(root, [f"--constraint={pins(scratch)}", *wanted])
+def packages(scratch: Path, wanted: AbstractSet[str]) -> Path:
+    """A root with exactly these, each as its hash says."""
+    root, listed = scratch / "root", scratch / "wanted.txt"
+    listed.write_text("\n".join(sorted(wanted)) + "\n")
+    install(root, ["--no-deps", "--no-build-isolation", "--require-hashes", f"--requirement={listed}"])
+    forget_times(root)
     return root
-
-
-def subtract(root: Path, below: AbstractSet[str]) -> None:
-    """Remove the files that a lower layer has. All layers are of one lock, so a file of that name is that file."""
-    for path in sorted(root.rglob("*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif str(path.relative_to(root)) in below:
-            path.unlink()
-
-
-def pins(scratch: Path) -> Path:
-    """The lock's versions without its hashes, with which pip would want every requirement pinned by itself."""
-    lines = [
-        line.removesuffix("\\").strip()
-        for line in LOCK.read_text().splitlines()
-        if re.match(r"[\w.-]+(\[.*\])?==", line)
-    ]
-    path = scratch / "pins.txt"
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 def install(root: Path, what: list[str]) -> None:
@@ -209,12 +175,12 @@ def install(root: Path, what: list[str]) -> None:
 
 
 def pip() -> Path:
-    """A pip of our own with the build backend, so that building needs no environment of the project's."""
-    venv = cache_root() / "python" / f"pip-{fingerprint(RECIPE, BACKEND)}"
+    """A pip of our own with the build backends, so that building needs nothing that no lock names."""
+    venv = cache_root() / "python" / f"pip-{fingerprint(RECIPE, BUILD_LOCK)}"
     with locked("pip"):
         if not (venv / "complete").exists():
             with step("a pip for building images"):
                 run([SYSTEM_PYTHON, "-m", "venv", "--clear", venv])
-                run([venv / "bin" / "python", *PIP, BACKEND])
+                run([venv / "bin" / "python", *PIP, "--require-hashes", f"--requirement={BUILD_LOCK}"])
             (venv / "complete").touch()
     return venv / "bin" / "python"

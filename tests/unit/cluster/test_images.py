@@ -32,7 +32,7 @@ def test_the_dockerfile_makes_the_same_image(name):
     installed = re.search(r"install --yes --no-install-recommends ([^&]+)", run)[1].split()
     wanted = [package for layer in recipe.root.stack() if layer != BASE for package in layer.packages]
     assert installed == wanted
-    assert f'"/src[{name}]"' in whole
+    assert f"--require-hashes --requirement=/src/images/{name}.lock" in whole
     assert words_of(stage, "USER") == ([recipe.user] if recipe.user else [])
     assert json.loads(words_of(stage, "ENTRYPOINT")[0])[0].endswith(f"/{recipe.program}")
     for package in recipe.build_packages.values():
@@ -43,24 +43,8 @@ def test_the_operator_knows_nothing_of_libvirt_and_is_nobody():
     recipe = images.RECIPES["operator"]
     packages = [package for layer in recipe.root.stack() for package in layer.packages]
     assert not any("libvirt" in package or "qemu" in package for package in packages)
-    assert not any("libvirt" in found for found in images.dependencies(images.project(), "operator"))
+    assert not any("libvirt" in each for each in images.pins(CHECKOUT / "images/operator.lock"))
     assert recipe.user == "65532:65532"
-
-
-def test_shared_is_what_every_image_needs():
-    table = {
-        "dependencies": ["pydantic"],
-        "optional-dependencies": {"operator": ["aiohttp", "kopf"], "agent": ["libvirt", "aiohttp"]},
-    }
-    assert images.shared(table) == ["aiohttp", "pydantic"]
-
-
-def test_a_layer_holds_only_what_the_one_below_lacks(tmp_path):
-    for name in ("a/shared.py", "a/own.py", "b/shared.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(name)
-    images.subtract(tmp_path, {"a/shared.py", "b/shared.py"})
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["a", "a/own.py"]
 
 
 def test_programs_run_by_debians_python(tmp_path):
@@ -70,7 +54,19 @@ def test_programs_run_by_debians_python(tmp_path):
     assert program.stat().st_mode & 0o111 == 0o111
 
 
-def test_pins_are_the_locks_versions(tmp_path):
-    lines = images.pins(tmp_path).read_text().splitlines()
-    assert any(line.startswith("kopf==") for line in lines)
-    assert not any("--hash" in line or line.endswith("\\") for line in lines)
+def versions(lock):
+    """Requirement by requirement, without hashes."""
+    return {each.partition(" \\")[0] for each in images.pins(CHECKOUT / lock)}
+
+
+@pytest.mark.parametrize("name", sorted(images.RECIPES))
+def test_an_images_lock_is_a_part_of_the_whole_with_a_hash_for_each(name):
+    lock = f"images/{name}.lock"
+    assert all("--hash=sha256:" in each for each in images.pins(CHECKOUT / lock))
+    assert not any("#" in each for each in images.pins(CHECKOUT / lock))
+    assert versions(lock) < versions("requirements.lock")
+    table = images.project()
+    asked = [*table["dependencies"], *table["optional-dependencies"][name]]
+    named = {re.match(r"[\w.-]+", each)[0] for each in versions(lock)}
+    # As PyPI compares names.
+    assert {re.match(r"[\w.-]+", each)[0].replace(".", "-") for each in asked} <= named
