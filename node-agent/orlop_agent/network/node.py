@@ -15,6 +15,8 @@ from orlop_agent.network.errors import NetworkError
 
 _DEADLINE = 20.0
 """Seconds for one program. All of them only talk to the kernel or to the node's systemd."""
+_LINE = 0.1
+"""Seconds beside for each line given: to bring a link to another namespace takes the kernel some hundredths."""
 _FAILED = "NetworkSetupFailed"
 Inside = int | str
 """The namespace of a segment, or one by its name."""
@@ -91,6 +93,7 @@ class Node:
 
     async def _run(self, argv: Sequence[str], inside: Inside | None, given: str) -> tuple[int, str, str]:
         pipe = asyncio.subprocess.PIPE
+        deadline = _DEADLINE + _LINE * given.count("\n")
         try:
             process = await asyncio.create_subprocess_exec(
                 *self.argv(argv, inside), stdin=pipe, stdout=pipe, stderr=pipe
@@ -98,10 +101,10 @@ class Node:
         except OSError as error:
             raise NetworkError(_FAILED, f"{argv[0]} cannot be run: {error.strerror}") from error
         try:
-            async with asyncio.timeout(_DEADLINE):
+            async with asyncio.timeout(deadline):
                 output, errors = await process.communicate(given.encode())
         except TimeoutError as error:
-            raise NetworkError(_FAILED, f"{argv[0]} did not end within {_DEADLINE:.0f} s") from error
+            raise NetworkError(_FAILED, f"{argv[0]} did not end within {deadline:.0f} s") from error
         finally:
             if process.returncode is None:
                 process.kill()
