@@ -27,4 +27,4 @@ def at_creation(plural: str, body: Mapping[str, Any], user_info: Mapping[str, An
     # Nothing is left behind by an Image that goes: what nodes keep of it, they evict.
     wanted = None if FINALIZER in finalizers or plural == IMAGES else (*finalizers, FINALIZER)
     annotations = from_user_info(user_info).annotations() if plural in RECORDED else {}
-    return Change(wanted, annotations, advice(body.get("spec") or {}) if plural == INSTANCES else ())
+    return Change(wanted, annotations, advice(body.get("spec")) if plural == INSTANCES else ())

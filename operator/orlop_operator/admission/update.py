@@ -31,7 +31,7 @@ def at_update(
         said: tuple[str, ...] = ()
     else:
         wanted = {**from_user_info(user_info).annotations()}
-        said = advice(new.get("spec") or {})
+        said = advice(new.get("spec"))
     return Change(
         finalizers=finalizers,
         annotations={key: value for key, value in wanted.items() if after.get(key) != value},

@@ -45,6 +45,19 @@ def test_instance_gets_finalizer_and_requester(installed: ApiServer) -> None:
     assert "system:authenticated" in groups
 
 
+@pytest.mark.parametrize("spec", ["x", ["x"], {"userData": "x"}, {"networks": 3}])
+def test_a_spec_of_another_type_is_refused_by_the_schema(installed: ApiServer, spec: object) -> None:
+    """Which the API server asks after the webhook."""
+    name = named("odd")
+    installed.kubectl("create", "-f", "-", stdin=instance(name))
+    with pytest.raises(StepError, match=r"spec.*must be of type"):
+        installed.kubectl("patch", "instance", name, "--type=merge", "-p", json.dumps({"spec": spec}))
+    body = yaml.safe_load(instance(named("odd")))
+    body["spec"] = body["spec"] | spec if isinstance(spec, dict) else spec
+    with pytest.raises(StepError, match=r"spec.*must be of type"):
+        installed.kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(body))
+
+
 @pytest.mark.parametrize(
     ("plural", "spec", "finalizers"),
     [

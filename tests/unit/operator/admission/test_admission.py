@@ -108,6 +108,15 @@ def test_nothing_to_say_about_an_ordinary_machine() -> None:
     assert advice(json.loads('{"networks": []}')) != ()
 
 
+@pytest.mark.parametrize("spec", ["../../etc/passwd", 3, None, ["x"], {**SPEC, "userData": "x"}])
+def test_what_the_schema_will_refuse_is_left_to_it(spec: object) -> None:
+    assert advice(spec) == ()
+    user = {"username": "alice", "groups": []}
+    old = {"metadata": {"name": "web"}, "spec": SPEC}
+    assert at_update("instances", old, {"metadata": {"name": "web"}, "spec": spec}, user).warnings == ()
+    assert at_creation("instances", {"metadata": {"name": "web"}, "spec": spec}, user).warnings == ()
+
+
 @pytest.mark.parametrize("plural", ["instances", "networks", "ports", "volumes"])
 def test_a_replace_that_leaves_the_finalizer_out_keeps_it(plural: str) -> None:
     old = instance(RECORDED)
