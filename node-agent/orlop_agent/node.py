@@ -112,10 +112,11 @@ def _driver(probe: socket.socket, name: bytes) -> bytes:
 
 
 def virtualization_type(
-    config: NodeConfig, proc: Path = Path("/proc"), dev: Path = Path("/dev")
+    config: NodeConfig, proc: Path = Path("/proc"), dev: Path = Path("/proc/1/root/dev")
 ) -> VirtualizationType:
     """Either kvm, where the processor's flag and the device are both there, or qemu (emulation).
 
+    The node's own devices are looked at; the agent's container has none of them.
     A node with /dev/kvm whose processor shows neither vmx nor svm hangs its guests.
     """
     if config.virtualization_type != "auto":

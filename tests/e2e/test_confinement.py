@@ -1,8 +1,15 @@
-"""What a guest's QEMU may do on its node, as the node's kernel says."""
+"""What a guest's QEMU, and the agent, may do on their node, as the node's kernel says."""
+
+from pathlib import Path
 
 import pytest
+import yaml
+
+from support.capabilities import named
 
 pytestmark = pytest.mark.e2e
+
+AGENT = Path(__file__).parents[2] / "manifests/base/agent.yaml"
 
 
 def process(cluster, node: str, uid: str) -> tuple[dict[str, str], str, str]:
@@ -11,8 +18,11 @@ def process(cluster, node: str, uid: str) -> tuple[dict[str, str], str, str]:
     show = "cat /proc/$pid/status; echo; tr '\\0' ' ' < /proc/$pid/cmdline; echo; cat /proc/$pid/cgroup"
     status, _, rest = cluster.on_node(node, "bash", "-c", f"{find}; {show}").partition("\n\n")
     command, _, cgroup = rest.partition("\n")
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    return fields, command, cgroup
+    return fields_of(status), command, cgroup
+
+
+def fields_of(status: str) -> dict[str, str]:
+    return dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
 
 
 def test_qemu_has_no_rights_and_listens_nowhere(cluster):
@@ -36,3 +46,27 @@ def test_qemu_has_no_rights_and_listens_nowhere(cluster):
     modes = cluster.on_node(node, "bash", "-c", f"stat -c '%U %a' $({disks})").splitlines()
     assert modes
     assert [mode for mode in modes if mode.startswith("root ") or int(mode.split()[1], 8) & 0o007] == []
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_agent_has_what_its_manifest_says_and_no_more(cluster, number):
+    """tests/unit/test_security_page.py compares the manifest with the page that gives the reasons."""
+    node = cluster.workers[number]
+    documents = yaml.safe_load_all(AGENT.read_text())
+    [pod] = [each["spec"]["template"]["spec"] for each in documents if each["kind"] == "DaemonSet"]
+    [container] = pod["containers"]
+    allowed = set(container["securityContext"]["capabilities"]["add"])
+    look = "cd /proc/$(pgrep -x orlop-agent) && cat status && echo && cat mountinfo && echo && ls root/dev"
+    shown = cluster.on_node(node, "bash", "-c", look)
+    status, mounts, devices = shown.split("\n\n")
+    fields = fields_of(status)
+    assert fields["Name"].strip().startswith("orlop-agent")
+    assert named(fields["CapEff"]) == named(fields["CapPrm"]) == named(fields["CapBnd"]) == allowed
+    assert named(fields["CapAmb"]) == set()
+    # 0: no filter; the page says why.
+    assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "0")
+    access = {line.split()[4]: line.split()[5].split(",")[0] for line in mounts.splitlines()}
+    for mount in container["volumeMounts"]:
+        assert access[mount["mountPath"]] == ("ro" if mount.get("readOnly") else "rw"), mount
+    assert access["/"] == "ro"
+    assert not {"kvm", "mem", "net", "loop-control", "fuse"} & set(devices.split())

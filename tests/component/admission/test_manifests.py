@@ -70,7 +70,7 @@ def test_the_agent_sees_the_node_s_own_paths(objects: list[dict]) -> None:
         "/run/libvirt", "/run/netns", "/run/orlop", "/run/tgtd", "/var/lib/orlop", "/var/log/orlop"
     }  # fmt: skip
     [netns] = [m for m in container["volumeMounts"] if m["mountPath"] == "/run/netns"]
-    assert netns["mountPropagation"] == "Bidirectional"
+    assert netns["mountPropagation"] == "HostToContainer"
 
 
 def allowed(server: ApiServer, questions: list[tuple[str, str, str, str, str]]) -> list[bool]:
