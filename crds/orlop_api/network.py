@@ -65,7 +65,7 @@ class Egress(StrEnum):
 
 
 class MetadataService(StrEnum):
-    """Whether guests may ask for their metadata at METADATA_ADDRESS."""
+    """Whether guests may ask for their metadata at METADATA_ADDRESS and METADATA_ADDRESS6."""
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
@@ -73,6 +73,8 @@ class MetadataService(StrEnum):
 
 METADATA_ADDRESS, METADATA_PORT = "169.254.169.254", 80
 """Where EC2 and OpenStack have it."""
+METADATA_ADDRESS6 = "fd00:ec2::254"
+"""Where EC2 has it for those who have IPv6."""
 
 
 _NOT_PHYSICAL = "!has(self.segment) || !(self.segment.type in ['VLAN', 'Bridge'])"
@@ -213,13 +215,14 @@ class NetworkSpec(ApiModel):
     """NAT: guests reach the outside by their node's address, which is of IPv4. None: they do not, but by the router of
     the physical network where they are on one."""
     metadata: MetadataService = MetadataService.DISABLED
-    """Enabled: guests may ask for their own metadata, keys and user data at http://169.254.169.254, as with OpenStack
-    and EC2. They get their seed (NoCloud) all the same."""
+    """Enabled: guests may ask for their own metadata, keys and user data at http://169.254.169.254, with an IPv6 subnet
+    at http://[fd00:ec2::254], as with OpenStack and EC2. They get their seed (NoCloud) all the same."""
 
 
-METADATA4 = rule(
-    "!has(self.metadata) || self.metadata != 'Enabled' || !self.subnets.all(s, s.cidr.contains(':'))",
-    f"metadata Enabled needs an IPv4 subnet: guests ask for theirs at {METADATA_ADDRESS}",
+METADATA6 = rule(
+    "!has(self.metadata) || self.metadata != 'Enabled'"
+    f" || !self.subnets.exists(s, isCIDR(s.cidr) && cidr(s.cidr).containsIP('{METADATA_ADDRESS6}'))",
+    f"subnets must not hold {METADATA_ADDRESS6} with metadata Enabled: the gateway answers there",
 )
 METADATA = rule(
     "!has(self.metadata) || self.metadata != 'Enabled' || !self.subnets.exists(s, has(s.routes)"
@@ -253,7 +256,7 @@ class Network(ApiModel):
             json_schema_extra=rules(
                 rule("self == oldSelf", "spec is immutable: create another Network"),
                 METADATA,
-                METADATA4,
+                METADATA6,
                 MTU6,
                 *EXTERNAL,
             )

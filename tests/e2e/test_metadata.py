@@ -1,4 +1,4 @@
-"""Guests ask for their metadata at 169.254.169.254: each gets its own."""
+"""Guests ask for their metadata at 169.254.169.254 and fd00:ec2::254: each gets its own."""
 
 import re
 
@@ -10,11 +10,16 @@ from support.lab import NAMESPACE, basics
 
 pytestmark = pytest.mark.e2e
 OTHER = "e2e-metadata"
-NETWORK = {"subnets": [{"name": "v4", "cidr": "10.23.0.0/24"}], "metadata": "Enabled"}
+SUBNETS = [
+    {"name": "v4", "cidr": "10.23.0.0/24"},
+    {"name": "v6", "cidr": "fd00:10:23::/64", "ipv6Mode": "SLAAC"},
+]
+NETWORK = {"subnets": SUBNETS, "metadata": "Enabled"}
 # The guest's wget looks for a port's name, which a program without libraries cannot.
 GET = """#!/bin/sh
 get() {
-    { printf 'GET /%s HTTP/1.0\\r\\nHost: metadata\\r\\n\\r\\n' $1; sleep 5; } | nc -w 10 169.254.169.254 80 2>/dev/null
+    { printf 'GET /%s HTTP/1.0\\r\\nHost: metadata\\r\\n\\r\\n' $1; sleep 5; } |
+        nc -w 10 ${2:-169.254.169.254} 80 2>/dev/null
 }
 """
 ASK = (
@@ -25,6 +30,7 @@ for path in latest/meta-data/instance-id latest/meta-data/public-keys/0/openssh-
     echo "SAID $path $(tail -n 1 /tmp/said)"
 done
 echo "USERDATA $(get latest/user-data | grep -c SAID)"
+echo "BY6 $(get latest/meta-data/instance-id fd00:ec2::254 | tail -n 1)"
 echo ASKED
 """
 )
@@ -75,6 +81,7 @@ def test_each_guest_is_told_of_itself_and_nothing_of_others(cluster, guests):
         assert f'"uuid": "{uid}"' in said["openstack/latest/meta_data.json"], text
         assert f'"project_id": "{namespace}"' in said["openstack/latest/meta_data.json"], text
         assert re.search(r"USERDATA [1-9]", text), text
+        assert f"BY6 {uid}" in text, text
     _, text = console(cluster, "none")
     assert "REACHED" not in text
     cluster.delete("one", "two", "none")

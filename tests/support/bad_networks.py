@@ -77,11 +77,11 @@ NETWORKS = [
         ONE_OF_EACH,
     ),
     Bad(
-        "metadata with IPv6 alone",
+        "a subnet around metadata's address",
         "Network",
-        {"spec.subnets": [IPV6_ALONE], "spec.metadata": "Enabled"},
+        {"spec.subnets": [{**IPV6_ALONE, "cidr": "fd00:ec2::/64"}], "spec.metadata": "Enabled"},
         "spec",
-        "metadata Enabled needs an IPv4 subnet: guests ask for theirs at 169.254.169.254",
+        "subnets must not hold fd00:ec2::254 with metadata Enabled: the gateway answers there",
     ),
     Bad(
         "mtu too small for IPv6 alone",

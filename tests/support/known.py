@@ -12,7 +12,7 @@ from support.fakenode import nic
 from support.stack import PATIENT, Stack
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ me@x"
-ADDRESS = "169.254.169.254"
+ADDRESS, ADDRESS6 = "169.254.169.254", "fd00:ec2::254"
 _STARTS = 60.0
 """Seconds for the confined program to begin, on a machine that has much else to do."""
 
@@ -53,15 +53,25 @@ def known_guest(
     return Guest.of(ordered(uid, name, nics, keys), user_data)
 
 
+def known_guest6(mode: str = "DHCPv6", **fields: object) -> Guest:
+    """One whose NIC has IPv6, alone where nothing else is said."""
+    ipv6 = {
+        "address": "fd00:10::14", "cidr": "fd00:10::/64", "gateway": "fd00:10::1", "mode": mode,
+        "dns": ["fd00:10::53"],
+    }  # fmt: skip
+    alone: dict[str, object] = {"addresses": [], "cidr": None, "gateway": None}
+    return Guest.of(ordered("uid-6", "web-6", [asking("10.10.0.20", ipv6=ipv6, **alone | fields)], []), b"")
+
+
 class Asking(http.client.HTTPConnection):
     """HTTP by a guest's own stack."""
 
-    def __init__(self, stack: Stack, seconds: float = PATIENT) -> None:
-        super().__init__(ADDRESS)
+    def __init__(self, stack: Stack, seconds: float = PATIENT, to: str = ADDRESS) -> None:
+        super().__init__(to, 80)
         self._stack, self._seconds = stack, seconds
 
     def connect(self) -> None:
-        made = self._stack.connect(ADDRESS, 80, self._seconds)
+        made = self._stack.connect(self.host, 80, self._seconds)
         if made is None:
             raise TimeoutError
         if self._seconds >= PATIENT:
@@ -69,9 +79,9 @@ class Asking(http.client.HTTPConnection):
         self.sock = made
 
 
-def ask(stack: Stack, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
+def ask(stack: Stack, path: str, method: str = "GET", to: str = ADDRESS, **headers: str) -> tuple[int, str]:
     """Status and content."""
-    connection = Asking(stack)
+    connection = Asking(stack, to=to)
     connection.request(
         method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
     )

@@ -30,9 +30,11 @@ class Ipv6:
     """What a NIC has of IPv6."""
 
     address: str
-    """With its prefix, as 2001:db8::1/64."""
+    cidr: str
     slaac: bool
     """Whether the guest makes it, where it is not told."""
+    routes: tuple[Route, ...] = ()
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,8 @@ class Nic:
     dhcp: bool
     routes: tuple[Route, ...] = ()
     servers: tuple[str, ...] = ()
-    """Name servers."""
+    """Name servers of IPv4."""
     ipv6: Ipv6 | None = None
-    """Told where it has IPv6 alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,14 @@ class Guest:
         )
 
     @property
-    def address(self) -> str:
-        """Of IPv4, of the first NIC that has any: who asks has one."""
-        return next((address for nic in self.nics for address in nic.addresses), "")
+    def address(self) -> str | None:
+        """Of IPv4, of the first NIC that has any."""
+        return next((address for nic in self.nics for address in nic.addresses), None)
+
+    @property
+    def ipv6(self) -> str | None:
+        """The same of IPv6."""
+        return next((nic.ipv6.address for nic in self.nics if nic.ipv6 is not None), None)
 
     def text(self) -> bytes:
         """For the file, and for who answers."""
@@ -92,8 +98,8 @@ class Guest:
                 "port": nic.port, "network": nic.network, "mac": nic.mac, "mtu": nic.mtu,
                 "addresses": nic.addresses, "cidr": nic.cidr, "dhcp": nic.dhcp, "servers": nic.servers,
                 "routes": [[route.to, route.via] for route in nic.routes],
+                "ipv6": None if nic.ipv6 is None else _said6(nic.ipv6),
             }
-            | ({"ipv6": [nic.ipv6.address, nic.ipv6.slaac]} if nic.ipv6 is not None else {})
             for nic in self.nics
         ]  # fmt: skip
         said = {
@@ -138,14 +144,36 @@ def _nic(nic: AssignedNic, *, first: bool) -> Nic:
         cidr=nic.cidr,
         dhcp=segment.dhcp,
         routes=tuple(routes),
-        servers=tuple(map(str, resolver.told(segment) if segment.ipv4 else resolver.told6(segment))),
-        ipv6=None if segment.ipv4 is not None or nic.ipv6 is None else _ipv6(nic.ipv6),
+        servers=tuple(map(str, resolver.told(segment))),
+        ipv6=None if nic.ipv6 is None else _ipv6(nic.ipv6, segment, first=first),
     )
 
 
-def _ipv6(given: AssignedIpv6) -> Ipv6:
-    prefix = IPv6Network(given.cidr).prefixlen
-    return Ipv6(f"{IPv6Address(given.address)}/{prefix}", given.mode is Ipv6Mode.SLAAC)
+def _ipv6(given: AssignedIpv6, segment: Segment, *, first: bool) -> Ipv6:
+    return Ipv6(
+        address=str(IPv6Address(given.address)),
+        cidr=str(IPv6Network(given.cidr)),
+        slaac=given.mode is Ipv6Mode.SLAAC,
+        routes=tuple(Route(str(to), str(via)) for to, via in resolver.routes6(segment, first=first)),
+        servers=tuple(map(str, resolver.told6(segment))),
+    )
+
+
+def _said6(ipv6: Ipv6) -> dict[str, object]:
+    return {
+        "address": ipv6.address, "cidr": ipv6.cidr, "slaac": ipv6.slaac, "servers": ipv6.servers,
+        "routes": [[route.to, route.via] for route in ipv6.routes],
+    }  # fmt: skip
+
+
+def _read6(said: dict[str, Any]) -> Ipv6:
+    return Ipv6(
+        address=said["address"],
+        cidr=said["cidr"],
+        slaac=said["slaac"],
+        routes=tuple(Route(to, via) for to, via in said["routes"]),
+        servers=tuple(said["servers"]),
+    )
 
 
 def _read(said: dict[str, Any]) -> Nic:
@@ -159,5 +187,6 @@ def _read(said: dict[str, Any]) -> Nic:
         dhcp=said["dhcp"],
         routes=tuple(Route(to, via) for to, via in said["routes"]),
         servers=tuple(said["servers"]),
-        ipv6=Ipv6(*said["ipv6"]) if "ipv6" in said else None,
+        # Agents of before did not say it.
+        ipv6=_read6(said["ipv6"]) if said.get("ipv6") is not None else None,
     )

@@ -6,11 +6,11 @@ A tree of folders and files, made anew for each question. A folder answers with 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from orlop_agent.metadata.guest import Guest, Ipv6, Nic
+from orlop_agent.metadata.guest import Guest, Ipv6, Nic, Route
 
 ZONE = "orlop"
 """Availability zone and region: there is one of each, and programs want a name."""
@@ -102,53 +102,62 @@ def network_data(nics: Sequence[Nic]) -> dict[str, object]:
             for number, nic in enumerate(nics)
         ],
         "networks": [network for number, nic in enumerate(nics) for network in _networks(number, nic)],
-        "services": [{"type": "dns", "address": server} for nic in nics for server in nic.servers],
+        "services": _services(
+            server
+            for nic in nics
+            for server in (*nic.servers, *(nic.ipv6.servers if nic.ipv6 is not None else ()))
+        ),
     }  # fmt: skip
 
 
 def _networks(number: int, nic: Nic) -> Iterator[dict[str, object]]:
     usual = {"link": f"tap{number}", "network_id": nic.network}
-    if nic.cidr is None:
-        if nic.ipv6 is not None:
-            yield _network6(number, nic, nic.ipv6, usual)
-        return
+    if nic.cidr is not None:
+        yield from _networks4(number, nic, IPv4Network(nic.cidr), usual)
+    if nic.ipv6 is not None:
+        yield _network6(number, nic, nic.ipv6, usual)
+
+
+def _networks4(
+    number: int, nic: Nic, cidr: IPv4Network, usual: dict[str, str]
+) -> Iterator[dict[str, object]]:
     if nic.dhcp:
         yield {"id": f"network{number}", "type": "ipv4_dhcp", **usual}
         return
     for count, address in enumerate(nic.addresses):
-        routes = [
-            {
-                "network": str(IPv4Network(route.to).network_address),
-                "netmask": str(IPv4Network(route.to).netmask),
-                "gateway": route.via,
-            }
-            for route in nic.routes
-            if count == 0
-        ]
         yield {
             "id": f"network{number}-{count}", "type": "ipv4", **usual,
-            "ip_address": address, "netmask": str(IPv4Network(nic.cidr).netmask), "routes": routes,
-            "services": [{"type": "dns", "address": server} for server in nic.servers],
+            "ip_address": address, "netmask": str(cidr.netmask), "routes": _routes(nic.routes) if count == 0 else [],
+            "services": _services(nic.servers),
         }  # fmt: skip
 
 
 def _network6(number: int, nic: Nic, ipv6: Ipv6, usual: dict[str, str]) -> dict[str, object]:
-    """In nova's words; the gateway says the way itself (RFC 4861)."""
     if nic.dhcp:
         kind = "ipv6_slaac" if ipv6.slaac else "ipv6_dhcpv6-stateful"
-        return {"id": f"network{number}", "type": kind, **usual}
-    address, prefix = ipv6.address.split("/")
+        return {"id": f"network{number}-6", "type": kind, **usual}
     return {
-        "id": f"network{number}-0", "type": "ipv6", **usual, "ip_address": address, "netmask": prefix, "routes": [],
-        "services": [{"type": "dns", "address": server} for server in nic.servers],
+        "id": f"network{number}-6", "type": "ipv6", **usual,
+        "ip_address": ipv6.address, "netmask": str(IPv6Network(ipv6.cidr).netmask), "routes": _routes(ipv6.routes),
+        "services": _services(ipv6.servers),
     }  # fmt: skip
+
+
+def _routes(routes: Sequence[Route]) -> list[dict[str, str]]:
+    ways = [(ip_network(route.to), route.via) for route in routes]
+    return [
+        {"network": str(to.network_address), "netmask": str(to.netmask), "gateway": via} for to, via in ways
+    ]
+
+
+def _services(servers: Iterable[str]) -> list[dict[str, str]]:
+    return [{"type": "dns", "address": server} for server in servers]
 
 
 def _ec2(guest: Guest) -> Folder:
     document = {
-        "instanceId": guest.uid, "privateIp": guest.address, "availabilityZone": ZONE, "region": ZONE,
-        "version": "2017-09-30",
-    }  # fmt: skip
+        "instanceId": guest.uid, "availabilityZone": ZONE, "region": ZONE, "version": "2017-09-30",
+    } | ({"privateIp": guest.address} if guest.address is not None else {})  # fmt: skip
     tree: dict[str, Folder | File] = {
         "meta-data": _meta_data(guest),
         "dynamic": {"instance-identity": {"document": _json(document)}},
@@ -165,27 +174,33 @@ def _meta_data(guest: Guest) -> Folder:
         "hostname": _line(guest.name),
         "instance-id": _line(guest.uid),
         "local-hostname": _line(guest.name),
-        "local-ipv4": _line(guest.address),
         "mac": _line(guest.nics[0].mac),
         "network": {"interfaces": {"macs": macs}},
         "placement": {"availability-zone": _line(ZONE), "region": _line(ZONE)},
     }
+    if guest.address is not None:
+        tree["local-ipv4"] = _line(guest.address)
+    if guest.ipv6 is not None:
+        tree["ipv6"] = _line(guest.ipv6)
     if guest.keys:
         tree["public-keys"] = {str(n): {"openssh-key": _line(key)} for n, (_, key) in enumerate(guest.keys)}
     return tree
 
 
 def _interface(guest: Guest, number: int, nic: Nic) -> Folder:
-    return {
+    tree: dict[str, Folder | File] = {
         "device-number": _line(str(number)),
         "interface-id": _line(nic.port),
         "local-hostname": _line(guest.name),
         "mac": _line(nic.mac),
-    } | (
-        {}
-        if nic.cidr is None
-        else {"local-ipv4s": _line("\n".join(nic.addresses)), "subnet-ipv4-cidr-block": _line(nic.cidr)}
-    )
+    }
+    if nic.cidr is not None:
+        tree["local-ipv4s"] = _line("\n".join(nic.addresses))
+        tree["subnet-ipv4-cidr-block"] = _line(nic.cidr)
+    if nic.ipv6 is not None:
+        tree["ipv6s"] = _line(nic.ipv6.address)
+        tree["subnet-ipv6-cidr-blocks"] = _line(nic.ipv6.cidr)
+    return tree
 
 
 def _line(text: str) -> File:

@@ -11,7 +11,8 @@ import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
@@ -19,9 +20,10 @@ import structlog
 from orlop_agent import sandbox
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.inside import made_inside
+from orlop_agent.network.ipv6 import IpAddress
 from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment, Segment
-from orlop_api.network import METADATA_ADDRESS, METADATA_PORT
+from orlop_api.network import METADATA_ADDRESS, METADATA_ADDRESS6, METADATA_PORT
 
 _BACKLOG = 64
 _PAUSE = 1.0
@@ -35,10 +37,11 @@ Read = Callable[[str], bytes]
 
 @dataclass
 class _Network:
-    listener: socket.socket
+    listeners: Mapping[str, socket.socket]
+    """By the address that they listen at."""
     namespace: int
-    """Number of its inode: another namespace needs another socket."""
-    guests: Mapping[IPv4Address, str] = field(default_factory=dict)
+    """Number of its inode: another namespace needs other sockets."""
+    guests: Mapping[IpAddress, str] = field(default_factory=dict)
     """Uid of the Instance that has an address."""
 
 
@@ -55,22 +58,25 @@ class Metadata:
     def keep(self, segment: Segment, node: Node, guests: Collection[Attachment]) -> None:
         """Where a Network has metadata: answer these there, and nobody else. Raises NetworkError."""
         if segment.metadata and guests:
-            self._keep_network(segment.segment_id, node.namespace(segment.segment_id), guests)
+            self._keep_network(segment, node.namespace(segment.segment_id), guests)
         else:
             self.close(segment.segment_id)
 
-    def _keep_network(self, segment_id: int, namespace: Path, guests: Iterable[Attachment]) -> None:
+    def _keep_network(self, segment: Segment, namespace: Path, guests: Iterable[Attachment]) -> None:
+        segment_id = segment.segment_id
+        by = ((METADATA_ADDRESS, segment.metadata4), (METADATA_ADDRESS6, segment.metadata6))
+        wanted = [address for address, there in by if there]
         try:
             number = namespace.stat().st_ino
             network = self._networks.get(segment_id)
-            if network is None or network.namespace != number:
+            if network is None or network.namespace != number or list(network.listeners) != wanted:
                 self.close(segment_id)
-                network = _Network(made_inside(namespace, _bound), number)
+                network = _Network(_listening(namespace, wanted), number)
                 self._networks[segment_id] = network
                 self._listen(segment_id)
         except OSError as error:
             raise NetworkError("MetadataFailed", f"metadata cannot be served: {error.strerror}") from error
-        network.guests = {address: each.instance_uid for each in guests for address in each.addresses}
+        network.guests = {address: each.instance_uid for each in guests for address in _own(each)}
         if self._server is None:
             self._server = asyncio.create_task(self._keep_server(), name="metadata server")
 
@@ -79,8 +85,9 @@ class Metadata:
         network = self._networks.pop(segment_id, None)
         if network is not None:
             # A socket would keep the namespace.
-            asyncio.get_running_loop().remove_reader(network.listener)
-            network.listener.close()
+            for listener in network.listeners.values():
+                asyncio.get_running_loop().remove_reader(listener)
+                listener.close()
 
     async def stop(self) -> None:
         """End it all."""
@@ -95,27 +102,27 @@ class Metadata:
     def _listen(self, segment_id: int) -> None:
         """Only while somebody can speak; until then the kernel keeps who comes."""
         if self._door is not None:
-            listener = self._networks[segment_id].listener
-            asyncio.get_running_loop().add_reader(listener, self._accept, segment_id)
+            for listener in self._networks[segment_id].listeners.values():
+                asyncio.get_running_loop().add_reader(listener, self._accept, segment_id, listener)
 
-    def _accept(self, segment_id: int) -> None:
+    def _accept(self, segment_id: int, listener: socket.socket) -> None:
         network = self._networks[segment_id]
         try:
-            connection, (address, _) = network.listener.accept()
+            connection, (address, *_) = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
             _log.warning("metadata.accept", segment=segment_id, error=error.strerror)
             return
-        uid = network.guests.get(IPv4Address(address))
+        uid = network.guests.get(ip_address(address))
         if uid is None:
             connection.close()
             return
-        task = asyncio.create_task(self._hand(connection, f"{segment_id}/{address}", uid))
+        task = asyncio.create_task(self._hand(connection, uid))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _hand(self, connection: socket.socket, who: str, uid: str) -> None:
+    async def _hand(self, connection: socket.socket, uid: str) -> None:
         """On to the server, with what this guest may know, in memory alone."""
         with connection:
             try:
@@ -126,7 +133,7 @@ class Metadata:
                     file.flush()
                     file.seek(0)
                     if self._door is not None:
-                        socket.send_fds(self._door, [who.encode()], [connection.fileno(), memory])
+                        socket.send_fds(self._door, [uid.encode()], [connection.fileno(), memory])
             except OSError as error:
                 # The guest asks again.
                 _log.warning("metadata.guest", instance=uid, error=error.strerror)
@@ -142,7 +149,8 @@ class Metadata:
             finally:
                 self._door = None
                 for network in self._networks.values():
-                    loop.remove_reader(network.listener)
+                    for listener in network.listeners.values():
+                        loop.remove_reader(listener)
             await asyncio.sleep(_PAUSE)
 
     async def _run(self) -> None:
@@ -165,11 +173,29 @@ class Metadata:
                 await sandbox.kill(process)
 
 
-def _bound() -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _own(attachment: Attachment) -> Iterable[IpAddress]:
+    """What the NIC is known by: not the link-local one, which is somebody's on one link alone."""
+    return (*attachment.addresses, *((attachment.ipv6,) if attachment.ipv6 is not None else ()))
+
+
+def _listening(namespace: Path, addresses: Iterable[str]) -> dict[str, socket.socket]:
+    """Raises OSError, and leaves none open then."""
+    made: dict[str, socket.socket] = {}
+    try:
+        for address in addresses:
+            made[address] = made_inside(namespace, partial(_bound, address))
+    except OSError:
+        for listener in made.values():
+            listener.close()
+        raise
+    return made
+
+
+def _bound(address: str) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((METADATA_ADDRESS, METADATA_PORT))
+        listener.bind((address, METADATA_PORT))
         listener.listen(_BACKLOG)
         listener.settimeout(0)
     except BaseException:

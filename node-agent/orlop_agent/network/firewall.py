@@ -82,7 +82,9 @@ def _from_others(segment: Segment, place: Place | None) -> str:
 def _ipv6_from_nodes(segment: Segment) -> str:
     if segment.ipv6 is None:
         return ""
-    return f"  chain ipv6_from_nodes {{\n{ipv6.from_nodes(segment.ipv6, segment.gateway_mac)}  }}\n"
+    metadata = Metadata(segment)
+    rules = ipv6.from_nodes(segment.ipv6, segment.gateway_mac, metadata.gateway6)
+    return f"  chain ipv6_from_nodes {{\n{rules}{metadata.overlay6}  }}\n"
 
 
 def _without(counters: Collection[str]) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from orlop_agent.network.groups import Guard, members_set
 from orlop_agent.network.ipv6 import DISCOVERY, IpAddress
 from orlop_agent.network.names import OVERLAY, PHYSICAL
-from orlop_api.network import METADATA_ADDRESS, METADATA_PORT
+from orlop_api.network import METADATA_ADDRESS, METADATA_ADDRESS6, METADATA_PORT
 
 TABLE = "orlop_groups"
 COUNTERS = ("denied_ingress", "denied_egress", "denied_invalid")
@@ -133,6 +133,7 @@ def _frame() -> str:
     icmpv6 type nd-router-solicit accept
     ct state related accept
     ip daddr {METADATA_ADDRESS} tcp dport {METADATA_PORT} accept comment "what a guest may know of itself"
+    ip6 daddr {METADATA_ADDRESS6} tcp dport {METADATA_PORT} accept
     ct original ip saddr vmap @egress
     ct original ip6 saddr vmap @egress6
   }}

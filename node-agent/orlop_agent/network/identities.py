@@ -35,8 +35,10 @@ def elements(attachments: Collection[Attachment]) -> dict[str, frozenset[str]]:
         "macs": macs, "chaddrs": chaddrs, "addresses": pairs, "senders": pairs,
         "more_addresses": more, "more_senders": more, **sets6,
     }  # fmt: skip
-    if any(attachment.segment.metadata for attachment in attachments):
+    if any(attachment.segment.metadata4 for attachment in attachments):
         sets["receivers"] = pairs
+    if any(attachment.segment.metadata6 for attachment in attachments):
+        sets["receivers6"] = sets6["addresses6"]
     if any(attachment.segment.physical is not None for attachment in attachments):
         sets["here"] = [attachment.mac for attachment in attachments]
     return {name: frozenset(found) for name, found in sets.items()}
@@ -49,6 +51,8 @@ def whole(attachments: Collection[Attachment]) -> str:
     text = "".join(f"add set bridge orlop {name} {{ {kind} }}\n" for name, kind in LATER.items())
     if "receivers" in sets:
         text += f"add set bridge orlop receivers {{ {metadata_rules.RECEIVERS} }}\n"
+    if "receivers6" in sets:
+        text += f"add set bridge orlop receivers6 {{ {metadata_rules.RECEIVERS6} }}\n"
     if "here" in sets:
         text += f"add set bridge orlop here {{ {physical_rules.HERE} }}\n"
     text += "".join(f"flush set bridge orlop {name}\n" for name in sets)

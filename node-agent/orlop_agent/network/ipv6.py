@@ -19,7 +19,7 @@ from orlop_agent.network.drops import FOR_MANY, drop
 from orlop_agent.network.names import BRIDGE
 from orlop_api.address6 import link_local
 from orlop_api.assigned_ipv6 import AssignedIpv6
-from orlop_api.network import Ipv6Mode
+from orlop_api.network import METADATA_ADDRESS6, Ipv6Mode
 
 IpAddress = IPv4Address | IPv6Address
 _SOLICIT, _ADVERT = "nd-neighbor-solicit", "nd-neighbor-advert"
@@ -99,12 +99,13 @@ def from_guests() -> str:
     {drop("forged_address")}"""
 
 
-def from_nodes(subnet: Subnet6, gateway_mac: str) -> str:
-    """What is dropped of what comes from other nodes: there nobody is the gateway, which is on every node itself.
+def from_nodes(subnet: Subnet6, gateway_mac: str, also: Iterable[IPv6Address] = ()) -> str:
+    """What is dropped of what comes from other nodes: there nobody is the gateway, which is on every node itself, nor
+    `also` these.
 
     Its MAC is on what was routed, so not on what neighbours say to each other.
     """
-    routers = (subnet.gateway, link_local(gateway_mac))
+    routers = (subnet.gateway, link_local(gateway_mac), *also)
     listed = ", ".join(map(str, routers))
     targets = ", ".join(f"{int(address):#x}" for address in routers)
     return f"""    ether saddr {gateway_mac} {DISCOVERY} {drop("forged_overlay")}
@@ -138,6 +139,7 @@ def dhcp_lines(
     servers: Iterable[IPv6Address],
     search: Sequence[str] = (),
     is_routed: bool,
+    metadata: bool = False,
 ) -> Iterator[str]:
     """For dnsmasq(8): what the gateway advertises, and who is told an address.
 
@@ -145,6 +147,10 @@ def dhcp_lines(
     With a Router there is one to its other Networks. It is advertised as the default, for kernels do not look at more
     specific ones (RFC 4191) unless told to, and nothing else can tell; of low preference, so that a guest's other NIC
     with a real way out goes first. What leads nowhere the gateway refuses at once.
+
+    Metadata is advertised as an address on this link that nobody makes his own of: every kernel takes that (RFC 4861,
+    section 6.3.4), and no other way changes. With it dnsmasq says that addresses may be had by DHCPv6, also where
+    guests make theirs; who asks is told that there is none.
 
     The server's identity is the same on every node and after every start, so each confirms what another gave;
     the number is one for examples (RFC 5612), since none but its own guests see it.
@@ -156,6 +162,9 @@ def dhcp_lines(
         yield f"dhcp-range={network},ra-only,{prefix},{_PREFERRED}"
     else:
         yield f"dhcp-range={network},static,{prefix},{lease}"
+    if metadata:
+        yield f"dhcp-range={METADATA_ADDRESS6},static,128,{_PREFERRED}"
+    if metadata or not subnet.slaac:
         yield f"dhcp-duid=32473,{gateway_mac}"
     told = ",".join(f"[{server}]" for server in servers)
     yield f"dhcp-option=option6:dns-server{f',{told}' if told else ''}"

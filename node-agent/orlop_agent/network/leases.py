@@ -78,6 +78,7 @@ def _options6(segment: Segment) -> Iterator[str]:
         # With IPv4 beside it, that says so.
         search=resolver.search(segment) if segment.ipv4 is None else (),
         is_routed=segment.routed6,
+        metadata=segment.metadata6,
     )
 
 

@@ -16,7 +16,7 @@ from orlop_agent.network import ipv6, names
 from orlop_agent.network.batch import BUSY, EXISTS, NO_DEVICE, Line
 from orlop_agent.network.names import BRIDGE, OVERLAY, UPLINK, alias, namespace
 from orlop_agent.network.segment import Attachment, Segment
-from orlop_api.network import METADATA_ADDRESS
+from orlop_api.network import METADATA_ADDRESS, METADATA_ADDRESS6
 
 VXLAN_PORT = 4789
 """RFC 7348, section 8."""
@@ -79,7 +79,7 @@ def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
         Line(f"link set {OVERLAY} up"),
         Line(f"link set {BRIDGE} up"),
     ]
-    if segment.metadata:
+    if segment.metadata4:
         # Answered on every node by itself, like the gateway's.
         lines.append(Line(f"address add {METADATA_ADDRESS}/32 dev {BRIDGE}", EXISTS))
     if segment.egress:
@@ -93,7 +93,12 @@ def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
 
 def inside6(segment: Segment) -> list[Line]:
     """The gateway's addresses of IPv6, once the bridge may have any."""
-    return ipv6.devices(segment.ipv6, segment.gateway_mac) if segment.ipv6 is not None else []
+    if segment.ipv6 is None:
+        return []
+    lines = ipv6.devices(segment.ipv6, segment.gateway_mac)
+    if segment.metadata6:
+        lines.append(Line(f"address add {METADATA_ADDRESS6}/128 dev {BRIDGE} nodad", EXISTS))
+    return lines
 
 
 def make_taps(attachments: Iterable[Attachment]) -> list[Line]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orlop_agent.network.ipv6 import IpAddress
 from orlop_agent.network.segment import Segment, checked_label
-from orlop_api.network import METADATA_ADDRESS
+from orlop_api.network import METADATA_ADDRESS, METADATA_ADDRESS6
 from orlop_api.port import Port
 from orlop_api.subnet_options import DEFAULT_DOMAIN
 
@@ -93,6 +93,17 @@ def routes(segment: Segment) -> tuple[tuple[IPv4Network, IPv4Address], ...]:
     if segment.metadata and segment.gateway is not None:
         own = ((IPv4Network(METADATA_ADDRESS), segment.gateway),)
     return (*own, *segment.routes)
+
+
+def routes6(segment: Segment, *, first: bool) -> tuple[tuple[IPv6Network, IPv6Address], ...]:
+    """Ways of IPv6 that guests are told where nothing is advertised: to metadata, and by the first NIC to a Router's
+    Networks. There may be one at any time; until then the gateway refuses at once.
+    """
+    if segment.ipv6 is None:
+        return ()
+    to = [IPv6Network(METADATA_ADDRESS6)] if segment.metadata6 else []
+    to += [IPv6Network("::/0")] if first else []
+    return tuple((each, segment.ipv6.gateway) for each in to)
 
 
 def configuration(segment: Segment, directory: Path) -> str:

@@ -16,7 +16,7 @@ from orlop_agent.network import names
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.ipv6 import IpAddress, Subnet6, own
 from orlop_api.assignment import AssignedNic
-from orlop_api.network import Dhcp, Egress, MetadataService
+from orlop_api.network import METADATA_ADDRESS6, Dhcp, Egress, MetadataService
 from orlop_api.subnet_options import DOMAIN_PATTERN
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -24,6 +24,7 @@ _UID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(DOMAIN_PATTERN)
 _FIRST = IPv4Address(0)
+_METADATA6 = IPv6Address(METADATA_ADDRESS6)
 
 
 def checked_mac(text: str) -> str:
@@ -108,9 +109,9 @@ class Segment:
             gateway=None if nic.gateway is None else IPv4Address(nic.gateway),
             dns=tuple(IPv4Address(server) for server in nic.dns),
             dhcp=nic.dhcp is Dhcp.ENABLED,
-            # Both are of IPv4.
+            # Of IPv4 alone.
             egress=nic.egress is Egress.NAT and nic.cidr is not None,
-            metadata=nic.metadata is MetadataService.ENABLED and nic.cidr is not None,
+            metadata=nic.metadata is MetadataService.ENABLED,
             mtu=int(nic.mtu),
             physical=None
             if nic.physical is None
@@ -140,6 +141,16 @@ class Segment:
         if self.cidr is None or self.gateway is None:
             return None
         return Subnet4(self.cidr, self.gateway)
+
+    @property
+    def metadata4(self) -> bool:
+        """Whether guests may ask for it by IPv4."""
+        return self.metadata and self.cidr is not None
+
+    @property
+    def metadata6(self) -> bool:
+        """The same by IPv6. In a Network of before a guest may have that very address: there not."""
+        return self.metadata and self.ipv6 is not None and _METADATA6 not in self.ipv6.cidr
 
     @property
     def has_gateway(self) -> bool:

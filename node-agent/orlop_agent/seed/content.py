@@ -55,8 +55,7 @@ def _ethernet(nic: AssignedNic, *, first: bool) -> dict[str, Any]:
     routes = [{"to": str(to), "via": str(via)} for to, via in resolver.routes(segment)]
     if first:  # one way out, as with DHCP the first answer
         routes += [{"to": "0.0.0.0/0", "via": nic.gateway}] if nic.gateway is not None else []
-        # There may be a Router at any time; until then the gateway refuses at once.
-        routes += [{"to": "::/0", "via": nic.ipv6.gateway}] if nic.ipv6 is not None else []
+    routes += [{"to": str(to), "via": str(via)} for to, via in resolver.routes6(segment, first=first)]
     if routes:
         static["routes"] = routes
     servers, search = resolver.told(segment), resolver.search(segment)

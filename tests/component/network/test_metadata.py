@@ -12,46 +12,17 @@ from contextlib import ExitStack
 
 import pytest
 
-from orlop_agent.metadata.service import Metadata
 from orlop_agent.network import names
-from orlop_agent.network.adapter import Networks
 from support import frames
 from support.fakenode import FakeNode
 from support.guarding import by_uid, group, port
-from support.known import ADDRESS, KEY, Asking, ask, asking, known_guest
-from support.stack import QUICK, Stack
+from support.known import ADDRESS, KEY, asking
+from support.stack import QUICK
 from support.talk import Speaker
+from support.told import Cloud, asked, unheard
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(120)]
 Lab = tuple[FakeNode, FakeNode, FakeNode]
-ID = "/latest/meta-data/instance-id"
-
-
-def known(uid: str) -> bytes:
-    """As the agent's files say."""
-    last = {"web-1": 20, "web-2": 21, "theirs": 20}[uid]
-    return known_guest(
-        uid, uid, f"10.10.0.{last}", user_data=f"secret of {uid}".encode(), keys=[("me", f"{KEY}-{uid}")]
-    ).text()
-
-
-class Cloud:
-    """A node, an agent that can be another one, and guests."""
-
-    def __init__(self, node: FakeNode, close: ExitStack) -> None:
-        self.node, self._close = node, close
-        self.metadata = Metadata(known)
-        self.networks: Networks = node.networks(self.metadata)
-
-    async def start(self, uid: str, address: str, segment_id: int = 4097, **fields: object) -> Stack:
-        stack = await Stack.start(self.networks, self.node, uid, asking(address, segment_id, **fields))
-        self._close.callback(stack.close)
-        return stack
-
-    async def another_agent(self) -> None:
-        await self.metadata.stop()
-        self.metadata = Metadata(known)
-        self.networks = self.node.networks(self.metadata)
 
 
 @pytest.fixture
@@ -60,19 +31,6 @@ async def cloud(lab: Lab) -> AsyncIterator[Cloud]:
         made = Cloud(lab[0], close)
         yield made
         await made.metadata.stop()
-
-
-async def asked(stack: Stack, path: str = ID, method: str = "GET", **headers: str) -> tuple[int, str]:
-    """Beside the agent, which is in this process."""
-    return await asyncio.to_thread(lambda: ask(stack, path, method, **headers))
-
-
-async def unheard(stack: Stack) -> bool:
-    """Whether there is no answer, and no word why."""
-    try:
-        return await asyncio.to_thread(lambda: Asking(stack, QUICK).connect()) is not None
-    except TimeoutError:
-        return True
 
 
 async def test_each_guest_is_told_of_itself(cloud: Cloud):

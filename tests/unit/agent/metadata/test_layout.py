@@ -6,7 +6,7 @@ import pytest
 
 from orlop_agent.metadata.guest import Guest
 from orlop_agent.metadata.layout import EC2_VERSIONS, OPENSTACK_VERSIONS, find
-from support.known import KEY, known_guest
+from support.known import KEY, known_guest, known_guest6
 
 
 def text(guest: Guest, path: str) -> str | None:
@@ -43,6 +43,59 @@ def test_openstack_says_how_the_nics_are(guest: Guest):
         ("10.20.0.0", "255.255.0.0", "10.10.0.9"),
     ]
     assert said["services"] == [{"type": "dns", "address": "192.0.2.53"}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "network"),
+    [
+        ({"mode": "SLAAC"}, {"type": "ipv6_slaac"}),
+        ({"mode": "DHCPv6"}, {"type": "ipv6_dhcpv6-stateful"}),
+        (
+            {"dhcp": "Disabled"},
+            {
+                "type": "ipv6", "ip_address": "fd00:10::14", "netmask": "ffff:ffff:ffff:ffff::",
+                "routes": [
+                    {
+                        "network": "fd00:ec2::254", "netmask": "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                        "gateway": "fd00:10::1",
+                    },
+                    {"network": "::", "netmask": "::", "gateway": "fd00:10::1"},
+                ],
+                "services": [{"type": "dns", "address": "fd00:10::53"}],
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_a_nic_of_ipv6_alone(fields, network):
+    guest = known_guest6(**fields)
+    said = json.loads(text(guest, "/openstack/latest/network_data.json") or "")
+    usual = {"id": "network0-6", "link": "tap0", "network_id": "net-4097"}
+    assert said["networks"] == [usual | network]
+    assert said["services"] == [{"type": "dns", "address": "fd00:10::53"}]
+    assert Guest.read(guest.text()) == guest
+    listed = (text(guest, "/latest/meta-data/") or "").splitlines()
+    assert "local-ipv4" not in listed
+    assert text(guest, "/latest/meta-data/ipv6") == "fd00:10::14"
+    mac = "/latest/meta-data/network/interfaces/macs/02:00:10:01:00:14"
+    assert text(guest, f"{mac}/ipv6s") == "fd00:10::14"
+    assert text(guest, f"{mac}/subnet-ipv6-cidr-blocks") == "fd00:10::/64"
+    assert text(guest, f"{mac}/local-ipv4s") is None
+    assert "privateIp" not in json.loads(text(guest, "/latest/dynamic/instance-identity/document") or "")
+
+
+def test_a_file_of_before_says_nothing_of_ipv6(guest: Guest):
+    said = json.loads(guest.text())
+    for nic in said["nics"]:
+        del nic["ipv6"]
+    assert Guest.read(json.dumps(said).encode()) == guest
+
+
+def test_a_nic_of_both_families():
+    both = known_guest6(addresses=["10.10.0.20"], cidr="10.10.0.0/24", gateway="10.10.0.1")
+    said = json.loads(text(both, "/openstack/latest/network_data.json") or "")
+    assert [each["type"] for each in said["networks"]] == ["ipv4_dhcp", "ipv6_dhcpv6-stateful"]
+    assert text(both, "/latest/meta-data/local-ipv4") == "10.10.0.20"
+    assert text(both, "/latest/meta-data/ipv6") == "fd00:10::14"
 
 
 @pytest.mark.parametrize("path", ["/openstack", "/openstack/"])

@@ -1,4 +1,4 @@
-from orlop_agent.network import drops, firewall, identities, names
+from orlop_agent.network import drops, firewall, identities, links, names
 
 IPV6 = {"address": "fd00:10::14", "cidr": "fd00:10::/64", "gateway": "fd00:10::1"}
 
@@ -57,7 +57,8 @@ def test_every_drop_on_the_bridge_is_counted(attach):
     # What the node itself sends comes from no NIC.
     answered = "ip saddr 169.254.169.254 oifname . ether daddr . ip daddr"
     answers = f"{answered} != @receivers counter name foreign_answers drop"
-    assert found == ["drop", answers]
+    answered6 = "ip6 saddr fd00:ec2::254 meta l4proto tcp oifname . ether daddr . ip6 daddr"
+    assert found == ["drop", answers, f"{answered6} != @receivers6 counter name foreign_answers drop"]
     # No number is two causes'.
     assert len(set(drops.CAUSES.values())) == len(drops.CAUSES)
 
@@ -115,7 +116,31 @@ def test_without_metadata_nothing_is_said_of_it(attach):
     one = attach()
     said = firewall.anti_spoofing(one.segment) + firewall.gateway(one.segment) + identities.whole([one])
     assert "169.254.169.254" not in said
+    assert "fd00:ec2" not in said
     assert "receivers" not in said
+
+
+def test_metadata_by_ipv6_is_where_the_network_has_it(attach):
+    both, four = attach(metadata="Enabled", ipv6=IPV6), attach(metadata="Enabled")
+    said = firewall.anti_spoofing(both.segment) + firewall.gateway(both.segment)
+    assert said.count("fd00:ec2::254") == 6
+    assert "fd00:ec2" not in firewall.anti_spoofing(four.segment) + firewall.gateway(four.segment)
+    who = f'"{both.tap}" . 02:00:10:01:00:14 . '
+    added = next(
+        line for line in identities.whole([both]).splitlines() if "element bridge orlop receivers6" in line
+    )
+    assert added.count(who) == 2
+    assert "address add fd00:ec2::254/128 dev brq0 nodad" in {
+        line.text for line in links.inside6(both.segment)
+    }
+
+
+def test_a_subnet_of_before_that_holds_the_address_keeps_it(attach):
+    mine = {**IPV6, "address": "fd00:ec2::254", "cidr": "fd00:ec2::/64", "gateway": "fd00:ec2::1"}
+    one = attach(metadata="Enabled", ipv6=mine)
+    assert one.segment.metadata
+    assert not one.segment.metadata6
+    assert "receivers6" not in identities.whole([one])
 
 
 def test_one_nic_more_or_less_is_its_own_elements_whatever_others_there_are(attach):

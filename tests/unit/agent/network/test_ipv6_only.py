@@ -88,6 +88,22 @@ def test_the_gateway_answers_for_names_at_its_ipv6_address(alone):
     assert [str(server) for server in resolver.told6(nobody)] == ["fd00:53::1"]
 
 
+def test_the_seed_says_the_way_to_metadata_where_nothing_is_advertised(alone):
+    nic = alone(dhcp="Disabled", metadata="Enabled").nic
+    told = network_config([nic, nic.model_copy(update={"name": "eth1"})])["ethernets"]
+    to = {"to": "fd00:ec2::254/128", "via": "fd00:10::1"}
+    assert told["eth0"]["routes"] == [to, {"to": "::/0", "via": "fd00:10::1"}]
+    assert told["eth1"]["routes"] == [to]
+
+
+def test_the_way_to_metadata_is_advertised_as_an_address_on_the_link(alone):
+    for mode in ("SLAAC", "DHCPv6"):
+        lines = leases.configuration(alone(mode, metadata="Enabled").segment, Path("/run/x")).splitlines()
+        assert "dhcp-range=fd00:ec2::254,static,128,24h" in lines
+        assert "dhcp-duid=32473,02:00:10:01:00:00" in lines
+    assert "fd00:ec2" not in leases.configuration(alone().segment, Path("/run/x"))
+
+
 @pytest.mark.parametrize(
     ("fields", "config"),
     [
