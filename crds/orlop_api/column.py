@@ -45,3 +45,15 @@ ALLOWED = tuple(
         ("of memory", ".spec.limits.memory"),
     )
 )
+ALSO_ALLOWED = tuple(
+    Column(name, f".{of}.{field}", "string" if field == "storage" else "integer", wide=True)
+    for title, field in (
+        ("Volumes", "volumes"),
+        ("Storage", "storage"),
+        ("Snapshots", "volumeSnapshots"),
+        ("Ports", "ports"),
+        ("FloatingIPs", "floatingIPs"),
+        ("Images", "images"),
+    )
+    for name, of in ((title, "status.used"), (f"of {title}", "spec.limits"))
+)

@@ -7,7 +7,18 @@ from typing import Any, Literal
 
 from orlop_api.assignment import Assignment
 from orlop_api.claim import Claim
-from orlop_api.column import AGE, ALLOWED, JOINED, LED, MESSAGE, READY, REASON, SIZES, Column
+from orlop_api.column import (
+    AGE,
+    ALLOWED,
+    ALSO_ALLOWED,
+    JOINED,
+    LED,
+    MESSAGE,
+    READY,
+    REASON,
+    SIZES,
+    Column,
+)
 from orlop_api.flavor import Flavor
 from orlop_api.floating_ip import FloatingIP
 from orlop_api.hypervisor import Hypervisor
@@ -173,7 +184,14 @@ DEFINITIONS = (
         ),
         ANYBODY,
     ),
-    Definition(Quota, "quotas", "oquota", "Namespaced", (*ALLOWED, READY, REASON, AGE, MESSAGE), ANYBODY),
+    Definition(
+        Quota,
+        "quotas",
+        "oquota",
+        "Namespaced",
+        (*ALLOWED, READY, REASON, AGE, *ALSO_ALLOWED, MESSAGE),
+        ANYBODY,
+    ),
     Definition(Flavor, "flavors", "flavor", "Cluster", SIZES, ANYBODY),
     Definition(
         VolumeClass,

@@ -96,7 +96,8 @@ class FloatingIPStatus(ApiModel):
     node_name: DnsSubdomain | None = None
     """Node that has the Port's Instance, and announces the address."""
     conditions: Conditions = []
-    """Ready: the address is claimed, and leads to the Port where one is named."""
+    """Ready: the address is claimed, and leads to the Port where one is named. QuotaReserved: only while the
+    namespace's Quota has no room for it."""
 
 
 class FloatingIP(ApiModel):

@@ -253,7 +253,8 @@ class ImageStatus(ApiModel):
     conditions: Conditions = []
     """Ready: imported, verified, and usable by Instances. Refreshed, with spec.refresh: the last look at the source
     brought the whole file. Authorized, with Secrets: whoever made the Image may still get them. Kept, with
-    source.volumeRef and source.instanceRef: other nodes can have it from nodeName."""
+    source.volumeRef and source.instanceRef: other nodes can have it from nodeName. QuotaReserved: only while the
+    namespace's Quota has no room for it."""
 
 
 class Image(ApiModel):

@@ -99,7 +99,7 @@ class PortStatus(ApiModel):
     binding: PortBinding | None = None
     """Who uses the Port, and where."""
     conditions: Conditions = []
-    """Ready: address and MAC are claimed."""
+    """Ready: address and MAC are claimed. QuotaReserved: only while the namespace's Quota has no room for it."""
 
 
 _LITTLE_CHANGES = rule(

@@ -20,6 +20,7 @@ from orlop_api.resource import (
     Metadata,
     rule,
     rules,
+    to_wire_name,
 )
 
 NAME = "default"
@@ -51,6 +52,19 @@ class Limits(ApiModel):
     """Virtual CPUs of all Instances together."""
     memory: Annotated[Quantity, Field(json_schema_extra=rules(_SIZE))] | None = None
     """Memory of all Instances together, for example 200Gi."""
+    volumes: Number | None = None
+    """Volumes."""
+    storage: Annotated[Quantity, Field(json_schema_extra=rules(_SIZE))] | None = None
+    """Size of all Volumes and VolumeSnapshots together, for example 2Ti. A VolumeSnapshot counts with the size of its
+    Volume, however little of that it takes."""
+    volume_snapshots: Number | None = None
+    """VolumeSnapshots."""
+    ports: Number | None = None
+    """Ports, also those that are made for the NICs of Instances."""
+    floating_ips: Number | None = None
+    """FloatingIPs."""
+    images: Number | None = None
+    """Images."""
 
     @property
     def amounts(self) -> dict[str, int]:
@@ -78,6 +92,23 @@ class Usage(ApiModel):
     """Virtual CPUs."""
     memory: Quantity = "0"
     """Memory."""
+    volumes: Count = 0
+    """Volumes."""
+    storage: Quantity = "0"
+    """Size of Volumes and VolumeSnapshots."""
+    volume_snapshots: Count = 0
+    """VolumeSnapshots."""
+    ports: Count = 0
+    """Ports."""
+    floating_ips: Count = 0
+    """FloatingIPs."""
+    images: Count = 0
+    """Images."""
+
+    @property
+    def amounts(self) -> dict[str, int]:
+        """By resource; bytes of sizes."""
+        return _numbers(self)
 
 
 class Reservation(ApiModel):
@@ -89,6 +120,18 @@ class Reservation(ApiModel):
     """Virtual CPUs, for each of the holders."""
     memory: ByteCount = 0
     """Bytes of memory, for each of the holders."""
+    volumes: Count = 0
+    """Volumes, for each of the holders."""
+    storage: ByteCount = 0
+    """Bytes of Volumes and VolumeSnapshots, for each of the holders."""
+    volume_snapshots: Count = 0
+    """VolumeSnapshots, for each of the holders."""
+    ports: Count = 0
+    """Ports, for each of the holders; of an Instance those that are made for its NICs."""
+    floating_ips: Count = 0
+    """FloatingIPs, for each of the holders."""
+    images: Count = 0
+    """Images, for each of the holders."""
     holders: Annotated[
         list[Annotated[str, Field(max_length=85)]],
         Field(max_length=MOST_HOLDERS, json_schema_extra=LIST_ATOMIC),
@@ -163,7 +206,7 @@ class Quota(ApiModel):
         return self.status.holds if self.status is not None else {}
 
 
-_SIZES = frozenset({"memory"})
+_SIZES = frozenset({"memory", "storage"})
 """Resources that are bytes, and quantities for people."""
 
 
@@ -176,11 +219,13 @@ def shown(used: Mapping[str, int]) -> Usage:
 
 
 def amount(resource: str, number: int) -> str:
-    """One amount in sentences: `4 vcpus`, `6Gi of memory`."""
-    return f"{from_bytes(number)} of {resource}" if resource in _SIZES else f"{number} {resource}"
+    """One amount in sentences, with the name of its limit: `4 vcpus`, `6Gi of memory`, `2 floatingIPs`."""
+    if resource in _SIZES:
+        return f"{from_bytes(number)} of {resource}"
+    return f"{number} {to_wire_name(resource)}"
 
 
-def _numbers(found: Limits | Reservation) -> dict[str, int]:
+def _numbers(found: Limits | Usage | Reservation) -> dict[str, int]:
     """By resource; what is absent is left out."""
     given = {name: getattr(found, name) for name in Usage.model_fields}
     return {

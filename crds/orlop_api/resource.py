@@ -40,13 +40,13 @@ LIST_SET = {"x-kubernetes-list-type": "set"}
 LIST_ATOMIC = {"x-kubernetes-list-type": "atomic"}
 
 
-_ACRONYMS = frozenset({"id", "mtu", "uid", "uuid"})
+_ACRONYMS = {"id": "ID", "ips": "IPs", "mtu": "MTU", "uid": "UID", "uuid": "UUID"}
 
 
 def to_wire_name(name: str) -> str:
     """`boot_id` is bootID: camel case, with acronyms as the Kubernetes API conventions want them."""
     first, *rest = name.split("_")
-    return first + "".join(word.upper() if word in _ACRONYMS else word.capitalize() for word in rest)
+    return first + "".join(_ACRONYMS.get(word, word.capitalize()) for word in rest)
 
 
 class ApiModel(BaseModel):

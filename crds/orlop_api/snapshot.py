@@ -76,7 +76,8 @@ class VolumeSnapshotStatus(ApiModel):
     message: Message | None = None
     """One sentence on what it waits for; the same as Ready's."""
     conditions: Conditions = []
-    """Ready: it is kept, and Volumes can be made of it."""
+    """Ready: it is kept, and Volumes can be made of it. QuotaReserved: only while the namespace's Quota has no room for
+    it."""
 
 
 class VolumeSnapshot(ApiModel):

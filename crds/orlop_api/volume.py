@@ -210,7 +210,8 @@ class VolumeStatus(ApiModel):
     """Generations of the data that count no more and are to be deleted: replaced, or not finished."""
     conditions: Conditions = []
     """Ready: the data exists. Before that the Volume waits for its first Instance. Resizing: only while the device is
-    smaller than spec.size. Restoring: only while spec.restore asks for something that was not done."""
+    smaller than spec.size. Restoring: only while spec.restore asks for something that was not done. QuotaReserved: only
+    while the namespace's Quota has no room for it, or for what it shall grow by."""
 
 
 class Volume(ApiModel):

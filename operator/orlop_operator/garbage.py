@@ -28,6 +28,7 @@ from orlop_operator.kinds import (
     Kind,
     M,
 )
+from orlop_operator.reconcile.counting import KINDS
 from orlop_operator.reconcile.effects import Delete, Effect, Patch, Plan, Remove
 from orlop_operator.reconcile.imports import IMPORT, PREPULL, secret_name
 from orlop_operator.reconcile.location import holders
@@ -133,12 +134,14 @@ class Garbage:
         missing = [uid for uid in holds if self._store.by_uid(uid) is None]
         if any(not self._store.is_dead(uid) for uid in missing):
             # Another operator may have reserved for what the watch has yet to bring here.
-            for instance in (await self._cluster.list(INSTANCE, key.namespace))[0]:
-                self._store.observe(INSTANCE, instance)
+            for kind in (INSTANCE, *KINDS):
+                for thing in (await self._cluster.list(kind, key.namespace))[0]:
+                    self._store.observe(kind, thing)
             missing = [uid for uid in missing if self._store.by_uid(uid) is None]
         # An Instance that lost its finalizer by force may still run: then its Assignment is there.
-        orders = await asyncio.gather(*(self.read(ASSIGNMENT, ASSIGNMENT_NAMESPACE, uid) for uid in missing))
-        return {uid for uid, order in zip(missing, orders, strict=True) if order is None}
+        ran = [uid for uid in missing if "instances" in holds[uid].amounts]
+        orders = await asyncio.gather(*(self.read(ASSIGNMENT, ASSIGNMENT_NAMESPACE, uid) for uid in ran))
+        return set(missing) - {uid for uid, order in zip(ran, orders, strict=True) if order is not None}
 
     async def look_for_guests(self, node: str) -> None:
         """Before a node counts as empty, its Assignments are read: the watch may be what is late."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from orlop_api.quota import Quota
+from orlop_api.resource import to_wire_name
 from orlop_operator.reviews import Reviews
 
 LONGEST_SILENCE = 120.0
@@ -33,6 +35,8 @@ class Vitals:
     """Successful writes since the start."""
     reviews: Reviews
     """What the authorizer was asked."""
+    quotas: Collection[Quota] = ()
+    """Those that it keeps."""
 
     @property
     def alive(self) -> bool:
@@ -92,4 +96,19 @@ def exposition(now: Vitals) -> bytes:
     )
     for answer in ("allowed", "denied", "failed"):
         asked.labels(answer).inc(getattr(now.reviews, answer))
+    _add_quotas(registry, now.quotas)
     return generate_latest(registry)
+
+
+def _add_quotas(registry: CollectorRegistry, quotas: Collection[Quota]) -> None:
+    labels = ["namespace", "resource"]
+    used = Gauge("orlop_quota_used", "reserved in a namespace with a Quota", labels, registry=registry)
+    limit = Gauge("orlop_quota_limit", "the most that its Quota allows", labels, registry=registry)
+    for quota in quotas:
+        namespace = quota.metadata.namespace
+        for gauge, amounts in (
+            (used, quota.status.used.amounts if quota.status is not None else {}),
+            (limit, quota.spec.limits.amounts),
+        ):
+            for name, number in amounts.items():
+                gauge.labels(namespace, to_wire_name(name)).set(number)

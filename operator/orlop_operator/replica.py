@@ -16,7 +16,7 @@ from orlop_operator import errors
 from orlop_operator.cluster import Cluster, connected
 from orlop_operator.credentials import connection
 from orlop_operator.health import Vitals, served
-from orlop_operator.kinds import WATCHED, Kind
+from orlop_operator.kinds import QUOTA, WATCHED, Kind
 from orlop_operator.lease import Election
 from orlop_operator.reconciler import Reconciler
 from orlop_operator.recorder import Recorder
@@ -96,6 +96,7 @@ class Replica:
             oldest=self._queue.oldest(),
             writes=self._cluster.writes,
             reviews=self._reconciler.reviews,
+            quotas=tuple(self._store.all(QUOTA)) if self._election.leading else (),
         )
 
     def take(self, kind: Kind[Any], event: str, body: dict[str, Any]) -> None:

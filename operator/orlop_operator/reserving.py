@@ -36,6 +36,8 @@ class Asker:
     """It wants to run: then what it has must have been reserved as of `token`."""
     lets_go: bool = False
     """It uses no more than it wants, and what was reserved before `token` is to go back."""
+    behind: str = ""
+    """What it has to wait for before it can have more, room or not; empty where nothing is."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def reserve(
         more = _more(asker.wants, hold.amounts)
         if not more and (not asker.starts or hold.token >= asker.token):
             continue
-        why = _refusal(limits, used, asker, more, first)
+        why = asker.behind or _refusal(limits, used, asker, more, first)
         if not why and asker.uid not in made and len(made) >= MOST_HOLDERS:
             why = f"{MOST_HOLDERS} objects are counted, and it can be no more"
         if why:

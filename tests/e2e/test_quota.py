@@ -1,4 +1,7 @@
-"""A Quota for two guests: two run, the third says why, and goes on when there is room; a stop makes some."""
+"""A Quota for two guests: two run, the third says why, and goes on when there is room; a stop makes some.
+
+And a guest's Volume comes, and grows, as far as there is room.
+"""
 
 import json
 
@@ -18,20 +21,31 @@ def quota(cluster):
     cluster.wait("oquota/default", namespace=NAMESPACE)
     yield
     cluster.kubectl("delete", "inst", "--all", "--namespace", NAMESPACE, "--timeout=180s", timeout=200)
+    cluster.kubectl("delete", "ovol", "counted", "--namespace", NAMESPACE, "--ignore-not-found", timeout=60)
     cluster.delete("default", kind="oquota")
 
 
 def waits(cluster, name):
     """It says why, and nothing of it is anywhere."""
-    reason = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}=QuotaExceeded"
-    cluster.wait(f"inst/{name}", reason, NAMESPACE)
+    cluster.wait(f"inst/{name}", because("Ready", "QuotaExceeded"), NAMESPACE)
     seen = cluster.get("inst", name, NAMESPACE)
     assert seen["status"]["message"] == SAID
     assert f"orlop-{seen['metadata']['uid']}" not in cluster.all_domains()
 
 
+def limit(cluster, **most):
+    limits = json.dumps({"spec": {"limits": most}})
+    cluster.kubectl("patch", "oquota", "default", "--namespace", NAMESPACE, "--type=merge", "-p", limits)
+
+
+def because(kind, wanted):
+    """How kubectl waits for the reason of a condition."""
+    return f"jsonpath={{.status.conditions[?(@.type=='{kind}')].reason}}={wanted}"
+
+
 def used(cluster):
-    return cluster.get("oquota", "default", NAMESPACE)["status"]["used"]
+    found = cluster.get("oquota", "default", NAMESPACE)["status"]["used"]
+    return {name: found[name] for name in ("instances", "vcpus", "memory")}
 
 
 def test_guests_run_as_far_as_the_quota_goes(cluster, quota):
@@ -64,12 +78,26 @@ def test_guests_run_as_far_as_the_quota_goes(cluster, quota):
     # A lower limit ends nothing; a higher one lets nobody wait longer than he must.
     cluster.apply(cluster.instance("fourth"))
     waits(cluster, "fourth")
-    limits = json.dumps({"spec": {"limits": {"vcpus": 1}}})
-    cluster.kubectl("patch", "oquota", "default", "--namespace", NAMESPACE, "--type=merge", "-p", limits)
-    reason = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}=OverLimit"
-    cluster.wait("oquota/default", reason, NAMESPACE)
+    limit(cluster, vcpus=1)
+    cluster.wait("oquota/default", because("Ready", "OverLimit"), NAMESPACE)
     assert cluster.answer(first)[0] == "first"
-    limits = json.dumps({"spec": {"limits": {"vcpus": 3}}})
-    cluster.kubectl("patch", "oquota", "default", "--namespace", NAMESPACE, "--type=merge", "-p", limits)
+    limit(cluster, vcpus=3)
     cluster.wait("inst/fourth", namespace=NAMESPACE)
     assert used(cluster) == {"instances": 3, "vcpus": 3, "memory": "288Mi"}
+
+    # A Volume beyond it has no data and is at no guest; what a guest has grows as far as there is room.
+    limit(cluster, storage="64Mi")
+    cluster.apply(cluster.object("Volume", "counted", {"size": "96Mi", "className": "local"}))
+    cluster.wait("ovol/counted", because("QuotaReserved", "QuotaExceeded"), NAMESPACE)
+    cluster.patch("third", {"volumes": [{"name": "data", "volumeRef": {"name": "counted"}}]})
+    cluster.wait("inst/third", because("VolumesReady", "QuotaExceeded"), NAMESPACE)
+    limit(cluster, storage="100Mi")
+    cluster.wait("inst/third", namespace=NAMESPACE)
+    grown = json.dumps({"spec": {"size": "128Mi"}})
+    cluster.kubectl("patch", "ovol", "counted", "--namespace", NAMESPACE, "--type=merge", "-p", grown)
+    cluster.wait("ovol/counted", because("Resizing", "QuotaExceeded"), NAMESPACE)
+    assert cluster.get("ovol", "counted", NAMESPACE)["status"]["capacityBytes"] == 96 << 20
+    limit(cluster, storage="1Gi")
+    cluster.wait("ovol/counted", f"jsonpath={{.status.capacityBytes}}={128 << 20}", NAMESPACE)
+    assert cluster.get("oquota", "default", NAMESPACE)["status"]["used"]["storage"] == "128Mi"
+    assert cluster.answer(third)[0] == "third"

@@ -19,6 +19,9 @@ QUOTAS = [
     Bad("milli-units", "Quota", {"spec.limits.memory": "500m"}, "spec.limits.memory", SIZE),
     Bad("negative memory", "Quota", {"spec.limits.memory": "-1Gi"}, "spec.limits.memory", SIZE),
     Bad("a number of bytes", "Quota", {"spec.limits.memory": 1024}, "spec.limits.memory"),
+    Bad("half a Volume", "Quota", {"spec.limits.volumes": 0.5}, "spec.limits.volumes"),
+    Bad("too much storage", "Quota", {"spec.limits.storage": "2000000Ti"}, "spec.limits.storage", SIZE),
+    Bad("fewer than no Ports", "Quota", {"spec.limits.ports": -1}, "spec.limits.ports"),
     Bad("no limits", "Quota", {"spec": {}}, "spec.limits"),
     Bad("an unknown policy", "Quota", {"spec.stoppedInstances": "Sometimes"}, "spec.stoppedInstances"),
 ]

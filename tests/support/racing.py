@@ -10,14 +10,34 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
-from orlop_operator.kinds import ASSIGNMENT, FLAVOR, IMAGE, INSTANCE, QUOTA
+from orlop_operator.kinds import (
+    ASSIGNMENT,
+    CLAIM,
+    FLAVOR,
+    HYPERVISOR,
+    IMAGE,
+    INSTANCE,
+    NETWORK,
+    PORT,
+    QUOTA,
+    VOLUME,
+    VOLUME_CLASS,
+    VOLUME_SNAPSHOT,
+    Kind,
+)
 from support import wishes
 from support.attaching import merged
 
 Body = dict[str, Any]
 Place = tuple[str, str, str]
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-KINDS = {kind.name: kind for kind in (FLAVOR, IMAGE, QUOTA, ASSIGNMENT, INSTANCE)}
+KINDS: dict[str, Kind[Any]] = {
+    kind.name: kind
+    for kind in (
+        FLAVOR, VOLUME_CLASS, IMAGE, QUOTA, HYPERVISOR, NETWORK, CLAIM, PORT, VOLUME, VOLUME_SNAPSHOT,
+        ASSIGNMENT, INSTANCE,
+    )
+}  # fmt: skip
 DIGEST = "sha256:" + "0" * 64
 IMAGE_STATUS = {
     "digest": DIGEST,
@@ -41,6 +61,13 @@ class World:
             )
         image = self.create("Image", wishes.image("demo"))
         self.write(image, {"status": IMAGE_STATUS}, status=True)
+        blue = self.create("Network", wishes.network("demo", "blue"))
+        wired = {
+            "segmentID": 1,
+            "mtu": 1450,
+            "conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}],
+        }
+        self.write(blue, {"status": wired}, status=True)
         spec = {"limits": limits, "stoppedInstances": stopped}
         self.create("Quota", wishes.thing("Quota", "demo", "default", spec, finalizer=False))
         self.limits = limits
@@ -94,6 +121,11 @@ class World:
     def asks(self, name: str, flavor: str) -> None:
         self.create("Instance", wishes.instance("demo", name, flavorName=flavor, networks=[]))
 
+    def plugs(self, name: str, *nics: str) -> None:
+        """The NICs that an Instance shall have."""
+        networks = [{"name": nic, "networkRef": {"name": "blue"}} for nic in nics]
+        self.write(("Instance", "demo", name), {"spec": {"networks": networks}})
+
     def power(self, name: str, state: str) -> None:
         self.write(("Instance", "demo", name), {"spec": {"powerState": state}})
 
@@ -112,6 +144,8 @@ class World:
             return
         answer = {"epoch": spec["epoch"], "state": state, "observedGeneration": meta["generation"]}
         answer["rootDisk"] = "Absent" if state == "Released" else "Created"
+        nics = spec.get("nics", []) if state == "Running" else []
+        answer["attachedNics"] = [{name: nic[name] for name in ("name", "portName")} for nic in nics]
         self.write(place, {"status": answer}, seen=order, status=True)
 
     # --- what must hold
@@ -121,12 +155,14 @@ class World:
 
     def used(self) -> Body:
         """What runs, or may at any moment, whatever anybody believes."""
-        used = {"instances": 0, "vcpus": 0}
+        used = {"instances": 0, "vcpus": 0, "ports": 0}
         for place in self.orders():
             order = self.objects[place]
             if order["spec"].get("nodeName") is None:
                 continue
             used["instances"] += 1
+            told = [*order["spec"].get("nics", []), *order.get("status", {}).get("attachedNics", [])]
+            used["ports"] += len({nic["portName"] for nic in told})
             state = order.get("status", {})
             quiet = (
                 not state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,17 +11,33 @@ from orlop_api.hypervisor import Hypervisor
 from orlop_operator.kinds import ASSIGNMENT, QUOTA, Kind
 from orlop_operator.placements import Placements
 from orlop_operator.protocol import DeleteAssignment, Facts, Seen, SetDesired, decide, may_bind
-from orlop_operator.reconcile.effects import Bind, Create, Delete, DropFinalizer, Inform, Patch, Report
+from orlop_operator.reconcile.counting import KINDS as COUNTED_KINDS
+from orlop_operator.reconcile.effects import (
+    Bind,
+    Create,
+    Delete,
+    DropFinalizer,
+    Inform,
+    InOrder,
+    Patch,
+    Plan,
+    Report,
+    planned,
+)
 from orlop_operator.reconcile.gather import Context, Look, instance_facts
 from orlop_operator.reconcile.gather_quota import quota_facts
+from orlop_operator.reconcile.gather_volume import snapshot_facts, volume_facts
 from orlop_operator.reconcile.instance.assign import fact
 from orlop_operator.reconcile.instance.plan import plan_instance
 from orlop_operator.reconcile.quota import plan_quota
+from orlop_operator.reconcile.snapshot import plan_snapshot
+from orlop_operator.reconcile.volume import plan_volume
 from orlop_operator.reviews import Reviews
 from orlop_operator.scheduling import Placement
 from orlop_operator.store import Key, Store
 from support.racing import KINDS, NOW, Body, Place, World
 
+COUNTED = {"Instance", *(kind.name for kind in COUNTED_KINDS)}
 QUOTA_KEY = Key("Quota", "demo", "default")
 HOST = Hypervisor.model_validate({"metadata": {"name": "node"}, "spec": {}, "status": {"poolID": "pool"}})
 
@@ -84,7 +100,7 @@ class Operator:
         missing = [uid for uid in quota.holds if self._store.by_uid(uid) is None]
         yield
         if any(not self._store.is_dead(uid) for uid in missing):
-            for place in [place for place in self._world.objects if place[0] == "Instance"]:
+            for place in [place for place in self._world.objects if place[0] in COUNTED]:
                 self._read(place)
             missing = [uid for uid in missing if self._store.by_uid(uid) is None]
         yield
@@ -96,6 +112,25 @@ class Operator:
             yield
             self._do(effect, set())
         self.context.verdicts.say("demo", made.refusals)
+
+    def volume_look(self, name: str) -> Iterator[None]:
+        """As `Reconciler._volume`."""
+        key = Key("Volume", "demo", name)
+        yield from self._looks(lambda: planned(volume_facts(self.context, key, gone=()), plan_volume))
+
+    def snapshot_look(self, name: str) -> Iterator[None]:
+        """As `Reconciler._snapshot`."""
+        key = Key("VolumeSnapshot", "demo", name)
+        yield from self._looks(lambda: planned(snapshot_facts(self.context, key), plan_snapshot))
+
+    def _looks(self, plan: Callable[[], Plan | None]) -> Iterator[None]:
+        for _ in range(8):
+            made = plan()
+            for effect in made.effects if made is not None else ():
+                yield
+                self._do(effect, set())
+            if made is None or not made.effects or made.final:
+                return
 
     def order_look(self, place: Place) -> Iterator[None]:
         """As `Garbage.plan_assignment`: the end of an order whose Instance is gone."""
@@ -158,6 +193,10 @@ class Operator:
                 place = (kind.name, seen.metadata.namespace, seen.metadata.name)
                 if self._world.write(place, {"metadata": {"finalizers": []}}, seen=_body(seen)):
                     self._world.delete(place)
+            case InOrder(effects):
+                for one in effects:
+                    self._do(one, read)
+                return
             case Inform(kind, namespace, name):
                 place = (kind.name, namespace, name)
             case _:

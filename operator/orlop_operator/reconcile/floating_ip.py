@@ -21,6 +21,7 @@ from orlop_operator.ipam6 import subnet4
 from orlop_operator.kinds import CLAIM, FLOATING_IP, OwnedPort
 from orlop_operator.reconcile.addresses import address_for
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.counting import EXCEEDED, UNLIMITED, Standing
 from orlop_operator.reconcile.effects import (
     Body,
     Create,
@@ -55,12 +56,17 @@ class FloatingFacts:
     """Who leads to the Port."""
     node: Hypervisor | None = None
     """The node that the Port is bound to."""
+    standing: Standing = UNLIMITED
+    """With the Quota of its namespace."""
 
 
 def plan_floating_ip(facts: FloatingFacts) -> Plan:
     """What this FloatingIP wants now."""
     if facts.floating.metadata.deleting:
         return _release(facts)
+    if not facts.standing.reserved and not facts.held:
+        why = facts.standing.why
+        return _say(facts, {}, false("Ready", EXCEEDED, why), {}) if why else Plan()
     network = _network(facts)
     if isinstance(network, Blocker):
         return _say(facts, {}, false("Ready", network.reason, network.message), _led(facts))
@@ -226,7 +232,9 @@ def _say(facts: FloatingFacts, found: Body, ready: Condition, left: Mapping[str,
     """The status, and after it Claims that are left behind."""
     floating, old = facts.floating, facts.floating.status
     generation = floating.metadata.generation
-    conditions = settled(old.conditions if old else [], kstatus(ready), generation, facts.now)
+    conditions = settled(
+        old.conditions if old else [], [*kstatus(ready), *facts.standing.conditions], generation, facts.now
+    )
     status = {
         "observedGeneration": generation,
         **found,

@@ -40,6 +40,7 @@ from orlop_operator.placements import Placements
 from orlop_operator.reconcile.copies import published_as
 from orlop_operator.reconcile.gather_groups import groups_of
 from orlop_operator.reconcile.gather_lan import with_nodes
+from orlop_operator.reconcile.gather_quota import stands
 from orlop_operator.reconcile.hypervisor import HypervisorFacts
 from orlop_operator.reconcile.instance.authorize import questions
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, NicFacts
@@ -96,7 +97,7 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
     requester = from_annotations(meta.annotations)
     reference = spec.boot.image_ref
     image = store.get(IMAGE, reference.namespace or meta.namespace, reference.name) if reference else None
-    disks = tuple(disk_facts(store, meta.namespace, mount) for mount in disks_of(spec))
+    disks = tuple(disk_facts(context, meta.namespace, mount) for mount in disks_of(spec))
     asked = questions(instance, requester) if requester else ()
     lent = of_image(image) if image is not None else ()
     begun = (question for disk in disks if disk.volume is not None for question in of_volume(disk.volume))
@@ -155,10 +156,14 @@ def _nic(store: Store, instance: Instance, nic: NetworkInterface) -> NicFacts:
     return replace(found, groups=groups_of(store, namespace, found.group_refs))
 
 
-def disk_facts(store: Store, home: str, mount: VolumeMount) -> DiskFacts:
+def disk_facts(context: Context, home: str, mount: VolumeMount) -> DiskFacts:
+    store = context.store
     volume = store.get(VOLUME, home, mount.volume_ref.name)
-    volume_class = store.get(VOLUME_CLASS, "", volume.spec.class_name) if volume is not None else None
-    return DiskFacts(mount, volume, volume_class, *(origin_of(store, volume) if volume is not None else ()))
+    if volume is None:
+        return DiskFacts(mount)
+    volume_class = store.get(VOLUME_CLASS, "", volume.spec.class_name)
+    standing = stands(store, context.verdicts, volume)
+    return DiskFacts(mount, volume, volume_class, *origin_of(store, volume), standing)
 
 
 def origin_of(store: Store, volume: Volume) -> tuple[Image | None, VolumeSnapshot | None, Volume | None]:
@@ -214,7 +219,8 @@ def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts |
     held = dict(store.claims_of_holder(port.metadata.uid))
     claimed = frozenset(context.claimed)
     groups = groups_of(store, key.namespace, port.spec.security_group_refs)
-    return PortFacts(port, context.now(), network, claims, held, claimed, user_is_gone, groups)
+    standing = stands(store, context.verdicts, port)
+    return PortFacts(port, context.now(), network, claims, held, claimed, user_is_gone, groups, standing)
 
 
 def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:

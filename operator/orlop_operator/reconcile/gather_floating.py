@@ -7,6 +7,7 @@ from orlop_operator.kinds import FLOATING_IP, HYPERVISOR, NETWORK, PORT
 from orlop_operator.reconcile.effects import Plan
 from orlop_operator.reconcile.floating_ip import FloatingFacts, plan_floating_ip
 from orlop_operator.reconcile.gather import Context
+from orlop_operator.reconcile.gather_quota import stands
 from orlop_operator.reconcile.holding import Taken
 from orlop_operator.store import Key
 
@@ -40,4 +41,5 @@ def floating_facts(context: Context, key: Key) -> FloatingFacts | None:
         store.get(NETWORK, key.namespace, port.spec.network_ref.name) if port is not None else None,
         store.claim(floating_claim(port.metadata.uid)) if port is not None else None,
         store.get(HYPERVISOR, "", binding.node_name) if binding is not None else None,
+        stands(store, context.verdicts, floating),
     )

@@ -9,6 +9,7 @@ from orlop_api.image import Image
 from orlop_operator.kinds import HYPERVISOR, IMAGE, NODE
 from orlop_operator.reconcile.copies import holdings
 from orlop_operator.reconcile.gather import Context, Look, peers
+from orlop_operator.reconcile.gather_quota import stands
 from orlop_operator.reconcile.hypervisor import wanted
 from orlop_operator.reconcile.image import ImageFacts
 from orlop_operator.reconcile.imports import Logins
@@ -38,4 +39,5 @@ def image_facts(context: Context, key: Key, look: Look, failed_for: FailedFor) -
     owners = (context.store.by_uid(order.image_uid) for order in orders)
     held = sum(owner is not None and owner.namespace == key.namespace for owner in owners)
     origin = holdings(context.store, image)
-    return ImageFacts(image, context.now(), hosts, nodes, failed_for(image, hosts), logins, held, origin)
+    failed, standing = failed_for(image, hosts), stands(context.store, context.verdicts, image)
+    return ImageFacts(image, context.now(), hosts, nodes, failed, logins, held, origin, standing)

@@ -12,6 +12,7 @@ from orlop_operator.kinds import HYPERVISOR, VOLUME, VOLUME_CLASS, VOLUME_SNAPSH
 from orlop_operator.reconcile.copies import copied_by
 from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.gather import Context, disk_facts, origin_of
+from orlop_operator.reconcile.gather_quota import stands
 from orlop_operator.reconcile.instance.facts import DiskFacts
 from orlop_operator.reconcile.location import anywhere, carrier, holders, maker, pinned
 from orlop_operator.reconcile.restore import is_unfinished
@@ -46,16 +47,17 @@ def volume_facts(context: Context, key: Key, *, gone: Collection[str]) -> Volume
         origin_uid=next(
             (thing.metadata.uid for thing in origin_of(store, volume) if thing is not None), None
         ),
-        begins=_begins(store, volume),
+        begins=_begins(context, volume),
         answers=context.reviews.of(of_volume(volume)),
+        standing=stands(store, context.verdicts, volume),
     )
 
 
-def _begins(store: Store, volume: Volume) -> DiskFacts | None:
+def _begins(context: Context, volume: Volume) -> DiskFacts | None:
     if volume.spec.source is None or created(volume):
         return None
     mount = VolumeMount(name="data", volume_ref=LocalRef(name=volume.metadata.name))
-    return disk_facts(store, volume.metadata.namespace, mount)
+    return disk_facts(context, volume.metadata.namespace, mount)
 
 
 def _carrier(store: Store, volume: Volume) -> Hypervisor | None:
@@ -89,4 +91,6 @@ def snapshot_facts(context: Context, key: Key) -> SnapshotFacts | None:
         return None
     volume = store.get(VOLUME, key.namespace, snapshot.spec.volume_ref.name)
     reader = copied_by(store, snapshot) if snapshot.metadata.deleting else ""
-    return SnapshotFacts(snapshot, context.now(), volume, tuple(store.all(HYPERVISOR)), reader)
+    standing = stands(store, context.verdicts, snapshot)
+    hosts = tuple(store.all(HYPERVISOR))
+    return SnapshotFacts(snapshot, context.now(), volume, hosts, reader, standing=standing)

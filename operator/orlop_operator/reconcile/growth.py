@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from orlop_api.quantity import rounded, to_bytes
+from orlop_api.quantity import rounded
 from orlop_api.storage import StorageAction, StorageOrder
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeLocation
 from orlop_operator.reconcile.location import holders, who_has
 
 
-def expansion(volume: Volume, where: VolumeLocation) -> StorageOrder:
+def expansion(volume: Volume, where: VolumeLocation, size: int) -> StorageOrder:
     """For the data of a Volume that nobody has."""
-    size = to_bytes(volume.spec.size)
     return StorageOrder(uid=volume.metadata.uid, action=StorageAction.EXPAND, location=where, size_bytes=size)
 
 

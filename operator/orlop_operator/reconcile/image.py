@@ -13,6 +13,7 @@ from orlop_api.image import Image, ImageStatus
 from orlop_operator.kinds import IMAGE
 from orlop_operator.reconcile import publish, refresh
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.counting import EXCEEDED, UNLIMITED, Standing
 from orlop_operator.reconcile.effects import Ask, Body, CopySecret, Effect, Plan, Report
 from orlop_operator.reconcile.imports import (
     Logins,
@@ -59,6 +60,8 @@ class ImageFacts:
     """Imports that nodes have of its namespace."""
     origin: publish.Holdings = field(default_factory=publish.Holdings)
     """What it is published from."""
+    standing: Standing = UNLIMITED
+    """With the Quota of its namespace."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,7 @@ def _done(facts: ImageFacts, host: Hypervisor, report: ImportReport) -> Plan:
 
 def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -> Plan:
     """It stays Ready, whatever its source does. Nodes may have it early, and it may follow its source."""
-    image = facts.image
-    pinned = assigned(image)
+    image, pinned = facts.image, assigned(facts.image)
     effects: list[Effect] = []
     fields: Body = {}
     right = may_log_in(image, facts.logins.answers)
@@ -168,9 +170,8 @@ def _pinned(facts: ImageFacts, status: ImageStatus, ordered: list[Hypervisor]) -
 
 def _restated(facts: ImageFacts, status: ImageStatus, fields: Body, *own: Condition | None) -> Plan:
     """The status as it is but for these fields and conditions, about the spec as it is now."""
-    image = facts.image
-    conditions = [c for c in status.conditions if c.type not in {refresh.TYPE, AUTHORIZED, publish.TYPE}]
-    conditions += [condition for condition in own if condition is not None]
+    image, ours = facts.image, {refresh.TYPE, AUTHORIZED, publish.TYPE}
+    conditions = [*(c for c in status.conditions if c.type not in ours), *filter(None, own)]
     generation, old = image.metadata.generation, status.wire()
     dropped = {"prePull", "progress"} | ({"refresh"} if image.spec.refresh is None else set())
     if "digest" in fields:
@@ -206,7 +207,9 @@ def _stalled(image: Image) -> bool:
 
 
 def _order(facts: ImageFacts) -> Plan:
-    image = facts.image
+    image, stands = facts.image, facts.standing
+    if not stands.reserved:
+        return _told(facts, false("Ready", EXCEEDED, stands.why), None) if stands.why else Plan()
     host = slot(facts.hypervisors, image.metadata.namespace, facts.held)
     if published(image):
         return _make(facts, host)
@@ -278,11 +281,9 @@ def _told(
     stalled: bool = False,
     keeper: str | None = None,
 ) -> Plan:
-    image = facts.image
-    generation, old = image.metadata.generation, image.status
-    conditions = settled(
-        old.conditions if old else [], kstatus(ready, stalled=stalled), generation, facts.now
-    )
+    image, generation, old = facts.image, facts.image.metadata.generation, facts.image.status
+    wanted = [*kstatus(ready, stalled=stalled), *facts.standing.conditions]
+    conditions = settled(old.conditions if old else [], wanted, generation, facts.now)
     status: Body = {"observedGeneration": generation, "conditions": [c.wire() for c in conditions]}
     if ready.status != "True":
         status["message"] = ready.message

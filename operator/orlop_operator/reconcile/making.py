@@ -18,7 +18,7 @@ from orlop_operator.reconcile.instance.origins import Origin, resolve
 from orlop_operator.reconcile.location import locate, maker, pinned, pools
 from orlop_operator.reconcile.rights import may_begin
 from orlop_operator.reconcile.storage import FULL_AGAIN, storage_order, storage_report, taken_back, why
-from orlop_operator.reconcile.volume_status import VolumeFacts, say
+from orlop_operator.reconcile.volume_status import VolumeFacts, say, waits_for_quota
 
 
 def make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
@@ -34,6 +34,8 @@ def make(facts: VolumeFacts, volume_class: VolumeClass) -> Plan:
     report = storage_report(host, given) if given is not None else None
     if given is not None and given.action in _MAKES and report is not None and _is_done(report.state):
         return say(facts, CREATED, {"capacityBytes": report.size_bytes})
+    if not facts.standing.reserved:
+        return waits_for_quota(facts)
     origin = _origin(facts, host)
     if isinstance(origin, Ask):
         return Plan((origin,))

@@ -21,6 +21,7 @@ from orlop_operator.ipam6 import subnet4
 from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.reconcile.addresses import again_after, identify
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.counting import EXCEEDED, UNLIMITED, Standing
 from orlop_operator.reconcile.effects import Body, Delete, DropFinalizer, Effect, Patch, Plan
 from orlop_operator.reconcile.guarding import Groups, in_force
 from orlop_operator.reconcile.holding import Holder, Taken
@@ -45,6 +46,8 @@ class PortFacts:
     """The Instance that it is bound to, or was made for, does not exist, by an uncached read."""
     groups: Groups = field(default_factory=dict)
     """The SecurityGroups that it lists, or `default` where it lists none; those that exist."""
+    standing: Standing = UNLIMITED
+    """With the Quota of its namespace."""
 
 
 def status_of(port: OwnedPort, nic: AssignedNic, ready: Condition, now: datetime) -> Body:
@@ -73,7 +76,10 @@ def plan_port(facts: PortFacts) -> Plan:
             return Plan((Patch(PORT, port, {"status": {"binding": None}}, "status"),))
     if port.owner_uid is not None:
         return Plan()
-    found = _claim(facts)
+    there = port.status is not None and bool(port.status.addresses)
+    if facts.standing.is_open and not there:
+        return Plan()
+    found = Blocker(EXCEEDED, facts.standing.why) if facts.standing.why and not there else _claim(facts)
     if isinstance(found, tuple):
         return Plan(found)
     return _say(facts, found)
@@ -156,8 +162,9 @@ def _say(facts: PortFacts, found: Blocker | Body) -> Plan:
         identity = found
     again = again_after(found) if isinstance(found, Blocker) else None
     old: dict[str, Any] = port.status.wire() if port.status else {}
+    known = port.status.conditions if port.status else []
     conditions = settled(
-        port.status.conditions if port.status else [], kstatus(ready), port.metadata.generation, facts.now
+        known, [*kstatus(ready), *facts.standing.conditions], port.metadata.generation, facts.now
     )
     change = {
         "observedGeneration": port.metadata.generation,

@@ -16,7 +16,6 @@ from datetime import datetime
 from orlop_api.assignment import AssignedOrigin
 from orlop_api.condition import Condition, is_true, timestamp
 from orlop_api.hypervisor import Hypervisor
-from orlop_api.quantity import to_bytes
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.storage import StorageAction, StorageOrder, StorageState
 from orlop_api.volume import Restore, Restoring, Volume
@@ -58,6 +57,8 @@ class RestoreFacts:
     """Who is to copy what the Volume holds now; empty where nobody is."""
     secrets: Secrets = field(default_factory=dict)
     """What was put where a node reads it in this look, and why it could not be."""
+    size: int = 0
+    """Bytes that it may have by its Quota: at most spec.size."""
 
 
 def is_due(volume: Volume) -> bool:
@@ -174,7 +175,7 @@ def _begin(facts: RestoreFacts, where: VolumeLocation) -> Plan | Condition:
     if facts.read_by:
         return true(TYPE, "WaitsForCopy", f"waits until {facts.read_by} has copied what it holds now")
     number = status.restores + 1
-    size = max(to_bytes(volume.spec.size), status.capacity_bytes or 0)
+    size = max(facts.size, status.capacity_bytes or 0)
     claim = Restoring(
         **wanted.model_dump(),
         snapshot_uid=facts.snapshot.metadata.uid,

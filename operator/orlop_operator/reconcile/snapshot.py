@@ -15,6 +15,7 @@ from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeLocation
 from orlop_operator.kinds import VOLUME_SNAPSHOT
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
+from orlop_operator.reconcile.counting import EXCEEDED, UNLIMITED, Standing
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Plan, Report
 from orlop_operator.reconcile.encryption import KEY_AGAIN, asking, in_trouble, keyed
 from orlop_operator.reconcile.existence import created
@@ -56,6 +57,8 @@ class SnapshotFacts:
     """Who is to read it before it goes: `Instance demo/web`; empty where nobody is."""
     secrets: Secrets = field(default_factory=dict)
     """What was put where a node reads it in this look, and why it could not be."""
+    standing: Standing = UNLIMITED
+    """With the Quota of its namespace."""
 
 
 def plan_snapshot(facts: SnapshotFacts) -> Plan:
@@ -116,6 +119,10 @@ def _order(facts: SnapshotFacts) -> Plan:
     if host is None or not alive(host):
         name = host.metadata.name if host is not None else "the node"
         return _say(facts, false("Ready", "NodeUnreachable", f"{name}, which has {what}, is not Ready"))
+    if facts.standing.is_open:
+        return Plan()
+    if facts.standing.why:
+        return _say(facts, false("Ready", EXCEEDED, facts.standing.why))
     order = StorageOrder(
         uid=snapshot.metadata.uid,
         action=StorageAction.SNAPSHOT,
@@ -251,9 +258,8 @@ def _say(facts: SnapshotFacts, ready: Condition, pins: Body | None = None, *, st
     snapshot = facts.snapshot
     generation, old = snapshot.metadata.generation, snapshot.status
     known = old.wire() if old else {}
-    conditions = settled(
-        old.conditions if old else [], kstatus(ready, stalled=stalled), generation, facts.now
-    )
+    wanted = [*kstatus(ready, stalled=stalled), *facts.standing.conditions]
+    conditions = settled(old.conditions if old else [], wanted, generation, facts.now)
     status: Body = {name: known[name] for name in _PINNED if name in known} | (pins or {})
     status |= {"observedGeneration": generation, "conditions": [c.wire() for c in conditions]}
     if ready.status != "True" or ready.message:

@@ -16,6 +16,7 @@ from orlop_api.volume_class import LocalParameters, VolumeLocation
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile import restore
 from orlop_operator.reconcile.conditions import false, true
+from orlop_operator.reconcile.counting import EXCEEDED, size_reserved
 from orlop_operator.reconcile.effects import Body, DropFinalizer, Patch, Plan
 from orlop_operator.reconcile.encryption import KEY_AGAIN, asking, in_trouble, keyed, refusal
 from orlop_operator.reconcile.existence import CREATED, created, is_unsettled
@@ -33,7 +34,7 @@ from orlop_operator.reconcile.storage import (
     taken_back,
     why,
 )
-from orlop_operator.reconcile.volume_status import VolumeFacts, keep_truth, say
+from orlop_operator.reconcile.volume_status import VolumeFacts, keep_truth, say, waits_for_quota
 
 RESIZING = "Resizing"
 """Condition that is there while the device is smaller than spec.size."""
@@ -71,6 +72,8 @@ def plan_volume(facts: VolumeFacts) -> Plan:
         return make(facts, facts.volume_class)
     if is_replaced(volume, facts.origin_uid):
         return _with_taken_back(facts, say(facts, false("Ready", REPLACED, replaced(volume))))
+    if not facts.standing.reserved:
+        return _with_taken_back(facts, waits_for_quota(facts))
     seen: Body = {"originUID": facts.origin_uid} if facts.origin_uid is not None else {}
     return _with_taken_back(facts, say(facts, _WAITING, seen))
 
@@ -120,6 +123,11 @@ def _kept(facts: VolumeFacts, restoring: Condition | None = None, *, tidying: bo
     if size is not None and size >= to_bytes(volume.spec.size):
         told = say(facts, CREATED, capacity, restoring)
         return told if tidying else _with_taken_back(facts, told)
+    if facts.standing.is_open:
+        return Plan()
+    if size is not None and size >= size_reserved(volume, facts.standing):
+        told = say(facts, CREATED, capacity, _short(facts, size), restoring)
+        return told if tidying else _with_taken_back(facts, told)
     if not free:
         # Whoever has it makes it grow, running or not.
         grows = None if size is None else true(RESIZING, *growth(volume, size))
@@ -157,6 +165,7 @@ def _asked(facts: VolumeFacts) -> restore.RestoreFacts:
         facts.snapshot,
         read_by=facts.copied_by,
         secrets=facts.secrets,
+        size=size_reserved(facts.volume, facts.standing),
     )
 
 
@@ -167,7 +176,8 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
     if host is None or status is None or status.location is None:
         waits = true(RESIZING, "WaitsForInstance", f"{grows} with the next Instance")
         return say(facts, CREATED, None, waits)
-    order = keyed(host, expansion(volume, status.location), volume)
+    allowed = size_reserved(volume, facts.standing)
+    order = keyed(host, expansion(volume, status.location, allowed), volume)
     ask = asking(host, order, volume, facts.secrets)
     if isinstance(ask, Blocker):
         told = say(facts, CREATED, None, true(RESIZING, ask.reason, f"{grows}: {ask.message}"))
@@ -175,14 +185,20 @@ def _expand(facts: VolumeFacts, size: int | None) -> Plan:
     if ask is not None:
         return ask
     report = storage_report(host, order)
-    if report is not None and report.state is StorageState.DONE and (report.size_bytes or 0) >= (size or 0):
-        done: Body = {"capacityBytes": report.size_bytes}
-        if report.size_bytes is not None and report.size_bytes >= to_bytes(volume.spec.size):
-            return say(facts, CREATED, done)
+    now = report.size_bytes if report is not None and report.state is StorageState.DONE else None
+    if now is not None and now >= max(size or 0, allowed):
+        done: Body = {"capacityBytes": now}
+        return say(facts, CREATED, done, None if now >= to_bytes(volume.spec.size) else _short(facts, now))
     reason = report.reason if report is not None and report.reason else "Growing"
     message = f"{grows} on {host.metadata.name}{why(report)}"
     told = say(facts, CREATED, None, true(RESIZING, reason, message))
     return Plan(told.effects, KEY_AGAIN) if in_trouble(report) else told
+
+
+def _short(facts: VolumeFacts, size: int) -> Condition:
+    """It is as large as its Quota allows."""
+    message = f"{rounded(size)} grow to {facts.volume.spec.size} once there is room: {facts.standing.why}"
+    return true(RESIZING, EXCEEDED, message)
 
 
 def _with_taken_back(facts: VolumeFacts, plan: Plan) -> Plan:

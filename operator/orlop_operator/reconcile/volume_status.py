@@ -14,6 +14,7 @@ from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
 from orlop_operator.kinds import VOLUME
 from orlop_operator.reconcile.conditions import differs, false, kstatus, true
+from orlop_operator.reconcile.counting import EXCEEDED, UNLIMITED, Standing
 from orlop_operator.reconcile.effects import Body, Patch, Plan
 from orlop_operator.reconcile.existence import CREATED, as_found, conditions, created
 from orlop_operator.reconcile.instance.facts import DiskFacts
@@ -49,6 +50,8 @@ class VolumeFacts:
     """The Volume with what it begins as, where it has no data yet."""
     answers: Answers = field(default_factory=dict)
     """Whether whoever made it may use that."""
+    standing: Standing = UNLIMITED
+    """With the Quota of its namespace."""
 
 
 def keep_truth(volume: Volume, reason: str, message: str) -> Condition:
@@ -56,11 +59,18 @@ def keep_truth(volume: Volume, reason: str, message: str) -> Condition:
     return (true if created(volume) else false)("Ready", reason, message)
 
 
+def waits_for_quota(facts: VolumeFacts) -> Plan:
+    """Nothing is made of it until it is reserved."""
+    stands = facts.standing
+    return Plan() if stands.is_open else say(facts, false("Ready", EXCEEDED, stands.why))
+
+
 def say(
     facts: VolumeFacts, ready: Condition, fields: Body | None = None, *under_way: Condition | None
 ) -> Plan:
     volume = facts.volume
-    wanted, changing = kstatus(ready), [condition for condition in under_way if condition is not None]
+    wanted = [*kstatus(ready), *facts.standing.conditions]
+    changing = [condition for condition in under_way if condition is not None]
     if changing:
         wanted += [*changing, true("Reconciling", changing[-1].reason, changing[-1].message)]
     change = conditions(volume, wanted, facts.now) | (fields or {})

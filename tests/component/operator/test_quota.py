@@ -8,7 +8,9 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
+from signal import SIGCONT, SIGSTOP
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from orlop_api.quantity import from_bytes
 from support import wishes
 from support.apiserver import ApiServer
 from support.audit import calls
+from support.cloud import Start
 from support.prepared import Tenant, tenant
 from support.scripted import Api, ScriptedAgent, agent
 
@@ -116,7 +119,8 @@ async def test_a_crowd_gets_what_the_quota_allows_and_not_one_more(
         assert (condition["status"], condition["message"]) == ("False", said)
         assert wishes.condition(thing, "Ready")["message"] == said
         assert await it.left_of(thing["metadata"]["uid"]) == [], "who waits holds nothing"
-    assert await used(it) == {"instances": allowed, "vcpus": allowed, "memory": from_bytes(allowed << 29)}
+    counted = {"instances": allowed, "vcpus": allowed, "memory": from_bytes(allowed << 29), "ports": allowed}
+    assert counted.items() <= (await used(it)).items()
     runs = {name for name, thing in seen.items() if wishes.is_ready(thing)}
     going = sorted(runs)[:leave]
     await asyncio.gather(*(user.call("DELETE", f"{it.path('instances')}/{name}") for name in going))
@@ -140,6 +144,58 @@ async def test_a_crowd_gets_what_the_quota_allows_and_not_one_more(
     await asyncio.gather(*(user.call("DELETE", f"{it.path('instances')}/{name}") for name in seen))
     await crowd.until(lambda reasons: not reasons)
     await until_used(it, instances=0, vcpus=0, memory="0")
+
+
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/orlop-system/leases"
+
+
+async def handed_over(user: Api, by: str) -> str:
+    """Who leads after this one: as if its Lease had lapsed, which takes fifteen seconds."""
+    await user.call("PATCH", f"{LEASES}/orlop-operator", {"spec": {"holderIdentity": ""}})
+    lease = await user.until(
+        LEASES, "orlop-operator", lambda t: (t or {})["spec"].get("holderIdentity") not in {None, "", by}
+    )
+    assert lease is not None
+    holder: str = lease["spec"]["holderIdentity"]
+    return holder
+
+
+async def test_the_active_replica_is_killed_while_a_crowd_asks(
+    user: Api, large: list[ScriptedAgent], operator: Popen[bytes], start: Start
+) -> None:
+    """One stops and goes on later with what it knew, the next one is killed: never over, and nobody is forgotten."""
+    it = await tenant(user, "killed")
+    await it.make("quotas", quota("killed", instances=8, vcpus=100))
+    crowd = Crowd(it, large)
+    with ExitStack() as stack:
+        replicas = {name: stack.enter_context(start(name)) for name in ("second", "third")}
+        replicas["one"] = operator
+        lease = await user.call("GET", f"{LEASES}/orlop-operator")
+        first = lease["spec"]["holderIdentity"]
+        names = [f"web-{n:02}" for n in range(32)]
+        await asyncio.gather(*(it.make("instances", wishes.instance("killed", name)) for name in names[:16]))
+        replicas[first].send_signal(SIGSTOP)
+        try:
+            second = await handed_over(user, first)
+            await it.delete("web-00")
+            await asyncio.gather(
+                *(it.make("instances", wishes.instance("killed", name)) for name in names[16:])
+            )
+            replicas[second].kill()
+            await user.call("DELETE", f"{it.path('instances')}/web-01")
+        finally:
+            replicas[first].send_signal(SIGCONT)
+        await handed_over(user, second)
+        seen = await crowd.until(lambda reasons: reasons == Counter(Ready=8, QuotaExceeded=22))
+        running = {name for name, thing in seen.items() if wishes.is_ready(thing)}
+        going = sorted(running)[:4]
+        await asyncio.gather(*(user.call("DELETE", f"{it.path('instances')}/{name}") for name in going))
+        seen = await crowd.until(lambda reasons: reasons == Counter(Ready=8, QuotaExceeded=18))
+        assert crowd.most <= 8
+        assert {"instances": 8, "vcpus": 8, "ports": 8}.items() <= (await used(it)).items()
+        await asyncio.gather(*(user.call("DELETE", f"{it.path('instances')}/{name}") for name in seen))
+        await crowd.until(lambda reasons: not reasons)
+        await until_used(it, instances=0, vcpus=0, ports=0)
 
 
 async def over(it: Tenant, name: str) -> str:
@@ -201,7 +257,7 @@ async def test_a_stop_frees_and_a_start_waits_where_the_quota_says_so(user: Api,
     await it.change("one", powerState="Running")
     assert await over(it, "one") == "Quota default: 1 of 1 vcpus used, 1 asked"
     assert one["metadata"]["uid"] not in agents["node-1"].running | agents["node-2"].running
-    assert await used(it) == {"instances": 2, "vcpus": 1, "memory": "512Mi"}
+    assert {"instances": 2, "vcpus": 1, "memory": "512Mi", "ports": 2}.items() <= (await used(it)).items()
     await it.delete("two")
     assert (await it.ready("one"))["status"]["powerState"] == "Running"
     order = await it.assignment(one["metadata"]["uid"])
@@ -212,9 +268,8 @@ async def test_a_stop_frees_and_a_start_waits_where_the_quota_says_so(user: Api,
     await it.make("instances", wishes.instance("stops", "young"))
     await over(it, "young")
     await it.change("young", powerState="Stopped")
-    assert (
-        wishes.condition(await it.ready("young"), "QuotaReserved")["message"] == "Quota default: 1 instances"
-    )
+    young = wishes.condition(await it.ready("young"), "QuotaReserved")
+    assert young["message"] == "Quota default: 1 instances, 1 ports"
     await it.change("one", powerState="Stopped")
     await until_used(it, instances=2, vcpus=0)
     await limit(it, vcpus=None)

@@ -77,9 +77,10 @@ def _listed(facts: Facts, assignment: Assignment, disk: DiskFacts) -> AssignedVo
     if volume is None:
         return known
     # What it begins as stays as it was told: preparation may be under way.
-    return resolved(facts.instance, disk.mount, volume, known.location).model_copy(
-        update={"origin": _origin(known, disk)}
-    )
+    told = resolved(facts.instance, disk, volume, known.location)
+    # What was told before is never taken back: a Quota may have been made since.
+    size = max(known.size_bytes, told.size_bytes)
+    return told.model_copy(update={"origin": _origin(known, disk), "size_bytes": size})
 
 
 def _origin(known: AssignedVolume, disk: DiskFacts) -> AssignedOrigin | None:
@@ -118,7 +119,7 @@ def _come(
     held = held_by(facts.instance, volume)
     new = held is not None and held.instance_generation == facts.instance.metadata.generation
     if new and holds(facts.instance, volume, spec.node_name) and pinned(volume) is not None:
-        return resolved(facts.instance, disk.mount, volume, where, origin)
+        return resolved(facts.instance, disk, volume, where, origin)
     # Also a claim that is there already: another operator, which knows an older Instance, may be about to free it.
     return claim(facts.instance, disk, where, spec.node_name, spec.pool_id, origin, renew=True)
 

@@ -25,6 +25,7 @@ from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
 from orlop_operator.kinds import OwnedPort
+from orlop_operator.reconcile.counting import UNLIMITED, Standing
 from orlop_operator.reconcile.effects import Question
 from orlop_operator.scheduling import Placement, Request, Unplaceable
 
@@ -71,6 +72,8 @@ class DiskFacts:
     snapshot: VolumeSnapshot | None = None
     origin: Volume | None = None
     """What it begins as, where that is another Volume."""
+    standing: Standing = UNLIMITED
+    """Of the Volume with its Quota."""
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,11 @@ class Change:
     """Why the first of those that are not listed is not."""
 
 
-def follow(facts: Facts, assignment: Assignment, *, allowed: bool) -> Change:
-    """The Instance's list, as far as it can be followed; what the guest has already is never given up for a blocker."""
+def follow(facts: Facts, assignment: Assignment, *, allowed: bool, reserved: bool = True) -> Change:
+    """The Instance's list, as far as it can be followed; what the guest has already is never given up for a blocker.
+
+    Ports are made as far as they are `reserved`.
+    """
     claims: list[Effect] = []
     listed: list[AssignedNic] = []
     blocker: Blocker | None = None
@@ -51,7 +54,7 @@ def follow(facts: Facts, assignment: Assignment, *, allowed: bool) -> Change:
                 "Detaching", f"NIC {nic.nic.name} waits until the one before it is detached"
             )
             continue
-        if not allowed:
+        if not allowed or (not reserved and nic.nic.port_ref is None):
             continue
         found = network.resolve_one(facts, nic, picked)
         if isinstance(found, Blocker):

@@ -17,6 +17,7 @@ from orlop_operator import protocol
 from orlop_operator.kinds import INSTANCE
 from orlop_operator.reconcile.addresses import again_after
 from orlop_operator.reconcile.conditions import false
+from orlop_operator.reconcile.counting import TYPE as QUOTA_RESERVED
 from orlop_operator.reconcile.effects import Announce, Ask, Bind, Effect, Inform, Plan, Remove
 from orlop_operator.reconcile.existence import created
 from orlop_operator.reconcile.instance import (
@@ -72,7 +73,7 @@ def plan_instance(facts: Facts) -> InstancePlan:
     if authorized is None:
         return InstancePlan(asks)
     reserved = quota.judge(facts)
-    said = {AUTHORIZED: authorized} | ({quota.TYPE: reserved} if reserved is not None else {})
+    said = {AUTHORIZED: authorized} | ({QUOTA_RESERVED: reserved} if reserved is not None else {})
     allowed = authorized.status is Truth.TRUE
     refused = reserved is not None and reserved.status is Truth.FALSE
     step = decide(facts)
@@ -142,7 +143,8 @@ def _keep(
     if asks:
         return InstancePlan(asks)
     coming = attachments.follow(facts, assignment, allowed=allowed)
-    wiring = nics.follow(facts, assignment, allowed=allowed)
+    reserved = QUOTA_RESERVED in said and said[QUOTA_RESERVED].status is Truth.TRUE
+    wiring = nics.follow(facts, assignment, allowed=allowed, reserved=reserved)
     brings = assign.added_secret(facts, assignment) if allowed else None
     if isinstance(brings, Blocker):
         said = said | {volumes.TYPE: false(volumes.TYPE, brings.reason, brings.message)}

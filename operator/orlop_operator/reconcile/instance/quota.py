@@ -1,8 +1,9 @@
 """What an Instance counts for in its namespace's Quota, and whether that is reserved. Pure.
 
 It is reserved before an Instance gets a node, or starts again, and goes back once nothing can run any more: at its end
-with its Assignment, and with stoppedInstances Free once its node says that it is stopped. The latter takes a mark on
-the Assignment first, whose compare-and-swap keeps whoever knows only the old reservation from starting by it.
+with its Assignment, and with stoppedInstances Free once its node says that it is stopped. The Ports of its NICs are
+reserved with it, and go back when a NIC is gone. What goes back before the end takes a mark on the Assignment first,
+whose compare-and-swap keeps whoever knows only the old reservation from starting, or from giving it a NIC, by it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ from orlop_api.quota import Hold, Quota, StoppedInstances, amount
 from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT
 from orlop_operator.reconcile.conditions import false, true, unknown
+from orlop_operator.reconcile.counting import EXCEEDED, TYPE
 from orlop_operator.reconcile.effects import Create, Patch
-from orlop_operator.reconcile.instance import assign
+from orlop_operator.reconcile.instance import assign, nics
 from orlop_operator.reconcile.instance.facts import Facts
+from orlop_operator.references import made_port
 from orlop_operator.reserving import NOTHING, Amounts, Asker, covers
-
-TYPE = "QuotaReserved"
-ONE = {"instances": 1}
 
 
 def asker(
@@ -33,12 +33,13 @@ def asker(
     size = _size(flavor, assignment)
     if size is None:
         return None
-    whole, stopped = {**ONE, **size}, instance.spec.power_state is PowerState.STOPPED
-    small = ONE if policy is StoppedInstances.FREE else whole
+    stopped, frees = instance.spec.power_state is PowerState.STOPPED, policy is StoppedInstances.FREE
+    off = assignment is None or is_off(assignment)
     has: Amounts = {}
     if assignment is not None and assignment.spec.node_name is not None:
-        has = small if is_off(assignment) else whole
-    wants: Amounts = {} if meta.deleting else small if stopped else whole
+        has = _amounts({} if off and frees else size, _wired(instance, assignment))
+    made = sum(nic.port_ref is None for nic in instance.spec.networks)
+    wants = {} if meta.deleting else _amounts({} if stopped and frees else size, made)
     return Asker(
         uid=meta.uid,
         name=f"Instance {meta.name}",
@@ -47,8 +48,26 @@ def asker(
         has=has,
         token=assignment.spec.reservation if assignment is not None else 0,
         starts=not stopped and not meta.deleting,
-        lets_go=stopped and not meta.deleting and (assignment is None or is_off(assignment)),
+        lets_go=not meta.deleting and (off or not stopped) and _is_within(has, wants),
     )
+
+
+def _amounts(size: Amounts, ports: int) -> Amounts:
+    return {"instances": 1, **size, **({"ports": ports} if ports else {})}
+
+
+def _wired(instance: Instance, assignment: Assignment) -> int:
+    """Ports that were made for NICs that it has, or that its node may not have let go of."""
+    said = protocol.answer(assignment)
+    listed = [(nic.name, nic.port_name) for nic in assignment.spec.nics]
+    listed += [(nic.name, nic.port_name) for nic in (said.attached_nics or () if said is not None else ())]
+    own = {nic.port_ref.name for nic in instance.spec.networks if nic.port_ref is not None}
+    names = {port for nic, port in listed if port == made_port(instance.metadata.name, nic)}
+    return len(names - own)
+
+
+def _is_within(some: Amounts, more: Amounts) -> bool:
+    return all(more.get(name, 0) >= number for name, number in some.items())
 
 
 def is_off(assignment: Assignment) -> bool:
@@ -72,7 +91,7 @@ def judge(facts: Facts) -> Condition | None:
         said = ", ".join(amount(name, number) for name, number in asks.wants.items())
         return true(TYPE, "Reserved", f"Quota {facts.quota.metadata.name}: {said}")
     if facts.over_quota:
-        return false(TYPE, "QuotaExceeded", f"Quota {facts.quota.metadata.name}: {facts.over_quota}")
+        return false(TYPE, EXCEEDED, f"Quota {facts.quota.metadata.name}: {facts.over_quota}")
     return None
 
 
@@ -86,7 +105,7 @@ def is_needed(step: protocol.Step) -> bool:
 
 
 def marked(facts: Facts) -> tuple[Create[Assignment] | Patch[Assignment], ...]:
-    """The word that a stopped Instance's reservation is worth nothing for a start; nothing where that is not due.
+    """The word that what it reserved before is worth nothing for a start, or a NIC; nothing where that is not due.
 
     Where there is no Assignment, one without a node is made to bear it.
     """
@@ -95,7 +114,7 @@ def marked(facts: Facts) -> tuple[Create[Assignment] | Patch[Assignment], ...]:
     hold, asks = _hold(facts, facts.quota), _asker(facts, facts.quota)
     if asks is None or not asks.lets_go or hold.token < asks.token:
         return ()
-    if all(asks.wants.get(name, 0) >= number for name, number in hold.amounts.items()):
+    if _is_within(hold.amounts, asks.wants) or nics.leaving(facts, facts.assignment):
         return ()
     if facts.assignment is not None:
         return (Patch(ASSIGNMENT, facts.assignment, {"spec": {"reservation": hold.token + 1}}),)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from orlop_api.assignment import AssignedVolume
 from orlop_api.attachment import AssignedLimits
-from orlop_api.instance import Instance, VolumeMount
+from orlop_api.instance import Instance
 from orlop_api.qos import QualityOfService
 from orlop_api.quantity import to_bytes
 from orlop_api.volume import MOST_ATTACHMENTS, Attachment, Volume
 from orlop_api.volume_class import Driver, MultiAttach, VolumeLocation
 from orlop_operator.kinds import VOLUME
+from orlop_operator.reconcile.counting import EXCEEDED, size_reserved
 from orlop_operator.reconcile.effects import Body, Patch
 from orlop_operator.reconcile.encryption import refusal
 from orlop_operator.reconcile.existence import created, is_unsettled
@@ -72,24 +73,25 @@ def resolve(facts: Facts) -> Disks | Blocker:
             fresh += to_bytes(volume.spec.size)
         where = pinned(volume)
         if where is not None:  # claiming writes it, and comes before binding
-            assigned.append(resolved(instance, disk.mount, volume, where, origin))
+            assigned.append(resolved(instance, disk, volume, where, origin))
     return Disks(tuple(assigned), tuple(pins), tuple(pools), fresh)
 
 
 def resolved(
     instance: Instance,
-    mount: VolumeMount,
+    disk: DiskFacts,
     volume: Volume,
     where: VolumeLocation,
     origin: origins.Origin | None = None,
 ) -> AssignedVolume:
-    """As the node is told of it."""
+    """As the node is told of it; no larger than is reserved."""
+    mount = disk.mount
     held = held_by(instance, volume)
     return AssignedVolume(
         name=mount.name,
         volume_uid=volume.metadata.uid,
         location=where,
-        size_bytes=to_bytes(volume.spec.size),
+        size_bytes=size_reserved(volume, disk.standing),
         access=mount.access,
         attachment=held.generation if held is not None else 0,
         multi_attach=MultiAttach.ENABLED if takes_several(volume) else MultiAttach.DISABLED,
@@ -137,6 +139,9 @@ def blocked(instance: Instance, disk: DiskFacts) -> Blocker | None:
     refused = refusal(volume, disk.volume_class)
     if refused is not None:
         return Blocker("NotSupported", f"{what}: {refused}")
+    if not created(volume) and not disk.standing.reserved:
+        why = disk.standing.why or "its namespace's Quota is looked at for it"
+        return Blocker(EXCEEDED if disk.standing.why else "VolumeNotReady", f"{what} waits: {why}")
     if maker(volume, disk.volume_class) is not None and not created(volume):
         return Blocker("VolumeNotReady", f"{what} is not made yet")
     others = others_than(instance, volume)

@@ -16,8 +16,9 @@ NAMES = [f"i{n}" for n in range(6)]
 class Run:
     """A world with the looks that are under way."""
 
-    def __init__(self, stopped: str) -> None:
-        self.world = World(LIMITS, stopped)
+    def __init__(self, stopped: str, limits: dict[str, int] = LIMITS) -> None:
+        self.limits = limits
+        self.world = World(limits, stopped)
         self.operators = (Operator(self.world), Operator(self.world))
         self.looks: list[Iterator[None]] = []
         for name in NAMES[:4]:
@@ -28,8 +29,7 @@ class Run:
 
     def check(self) -> None:
         used = self.world.used()
-        assert used["vcpus"] <= LIMITS["vcpus"], used
-        assert used["instances"] <= LIMITS["instances"], used
+        assert all(used[name] <= most for name, most in self.limits.items()), used
 
     @staticmethod
     def size(name: str) -> str:
