@@ -28,6 +28,7 @@ from orlop_api.resource import (
     Reason,
     list_map,
 )
+from orlop_api.router import UnroutedRouter
 from orlop_api.source import FileSource, OrderedFile, OrderedSignature, Reference
 from orlop_api.storage import StorageOrders, StorageReports
 from orlop_api.volume_class import VolumeLocation
@@ -248,6 +249,12 @@ class HypervisorStatus(ApiModel):
     nic_families: Annotated[list[AddressFamily], Field(max_length=2, json_schema_extra=LIST_SET)] = []
     """Families of which a NIC here may have an address without one of the other. An agent that does not say wires none
     of IPv6 alone."""
+    bridge_filter: Literal["Loaded", "Missing"] | None = None
+    """Whether the node's kernel has br_netfilter, without which no Instance in a SecurityGroup starts here."""
+    unrouted: Annotated[
+        list[UnroutedRouter], Field(max_length=64, json_schema_extra=list_map("routerUID"))
+    ] = []
+    """Routers that cannot be had here as they shall be; 64 at most are told."""
     agent_version: Annotated[str, Field(max_length=64)] | None = None
     """Version of the agent."""
     libvirt_version: Annotated[str, Field(max_length=64)] | None = None
@@ -271,7 +278,8 @@ class HypervisorStatus(ApiModel):
     orphans: Annotated[list[Orphan], Field(max_length=256, json_schema_extra=list_map("instanceUID"))] = []
     """Domains that run here without an Assignment that says so."""
     conditions: Conditions = []
-    """Ready: the agent renews its Lease and Instances may be placed."""
+    """Ready: the agent renews its Lease and Instances may be placed. Only while False: Filtering, where no
+    SecurityGroup can be kept, and Routing, where a Router cannot be had."""
 
 
 class Hypervisor(ApiModel):

@@ -12,12 +12,15 @@ from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
     ApiModel,
+    DnsLabel,
     DnsSubdomain,
     Ip,
     Ipv4,
     LocalRef,
+    Message,
     Metadata,
     ObjectUid,
+    Reason,
     list_map,
     rules,
 )
@@ -93,7 +96,20 @@ class RouterStatus(ApiModel):
     ] = []
     """The static routes in force."""
     conditions: Conditions = []
-    """Ready: every Network is joined, and every route in force."""
+    """Ready: every Network is joined, and every route in force. Routing, only while False: a node cannot have it so."""
+
+
+class UnroutedRouter(ApiModel):
+    """A Router that cannot be had on a node as it shall be; its Hypervisor says so."""
+
+    router_uid: ObjectUid
+    """Its uid."""
+    namespace: DnsLabel
+    """Its namespace."""
+    reason: Reason
+    """The cause in one word."""
+    message: Message = ""
+    """The cause in one sentence."""
 
 
 class Router(ApiModel):

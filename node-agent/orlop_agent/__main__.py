@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import signal
 from importlib.metadata import version
+from pathlib import Path
+
+import structlog
 
 from orlop_agent import hostlock, logs
 from orlop_agent.assembly import assembled
 from orlop_agent.libvirt import LibvirtHypervisor
 from orlop_agent.metadata.service import Metadata
 from orlop_agent.network.adapter import Networks
+from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.node import Node
 from orlop_agent.paths import Layout
 from orlop_agent.settings import Settings
 from orlop_api.config import load_config
+
+_log = structlog.get_logger()
 
 
 def main() -> None:
@@ -36,6 +43,7 @@ async def _run(settings: Settings, layout: Layout) -> None:
         metadata=metadata,
         physical_networks=config.node.physical_networks,
     )
+    await _load_bridge_filter()
     try:
         async with assembled(settings, layout, config, hypervisor, networks, version("orlop")) as agent:
             work = asyncio.create_task(agent.run())
@@ -49,6 +57,15 @@ async def _run(settings: Settings, layout: Layout) -> None:
     finally:
         await metadata.stop()
         await hypervisor.close()
+
+
+async def _load_bridge_filter() -> None:
+    """Before anything is made, so that the Hypervisor says whether the node can keep SecurityGroups."""
+    try:
+        await Node(_NODE_SHELL, Path("/run/netns"), systemd=True).load_bridge_filter()
+    except NetworkError as error:
+        # Guests in no SecurityGroup need none of it, and each that is in one asks again.
+        _log.warning("bridge_filter", error=error.message)
 
 
 _NODE_SHELL = ("nsenter", "--target", "1", "--mount", "--net", "--uts", "--ipc", "--")

@@ -26,7 +26,7 @@ from orlop_agent.execute import Services
 from orlop_agent.hypervisor import Hypervisor, HypervisorError
 from orlop_agent.image.published import Publisher
 from orlop_agent.image.store import ImageStore
-from orlop_agent.inventory import Inventory
+from orlop_agent.inventory import Inventory, unrouted
 from orlop_agent.journal import Journal
 from orlop_agent.ledger import Ledger
 from orlop_agent.makings import Makings
@@ -158,6 +158,8 @@ async def assembled(
                     "underlay_mtu": node.underlay_mtu(settings.host_ip),
                     "physical_networks": node.physical_networks(config.node),
                     "physical_interfaces": node.physical_interfaces(config.node),
+                    "bridge_filter": node.bridge_filter(),
+                    "unrouted": unrouted(networks.unrouted()),
                 }
             ),
             images,
@@ -166,6 +168,7 @@ async def assembled(
             pools,
             iscsi,
         )
+        networks.listen(inventory.look)
         makings.listen(lambda _: storage.wake())
         agents.append(Agent(me, kind, client, cache, services, volumes, inventory, storage))
         makings.listen(agents[0].wake)

@@ -13,10 +13,12 @@ from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError
 from orlop_agent.api.watch import Changed, Gone, Listed
+from orlop_agent.failure import MOST_MESSAGE, MOST_REASON, bounded
 from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.imports import Imports
+from orlop_agent.network.routers import Unrouted
 from orlop_agent.peer.peering import Peering
 from orlop_agent.prepulls import PrePulls
 from orlop_agent.storage import StorageWork
@@ -34,6 +36,7 @@ from orlop_api.hypervisor import (
     SharedPool,
 )
 from orlop_api.resource import ApiModel
+from orlop_api.router import UnroutedRouter
 
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
@@ -41,7 +44,7 @@ _SETTLE = 0.05
 """Seconds in which changes are gathered into one write."""
 TIDY_SECONDS = 60.0
 """Between looks at the image cache; also how late a pool that guests' disks fill up gets room from it."""
-_MAX_IMAGES, _MAX_ORPHANS = 256, 256
+_MAX_IMAGES, _MAX_ORPHANS, _MAX_UNROUTED = 256, 256, 64
 _MOST_LOGGED = 2000
 _Report = TypeVar("_Report", bound=ApiModel)
 
@@ -235,6 +238,20 @@ def holdings(cached: Iterable[Cached], capacity: int, wanted: Collection[str]) -
         "images": sorted(file.digest for file in files[:_MAX_IMAGES]),
         "image_cache": ImageCacheUsage(files=len(files), used_bytes=used, capacity_bytes=capacity),
     }
+
+
+def unrouted(found: Iterable[Unrouted]) -> list[UnroutedRouter]:
+    """Routers that cannot be had here."""
+    told = [
+        UnroutedRouter(
+            router_uid=each.router_uid,
+            namespace=each.namespace,
+            reason=bounded(each.error.reason, MOST_REASON),
+            message=bounded(each.error.message, MOST_MESSAGE),
+        )
+        for each in found
+    ]
+    return sound(told[:_MAX_UNROUTED])
 
 
 def sound(reports: Iterable[_Report]) -> list[_Report]:

@@ -111,6 +111,11 @@ def _driver(probe: socket.socket, name: bytes) -> bytes:
     return buffer.raw[4:36].rstrip(b"\0")
 
 
+def bridge_filter(proc: Path = Path("/proc")) -> Literal["Loaded", "Missing"]:
+    """Whether the kernel has br_netfilter, as the network namespace of this process shows it."""
+    return "Loaded" if (proc / "sys/net/bridge/bridge-nf-call-iptables").exists() else "Missing"
+
+
 def virtualization_type(
     config: NodeConfig, proc: Path = Path("/proc"), dev: Path = Path("/proc/1/root/dev")
 ) -> VirtualizationType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from orlop_agent.groupwatch import GroupWatch, Guarded
 from orlop_agent.network.counts import Counts
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.groups import UNKNOWN
+from orlop_agent.network.routers import Unrouted
 from orlop_agent.routerwatch import Routed, RouterWatch
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
@@ -46,6 +47,8 @@ class Networks(Guarded, Routed, Floated, Protocol):
         self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()
     ) -> None: ...
     async def counts(self) -> list[Counts]: ...
+    def unrouted(self) -> Sequence[Unrouted]: ...
+    def listen(self, changed: Callable[[], None]) -> None: ...
 
 
 class Wiring:

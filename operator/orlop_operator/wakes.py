@@ -122,6 +122,8 @@ def _of(change: Change, thing: Object, store: Store) -> Iterator[Key]:
                 for floating in store.all(FLOATING_IP):
                     yield Key(FLOATING_IP.name, floating.metadata.namespace, floating.metadata.name)
                 yield from _on_physical(store)
+            routers = (store.by_uid(uid) for uid, _, _ in _unrouted(change.old) ^ _unrouted(change.new))
+            yield from (key for key in routers if key is not None)
             if change.old is None or change.new is None:
                 yield from _prepulled(store)
         case Port() | Volume() | VolumeSnapshot() | Image():
@@ -251,6 +253,13 @@ def _on_physical(store: Store) -> Iterator[Key]:
     for network in store.all(NETWORK):
         if network.is_on_physical:
             yield Key(NETWORK.name, network.metadata.namespace, network.metadata.name)
+
+
+def _unrouted(thing: Object | None) -> frozenset[tuple[str, str, str]]:
+    """What a node says of Routers that it cannot have as they shall be."""
+    status = thing.status if isinstance(thing, Hypervisor) else None
+    found = status.unrouted if status is not None else []
+    return frozenset((each.router_uid, each.reason, each.message) for each in found)
 
 
 def _of_referred(change: Change, thing: Object, store: Store) -> Iterator[Key]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from orlop_agent.agent import Agent
 from orlop_agent.assembly import assembled
 from orlop_agent.network.counts import Counts
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.routers import Unrouted
 from orlop_agent.paths import Layout
 from orlop_agent.settings import Settings
 from orlop_agent.simulate import SimulatedHypervisor
@@ -42,6 +43,8 @@ class NotedNetworks:
         """At the last resync."""
         self.fail: set[str] = set()
         self.taps: set[str] = set()
+        self.wrong_routers: list[Unrouted] = []
+        self.changed: Callable[[], None] = lambda: None
 
     def tap_name(self, instance_uid: str, nic_name: str) -> str:
         return "tap" + hashlib.sha256(f"{instance_uid}/{nic_name}".encode()).hexdigest()[:11]
@@ -68,6 +71,12 @@ class NotedNetworks:
 
     async def counts(self) -> list[Counts]:
         return []
+
+    def unrouted(self) -> Sequence[Unrouted]:
+        return self.wrong_routers
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        self.changed = changed
 
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
         self.peers[network_uid] = sorted(port.metadata.name for port in ports)

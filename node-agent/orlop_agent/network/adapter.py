@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from orlop_agent.metadata.service import Metadata
 from orlop_agent.network import counts, found, groups, links, names
 from orlop_agent.network.counts import Counts
-from orlop_agent.network.dhcp import Dhcp
-from orlop_agent.network.dns import Dns
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.floats import FloatingIPs
 from orlop_agent.network.node import Node
 from orlop_agent.network.presence import Presence
-from orlop_agent.network.records import Records
-from orlop_agent.network.routers import Routers
+from orlop_agent.network.routers import Routers, Unrouted
 from orlop_agent.network.segment import Attachment
-from orlop_agent.network.server import Daemon, Unit
-from orlop_agent.network.surroundings import Surroundings
+from orlop_agent.network.surroundings import surroundings
 from orlop_api.assignment import AssignedNic
 from orlop_api.floating_ip import FloatingIP
 from orlop_api.port import Port
@@ -51,18 +46,10 @@ class Networks:
         physical_networks: Mapping[str, str] | None = None,
         node_namespace: Path = Path("/proc/1/ns/net"),
     ) -> None:
-        self._node = Node(node_shell, netns_dir)
-        launcher = Unit(self._node) if systemd else Daemon(self._node)
-        self._around = Surroundings(
-            node=self._node,
-            dhcp=Dhcp(launcher),
-            dns=Dns(launcher),
-            metadata=metadata or Metadata(),
-            records=Records(run_dir / "net"),
-            host_ip=IPv4Address(host_ip),
-            host_interface=host_interface,
-            interfaces=physical_networks or {},
-            lock=asyncio.Lock(),
+        self._node = Node(node_shell, netns_dir, systemd=systemd)
+        interfaces = physical_networks or {}
+        self._around = surroundings(
+            self._node, run_dir / "net", host_ip, host_interface, metadata, interfaces, systemd=systemd
         )
         self._present: dict[int, Presence] | None = None
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -94,8 +81,9 @@ class Networks:
             self._tell(presence, mine)
             await presence.add(mine)
 
-        await self._each({int(nic.segment_id) for nic in nics}, add)
-        await self._settle()
+        segments = {int(nic.segment_id) for nic in nics}
+        await self._each(segments, add)
+        await self._settle(segments)
 
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
         """Moves the taps of a paused domain to their Networks and sets them up. Raises NetworkError."""
@@ -119,8 +107,9 @@ class Networks:
             if mine:
                 await presence.remove(mine)
 
-        await self._each([segment_id for segment_id, p in self._known().items() if of(p)], remove)
-        await self._settle()
+        segments = [segment_id for segment_id, p in self._known().items() if of(p)]
+        await self._each(segments, remove)
+        await self._settle(segments)
 
     async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
         """Makes the Ports on other nodes reachable, and forgets all others. Raises NetworkError.
@@ -152,10 +141,19 @@ class Networks:
         """
         self._routers.told[namespace] = routers
         await self._routers.keep(self._known())
+        self._routers.check(namespace=namespace)
 
     def forget_routers(self, namespace: str) -> None:
         """Nobody tells of this namespace's Routers any more."""
         self._routers.told.pop(namespace, None)
+
+    def unrouted(self) -> Sequence[Unrouted]:
+        """Routers that cannot be had here as they shall be, as of the last look."""
+        return self._routers.unrouted
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Calls `changed` whenever that is another answer."""
+        self._routers.changed = changed
 
     async def set_floating_ips(self, namespace: str, known: Collection[FloatingIP]) -> None:
         """Has these addresses lead to their NICs here, all of the namespace, and no others. Raises NetworkError."""
@@ -257,10 +255,11 @@ class Networks:
         if wrong:
             raise wrong[0]
 
-    async def _settle(self, *, sweep: bool = False) -> None:
-        """What spans Networks, or the node, as it follows from who is here."""
+    async def _settle(self, segments: Collection[int] | None = None, *, sweep: bool = False) -> None:
+        """What spans Networks, or the node, as it follows from who is here. Raises NetworkError of these Networks'."""
         await self._routers.keep(self._known(), sweep=sweep)
         await self._floating.keep(self._known(), sweep=sweep)
+        self._routers.check(segments=segments)
 
     def _known(self) -> dict[int, Presence]:
         """The Networks that are here; at first as an earlier agent recorded them."""

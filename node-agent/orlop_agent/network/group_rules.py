@@ -26,6 +26,7 @@ from orlop_api.network import METADATA_ADDRESS, METADATA_ADDRESS6, METADATA_PORT
 
 TABLE = "orlop_groups"
 COUNTERS = ("denied_ingress", "denied_egress", "denied_invalid")
+BRIDGE_COUNTERS = ("denied_broadcast", "denied_source", "denied_unjudged")
 """What is dropped, by cause; `nft list counters` in the namespace."""
 _ALLOWED = "allowed"
 _FAMILIES = (4, 6)
@@ -103,8 +104,17 @@ def number_of(rule: Mapping[str, Any]) -> int | None:
             return None
 
 
+def closed(taps: Iterable[tuple[str, IpAddress]]) -> str:
+    """Exactly these taps are sent nothing by the bridge, nor is what they send: nothing there could be judged."""
+    names = {f'"{tap}"' for tap, _ in taps}
+    lines = [f"flush set {_BRIDGE} closed", *_element("add", f"{_BRIDGE} closed", names)]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def _frame() -> str:
-    counters = "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
+    counters, on_bridge = (
+        "".join(f"  counter {name} {{ }}\n" for name in each) for each in (COUNTERS, BRIDGE_COUNTERS)
+    )
     return f"""table {_INET} {{
 {counters}  set guarded {{ type ipv4_addr; }}
   set guarded6 {{ type ipv6_addr; }}
@@ -139,8 +149,7 @@ def _frame() -> str:
   }}
 }}
 table {_BRIDGE} {{
-  counter denied_broadcast {{ }}
-  counter denied_source {{ }}
+{on_bridge}  set closed {{ type ifname; }}
   set taps {{ type ifname; }}
   set addresses {{ typeof meta oifname . ip daddr; }}
   set addresses6 {{ typeof meta oifname . ip6 daddr; }}
@@ -156,6 +165,8 @@ table {_BRIDGE} {{
   }}
   chain forward {{
     type filter hook forward priority -300; policy accept;
+    iifname @closed counter name denied_unjudged drop
+    oifname @closed counter name denied_unjudged drop
     oifname . ip daddr @addresses accept
     {DISCOVERY} accept
     ether type ip6 oifname @taps oifname . ip6 daddr != @addresses6 counter name denied_broadcast drop

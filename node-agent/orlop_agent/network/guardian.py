@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 
-from orlop_agent.network import group_rules, groups
+from orlop_agent.network import bridge_filter, group_rules, groups
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.groups import Guard
 from orlop_agent.network.node import Node
@@ -14,15 +14,8 @@ from orlop_agent.network.segment import Attachment
 from orlop_api.port import Port
 from orlop_api.security_group import SecurityGroup
 
-_SWITCH = "/proc/sys/net/bridge/bridge-nf-call-ip"
 _LAST = (1 << 32) - 1
 """A connection's mark has 32 bits."""
-_SET = f"""
-for each in {_SWITCH}tables {_SWITCH}6tables; do
-  if [ -e "$each" ]; then echo "$1" > "$each"; else echo missing; fi
-done
-"""
-"""Both families; in a Network without IPv6 there is none of it on the bridge."""
 
 
 class Guardian:
@@ -63,43 +56,54 @@ class Guardian:
         try:
             found = groups.by_mac(ports or ())
             guarded = {each.tap for each in attachments if groups.in_force(each, found)}
+            concerned = guarded.intersection(each.tap for each in new)
             if ports is not None and (known is not None or not guarded):
-                await self.apply(groups.guard(attachments, ports, known or {}, others))
-            elif guarded.intersection(each.tap for each in new):
+                is_judged = await self.apply(groups.guard(attachments, ports, known or {}, others))
+                # Who is in no group starts all the same; who looks at all of it says so, and looks again.
+                if not is_judged and (concerned or not new):
+                    raise NetworkError("BridgeFilterMissing", bridge_filter.MISSING)
+            elif concerned:
                 raise NetworkError("SecurityGroupsUnknown", groups.UNKNOWN)
         except ValueError as error:
             raise NetworkError("InvalidSecurityGroup", f"SecurityGroups cannot be kept: {error}") from error
 
-    async def apply(self, want: Guard) -> None:
-        """Have exactly this in force. Raises NetworkError; then what was in force before still is."""
+    async def apply(self, want: Guard) -> bool:
+        """Have exactly this in force. Raises NetworkError; then what was in force before still is.
+
+        False where the node cannot judge what is bridged: NICs in a group are sent none of that, and none of theirs
+        goes on.
+        """
         if self._have == want or (self._bare and want == Guard()):
-            return
-        if self._have is not None:
-            text = group_rules.changes(self._have, want)
-        else:
-            there = await self._there()
-            if there is None and want == Guard():
-                self._bare = True
-                await self._show(want)
-                return
-            text = group_rules.whole(want, there or ())
+            return True
+        have = self._have
+        there = None if have is not None else await self._there()
+        if have is None and there is None and want == Guard():
+            self._bare = True
+            await self._show(want)
+            return True
+        # Whether it can be shown to the rules decides on them; and it is for as long as those before are in force.
+        is_judged = not want.watched or await self._show(want)
+        text = group_rules.whole(want, there or ()) if have is None else group_rules.changes(have, want)
+        if have is None or not is_judged:
+            text += group_rules.closed(() if is_judged else want.taps)
         self.forget()
         if text:
             self._number = self._number % _LAST + 1
             await self._node.nft(text + group_rules.judged(self._number), inside=self._segment_id)
-        # Rules first: what is shown to them is judged by them.
-        await self._show(want)
-        self._have = want
+        if not want.watched:
+            await self._show(want)
+        if is_judged:
+            self._have = want
+        return is_judged
 
-    async def _show(self, want: Guard) -> None:
-        """Whether what is bridged is shown to the inet tables: only where somebody wants it judged."""
-        shown = "1" if want.watched else "0"
-        said = await self._node.run(["sh", "-ec", _SET, "sh", shown], inside=self._segment_id)
-        if want.nics and "missing" in said:
-            raise NetworkError(
-                "BridgeFilterMissing",
-                "this node cannot keep SecurityGroups: load the kernel module br_netfilter on it",
-            )
+    async def _show(self, want: Guard) -> bool:
+        """Has what is bridged shown to the inet tables where somebody wants it judged; False where it cannot be."""
+        argv = ["sh", "-ec", bridge_filter.SHOW, "sh", "1" if want.watched else "0"]
+        said = await self._node.run(argv, inside=self._segment_id)
+        if "missing" not in said or not want.nics:
+            return True
+        await self._node.load_bridge_filter()
+        return "missing" not in await self._node.run(argv, inside=self._segment_id)
 
     async def _there(self) -> set[str] | None:
         """Names of the chains and sets of an earlier agent; None where there is no table. Takes up its number."""

@@ -16,6 +16,8 @@ UPLINK = "up0"
 """The way out to the node, in the Network's namespace."""
 VETHS = "orlop-*"
 """The node's ends of all ways out, as nftables writes it."""
+NAMESPACES = "orlop-*"
+"""Namespaces of Networks and Routers, as a shell writes it."""
 
 ROUTERS = "orlop-router-"
 """How namespaces of Routers begin."""

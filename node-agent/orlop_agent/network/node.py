@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orlop_agent.network import names
+from orlop_agent.network import bridge_filter, names
 from orlop_agent.network.batch import Line, failures, script
 from orlop_agent.network.errors import NetworkError
 
@@ -24,11 +24,16 @@ _log = logging.getLogger(__name__)
 
 
 class Node:
-    """Runs programs where the node sees its own network and mounts."""
+    """Runs programs where the node sees its own network and mounts.
 
-    def __init__(self, shell: Sequence[str], netns_dir: Path) -> None:
+    Without `systemd` there, kernel modules are loaded by this process's own rights.
+    """
+
+    def __init__(self, shell: Sequence[str], netns_dir: Path, *, systemd: bool = False) -> None:
         self._shell = tuple(shell)
         self._netns_dir = netns_dir
+        self._modprobe = bridge_filter.BY_SYSTEMD if systemd else bridge_filter.MODPROBE
+        self._loading = asyncio.Lock()
 
     def namespaces(self) -> set[int]:
         """The segments that have a namespace here."""
@@ -71,6 +76,13 @@ class Node:
     async def nft(self, ruleset: str, *, inside: Inside | None = None) -> None:
         """One transaction: all of it or nothing (nft(8))."""
         await self.run(["nft", "-f", "-"], inside=inside, given=ruleset)
+
+    async def load_bridge_filter(self) -> None:
+        """Where the node has the module br_netfilter and nobody loaded it yet. Raises NetworkError."""
+        # One at a time: what it turns off at first somebody may have turned on by then.
+        async with self._loading:
+            script = ["sh", "-ec", bridge_filter.LOAD, "sh"]
+            await self.run([*script, str(self._netns_dir), *self._modprobe])
 
     async def read(self, *argv: str, inside: Inside | None = None) -> list[dict[str, Any]]:
         """What ip or bridge say in JSON."""

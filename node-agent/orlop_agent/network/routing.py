@@ -150,19 +150,21 @@ def _segment(joined: JoinedNetwork, home: str) -> Segment:
 
 def wanted(
     now: Mapping[int, Place], here: Mapping[int, str], told: Mapping[str, Collection[Router]]
-) -> tuple[dict[int, Place], list[ValueError]]:
+) -> tuple[dict[int, Place], list[tuple[Router, ValueError]]]:
     """Where the Networks shall be: of each Router that has one `here` (segment and uid) all of them.
 
-    Routers of namespaces that nobody told of yet stay as they are `now`. Beside it, what is wrong with some.
+    Routers of namespaces that nobody told of yet stay as they are `now`. Beside it, what is wrong with some that have.
     """
     found: dict[int, Place] = {}
-    wrong: list[ValueError] = []
+    wrong: list[tuple[Router, ValueError]] = []
     for routers in told.values():
         for router in sorted(routers, key=lambda each: each.metadata.uid):
             try:
                 whole = places(router)
             except ValueError as error:
-                wrong.append(error)
+                joined = router.status.networks if router.status is not None else ()
+                if any(here.get(int(each.segment_id)) == each.network_uid for each in joined):
+                    wrong.append((router, error))
                 continue
             if any(here.get(segment_id) == place.segment.network_uid for segment_id, place in whole.items()):
                 found = whole | found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from orlop_api.claim import ClaimType, router_claim
-from orlop_operator.kinds import NETWORK, PORT, ROUTER
+from orlop_operator.kinds import HYPERVISOR, NETWORK, PORT, ROUTER
 from orlop_operator.reconcile.effects import Plan, planned
 from orlop_operator.reconcile.router import RouterFacts, plan_router
 from orlop_operator.store import Key, Store
@@ -31,7 +31,14 @@ def router_facts(store: Store, key: Key, now: datetime) -> RouterFacts | None:
         if claim.spec.type is ClaimType.ROUTER
     }
     used = [name for name in networks if _has_ports(store, Key(NETWORK.name, key.namespace, name))]
-    return RouterFacts(router, now, networks, claims, held, used)
+    failing = {
+        host.metadata.name: each
+        for host in store.all(HYPERVISOR)
+        if host.status is not None
+        for each in host.status.unrouted
+        if each.router_uid == router.metadata.uid
+    }
+    return RouterFacts(router, now, networks, claims, held, used, failing)
 
 
 def router_of(store: Store, network_uid: str) -> str | None:

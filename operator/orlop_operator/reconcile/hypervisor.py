@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orlop_api.condition import Condition
-from orlop_api.hypervisor import HYPERVISOR_LABEL, NODE_ACCOUNTS_NAMESPACE, Hypervisor, node_namespace
+from orlop_api.hypervisor import (
+    HYPERVISOR_LABEL,
+    NODE_ACCOUNTS_NAMESPACE,
+    Hypervisor,
+    HypervisorStatus,
+    node_namespace,
+)
 from orlop_api.peer import NodeCertificate
 from orlop_api.resource import API_VERSION
 from orlop_operator.kinds import HYPERVISOR, Node
@@ -85,7 +91,7 @@ def plan_hypervisor(facts: HypervisorFacts) -> Plan:
         again = LAPSE - facts.silent_for + 0.1
     old = host.status.conditions if host.status else []
     generation = host.metadata.generation
-    made = [c.wire() for c in settled(old, [ready, *certificate], generation, facts.now)]
+    made = [c.wire() for c in settled(old, [ready, *certificate, *_lacks(host)], generation, facts.now)]
     # A condition about an older generation counts as not met (kubectl wait), so an order costs a write here too.
     if not differs({"conditions": [c.wire() for c in old]}, {"conditions": made}):
         return Plan(again_after=again)
@@ -101,6 +107,24 @@ def _certificate(facts: HypervisorFacts, host: Hypervisor) -> NodeCertificate | 
         return facts.certify(facts.name, offer.certificate_request, host.spec.certificate) or []
     except RequestError as error:
         return [false("Certified", "BadRequest", str(error))]
+
+
+def _lacks(host: Hypervisor) -> list[Condition]:
+    """What of Networks cannot be had there; nothing where all can."""
+    status = host.status or HypervisorStatus()
+    found = []
+    if status.bridge_filter == "Missing":
+        message = (
+            "the kernel module br_netfilter is not there, and cannot be loaded: no Instance in a SecurityGroup"
+            " starts here, and NICs that are in one reach nobody on their Network"
+        )
+        found.append(false("Filtering", "BridgeFilterMissing", message))
+    if status.unrouted:
+        first, number = status.unrouted[0], len(status.unrouted)
+        what = "1 Router cannot" if number == 1 else f"{number} Routers cannot"
+        message = f"{what} be had here as they shall be; one of namespace {first.namespace}: {first.message}"
+        found.append(false("Routing", first.reason or "Failed", message))
+    return found
 
 
 def _alive(facts: HypervisorFacts) -> Condition:

@@ -12,10 +12,10 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, ip_network
 
 from orlop_api.claim import CLAIM_NAMESPACE, Claim, ClaimType, router_claim
-from orlop_api.condition import find, is_true
+from orlop_api.condition import Condition, find, is_true
 from orlop_api.instance import FINALIZER
 from orlop_api.network import Network
-from orlop_api.router import JoinedIpv6, JoinedNetwork, Router, RouterRoute
+from orlop_api.router import JoinedIpv6, JoinedNetwork, Router, RouterRoute, UnroutedRouter
 from orlop_api.subnet_options import AssignedRoute
 from orlop_operator.ipam import gateway
 from orlop_operator.ipam6 import gateway6, subnet4, subnet6
@@ -40,6 +40,8 @@ class RouterFacts:
     """What this Router has."""
     used: Collection[str] = ()
     """Names of those Networks that have Ports."""
+    failing: Mapping[str, UnroutedRouter] = field(default_factory=dict)
+    """What nodes say that cannot have it as it shall be, by the node."""
 
 
 @dataclass
@@ -167,6 +169,16 @@ def _claim(router: Router, network_uid: str) -> Create[Claim]:
     return Create(CLAIM, body, CLAIM_NAMESPACE)
 
 
+def _routing(facts: RouterFacts) -> list[Condition]:
+    """Where it is not as it shall be; nothing where all nodes have it."""
+    if not facts.failing:
+        return []
+    node = min(facts.failing)
+    first, others = facts.failing[node], len(facts.failing) - 1
+    more = f" ({others} other nodes fail too)" if others else ""
+    return [false("Routing", first.reason or "Failed", f"on node {node}: {first.message}{more}")]
+
+
 def _say(facts: RouterFacts, found: _Found) -> tuple[Effect, ...]:
     router, old = facts.router, facts.router.status
     if found.blockers:
@@ -178,7 +190,8 @@ def _say(facts: RouterFacts, found: _Found) -> tuple[Effect, ...]:
             f"{len(found.joined)} Networks are joined, {len(found.routes)} static routes hold",
         )
     generation = router.metadata.generation
-    conditions = settled(old.conditions if old else [], kstatus(ready), generation, facts.now)
+    made = [*kstatus(ready), *_routing(facts)]
+    conditions = settled(old.conditions if old else [], made, generation, facts.now)
     status = {
         "observedGeneration": generation,
         "networks": [each.wire() for each in found.joined],

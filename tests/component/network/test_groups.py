@@ -59,7 +59,7 @@ async def test_what_a_group_allows_passes_and_nothing_else(cloud: Cloud, other: 
     before = cloud.dropped(0, "denied_ingress")
     (counted,) = await cloud.agents[0].counts()
     assert before <= counted.groups_dropped["denied_ingress"] <= cloud.dropped(0, "denied_ingress")
-    assert counted.groups_dropped.keys() == {*group_rules.COUNTERS, "denied_broadcast", "denied_source"}
+    assert counted.groups_dropped.keys() == {*group_rules.COUNTERS, *group_rules.BRIDGE_COUNTERS}
     # By address.
     app.listen(22)
     assert trusted.connect(app.address, 22)

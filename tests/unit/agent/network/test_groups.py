@@ -160,7 +160,7 @@ def test_what_nothing_leads_to_goes_last(attach):
 def test_every_drop_is_counted(attach):
     text = group_rules.whole(state(attach, "web"), ())
     drops = [line for line in text.splitlines() if line.endswith(" drop")]
-    assert len(drops) == 12
+    assert len(drops) == 14
     assert all("counter name" in line for line in drops)
 
 

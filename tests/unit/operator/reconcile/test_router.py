@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from orlop_api.claim import Claim, ClaimType, router_claim
+from orlop_api.hypervisor import Hypervisor
 from orlop_api.network import Network
 from orlop_api.router import Router
-from orlop_operator.kinds import CLAIM, NETWORK, ROUTER
+from orlop_operator.kinds import CLAIM, HYPERVISOR, NETWORK, ROUTER
 from orlop_operator.reconcile.effects import Create, Delete, DropFinalizer, InOrder, Plan, Report
 from orlop_operator.reconcile.gather_router import look_at_router
 from orlop_operator.reconcile.holding import Holder, claim_body
@@ -105,6 +106,46 @@ def test_second_subnets_are_told_and_are_apart_too():
         "subnets of Network blue (fd00:10::/64) and Network green (fd00:10::8000:0:0:0/96) overlap:"
         " a Router joins Networks whose subnets are apart"
     )
+
+
+def host(name: str, *unrouted: tuple[str, str]) -> Hypervisor:
+    """A node that says this of Routers, by uid."""
+    told = [
+        {"routerUID": uid, "namespace": "demo", "reason": "NetworkSetupFailed", "message": message}
+        for uid, message in unrouted
+    ]
+    meta = {"name": name, "uid": f"uid-{name}", "resourceVersion": "1"}
+    return Hypervisor.model_validate({"metadata": meta, "status": {"unrouted": told}})
+
+
+def test_nodes_that_cannot_have_it_are_named():
+    store = Store()
+    for kind, thing in (
+        (ROUTER, router("blue")), (NETWORK, BLUE), (CLAIM, claim("blue")),
+        (HYPERVISOR, host("n3", ("uid-vpc", "later"))), (HYPERVISOR, host("n1")),
+        (HYPERVISOR, host("n2", ("uid-other", "of another"), ("uid-vpc", "no room"))),
+    ):  # fmt: skip
+        store.observe(kind, thing)
+    plan = look_at_router(store, Key("Router", "demo", "vpc"), NOW)
+    assert plan is not None
+    ready, routing = said(plan)["conditions"]
+    assert (ready["type"], ready["status"]) == ("Ready", "True")
+    assert {name: routing[name] for name in ("type", "status", "reason", "message")} == {
+        "type": "Routing",
+        "status": "False",
+        "reason": "NetworkSetupFailed",
+        "message": "on node n2: no room (1 other nodes fail too)",
+    }
+
+
+def test_a_router_is_looked_at_when_a_node_says_something_else_of_it():
+    store = Store()
+    store.observe(ROUTER, router("blue"))
+    vpc = Key("Router", "demo", "vpc")
+    before, after = host("n1"), host("n1", ("uid-vpc", "no room"))
+    assert vpc in set(wakes(Change("Hypervisor", before, after), store))
+    assert vpc in set(wakes(Change("Hypervisor", after, None), store))
+    assert vpc not in set(wakes(Change("Hypervisor", after, after), store))
 
 
 @pytest.mark.parametrize(
