@@ -29,7 +29,7 @@ SITE = Path("usr/local/lib/python3.11/dist-packages")
 BUILD_LOCK = CHECKOUT / "images" / "build.lock"
 ROOT = "root"
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-RECIPE = "3"
+RECIPE = "4"
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,8 @@ def packages(scratch: Path, wanted: AbstractSet[str]) -> Path:
 def install(root: Path, what: list[str]) -> None:
     """Install with pip below `root`, compiled to bytecode that needs no time stamps to be valid."""
     site = root / SITE
-    run(["nice", pip(), *PIP, "--no-compile", f"--target={site}", *what])
+    # What a debugger would be told names the directory of the build, which is another one each time.
+    run(["nice", pip(), *PIP, "--no-compile", f"--target={site}", *what], env={"CFLAGS": "-g0"})
     for useless in [site / "bin", *site.glob("numpy/**/tests")]:
         shutil.rmtree(useless, ignore_errors=True)
     run([SYSTEM_PYTHON, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", root, site])
