@@ -68,4 +68,4 @@ class ByKind(LoadScopeScheduling):
 def kind(nodeid):
     """What a test needs most: nothing (unit), real programs (component), the real cluster (e2e)."""
     directory = nodeid.removeprefix("tests/").partition("/")[0]
-    return {"bench": "e2e"}.get(directory, directory)
+    return {"bench": "e2e", "scale": "component"}.get(directory, directory)
