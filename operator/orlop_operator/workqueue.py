@@ -1,7 +1,7 @@
 """Keys that want a look: one key never twice at once, coalesced, and tried again after an error.
 
 As client-go's workqueue: a key that is added while it is worked on is looked at once more right after. The
-clock is the event loop's.
+clock is the event loop's. Each namespace has its turn after every other one's, however many keys it has.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Hashable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 FIRST_DELAY = 0.1
@@ -21,13 +22,54 @@ _DOUBLINGS = 16
 K = TypeVar("K", bound=Hashable)
 
 
-class WorkQueue(Generic[K]):
-    """Keys in the order in which they were added."""
+class Turns(Generic[K]):
+    """Keys that are due, with the time since when: in each party's own order, and parties by turns.
 
-    def __init__(self) -> None:
+    Every call but `oldest` costs the same however many there are.
+    """
+
+    def __init__(self, party: Callable[[K], Hashable]) -> None:
+        self._party = party
+        # Ordered dicts, for a plain one that lost its first keys is searched from where they were.
+        self._parties: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, key: K, since: float) -> bool:
+        """At the end of its party's; False where it is there already."""
+        keys = self._parties.setdefault(self._party(key), OrderedDict())
+        if key in keys:
+            return False
+        keys[key] = since
+        self._count += 1
+        return True
+
+    def pop(self) -> K:
+        """The first key of the party whose turn it is, which is the last to have another one."""
+        party, keys = self._parties.popitem(last=False)
+        key, _ = keys.popitem(last=False)
+        if keys:
+            self._parties[party] = keys
+        self._count -= 1
+        return key
+
+    def clear(self) -> None:
+        self._parties.clear()
+        self._count = 0
+
+    def oldest(self) -> float | None:
+        """Since when the key that waits longest does."""
+        return min((since for keys in self._parties.values() for since in keys.values()), default=None)
+
+
+class WorkQueue(Generic[K]):
+    """Keys in the order in which they were added; parties (namespaces) have their turns one after the other."""
+
+    def __init__(self, party: Callable[[K], Hashable] = lambda _: None) -> None:
         self._clock = asyncio.get_running_loop().time
-        self._waiting: dict[K, float] = {}
-        """Keys that are due, with the time since when."""
+        self._waiting = Turns(party)
         self._working: set[K] = set()
         self._again: dict[K, float] = {}
         """Keys that were added while they were worked on."""
@@ -68,8 +110,7 @@ class WorkQueue(Generic[K]):
             return
         if key in self._working:
             self._again.setdefault(key, now)
-        elif key not in self._waiting:
-            self._waiting[key] = now
+        elif self._waiting.add(key, now):
             self._changed.set()
 
     async def take(self) -> K:
@@ -77,8 +118,7 @@ class WorkQueue(Generic[K]):
         while True:
             wait = self._promote()
             if self._waiting:
-                key = next(iter(self._waiting))
-                del self._waiting[key]
+                key = self._waiting.pop()
                 self._working.add(key)
                 if self._waiting:
                     self._changed.set()
@@ -106,14 +146,14 @@ class WorkQueue(Generic[K]):
 
     def oldest(self) -> float:
         """Seconds for which the oldest due key has waited; 0 where none waits."""
-        now = self._clock()
-        return max((now - since for since in self._waiting.values()), default=0.0)
+        since = self._waiting.oldest()
+        return self._clock() - since if since is not None else 0.0
 
     def _finish(self, key: K) -> None:
         self._working.discard(key)
         since = self._again.pop(key, None)
         if since is not None:
-            self._waiting.setdefault(key, since)
+            self._waiting.add(key, since)
             self._changed.set()
 
     def _promote(self) -> float | None:

@@ -1,4 +1,7 @@
-"""A key that fails is tried again, however often it has failed."""
+"""A key that fails is tried again, however often it has failed; and no namespace waits for all of another's."""
+
+import time
+from collections import Counter
 
 from orlop_operator.reconcile.imports import LONGEST_RETRY, retry_delay
 from orlop_operator.workqueue import LONGEST_DELAY, WorkQueue
@@ -15,6 +18,76 @@ async def test_the_back_off_has_an_end_and_never_overflows():
         delays.append(queue.failed("a"))
     assert delays[0] <= 0.1
     assert LONGEST_DELAY / 2 <= delays[-1] <= LONGEST_DELAY
+
+
+def by_namespace() -> WorkQueue[tuple[str, int]]:
+    queue: WorkQueue[tuple[str, int]] = WorkQueue(party=lambda key: key[0])
+    queue.open()
+    return queue
+
+
+async def test_a_namespace_has_its_turn_after_one_key_of_each_other_one():
+    queue = by_namespace()
+    for n in range(1000):
+        queue.add(("a", n))
+    assert await queue.take() == ("a", 0)
+    queue.add(("b", 0))
+    queue.add(("b", 1))
+    queue.add(("c", 0))
+    taken = [await queue.take() for _ in range(6)]
+    assert taken == [("a", 1), ("b", 0), ("c", 0), ("a", 2), ("b", 1), ("a", 3)]
+
+
+async def test_who_looks_at_the_same_keys_again_and_again_does_not_shut_others_out():
+    queue = by_namespace()
+    for n in range(10):
+        queue.add(("busy", n))
+        queue.add(("calm", n))
+    seen: Counter[str] = Counter()
+    for _ in range(20):
+        key = await queue.take()
+        seen[key[0]] += 1
+        if key[0] == "busy":
+            queue.add(key)  # changed while it was looked at
+        queue.done(key)
+    assert seen == {"busy": 10, "calm": 10}
+
+
+async def test_a_key_waits_once_and_the_oldest_counts():
+    queue = by_namespace()
+    for _ in range(3):
+        queue.add(("a", 1))
+    assert len(queue) == 1
+    assert queue.oldest() >= 0.0
+    assert await queue.take() == ("a", 1)
+    assert (len(queue), queue.oldest()) == (1, 0.0)
+    queue.done(("a", 1))
+    assert len(queue) == 0
+
+
+async def test_closing_forgets_every_turn():
+    queue = by_namespace()
+    queue.add(("a", 1))
+    queue.close()
+    queue.open()
+    queue.add(("b", 1))
+    assert await queue.take() == ("b", 1)
+    assert len(queue) == 1
+
+
+async def test_a_key_costs_the_same_however_many_wait():
+    async def seconds(count: int) -> float:
+        queue = by_namespace()
+        began = time.perf_counter()
+        for n in range(count):
+            queue.add((str(n % 7), n))
+        for _ in range(count):
+            queue.done(await queue.take())
+        return (time.perf_counter() - began) / count
+
+    few = min([await seconds(1000) for _ in range(3)])
+    many = min([await seconds(30_000) for _ in range(3)])
+    assert many < 5 * few, "a list that is searched from its start would cost thirty times as much"
 
 
 def test_an_image_that_failed_for_weeks_is_still_tried():
