@@ -1,6 +1,8 @@
 """Guests that come to their IPv6 address, and ask for one by DHCPv6."""
 
+import contextlib
 import json
+import socket
 import time
 
 from orlop_api.assignment import AssignedNic
@@ -46,16 +48,29 @@ def address6(of: AssignedNic) -> str:
 
 
 def has(stack: Stack, seconds: float = 20.0) -> list[str]:
-    """Global addresses of the guest, once it has one that it may use."""
+    """Global addresses of the guest, once it has one and all that it has, the link-local one too, can be used."""
     end = time.monotonic() + seconds
+    changes = stack.socket(socket.SOCK_RAW, family=socket.AF_NETLINK)
+    changes.bind((0, _CHANGES))
     while True:
-        shown = json.loads(stack.run("ip", "-j", "-6", "address", "show", "dev", "eth0", "scope", "global"))
-        found = [
-            a
-            for each in shown
-            for a in each.get("addr_info", ())
-            if a.get("local") and not a.get("tentative")
-        ]
-        if found or time.monotonic() > end:
-            return [a["local"] for a in found]
-        time.sleep(0.2)
+        found = json.loads(stack.run("ip", "-j", "-6", "address", "show", "dev", "eth0"))
+        scopes = {a["local"]: a["scope"] for each in found for a in each.get("addr_info", ()) if "local" in a}
+        wide = [address for address, scope in scopes.items() if scope == "global"]
+        if wide and scopes.keys() <= _led_to(stack):
+            return wide
+        if (left := end - time.monotonic()) <= 0:
+            return []
+        changes.settimeout(left)
+        with contextlib.suppress(TimeoutError):
+            changes.recv(1 << 16)
+
+
+_CHANGES = 0x100 | 0x400
+"""RTMGRP_IPV6_IFADDR and RTMGRP_IPV6_ROUTE of rtnetlink(7)."""
+
+
+def _led_to(stack: Stack) -> set[str]:
+    """What the kernel takes for the guest's own: an address comes here after it is found to be nobody else's, and one
+    that nobody is asked about a moment after it was given. Before, what is sent to it is lost.
+    """
+    return {route["dst"] for route in json.loads(stack.run("ip", "-j", "-6", "route", "show", "table", "local"))}

@@ -131,12 +131,11 @@ class Stack:
         return subprocess.run([*self.into, *argv], capture_output=True, check=True, text=True).stdout
 
     def pings(self, to: str, seconds: float = 1.0, source: str | None = None) -> bool:
-        """Whether somebody answers; who is patient asks once a second, and says what was seen when nobody did."""
+        """Whether somebody answers; who is patient is told what was seen when nobody did."""
         as_whom = ["-I", source] if source is not None else []
-        patience = ["-w", str(round(seconds))] if seconds >= PATIENT else []
-        asked = [*self.into, "ping", "-c", "1", "-W", str(seconds), *patience, *as_whom, to]
+        asked = [*self.into, "ping", "-c", "1", "-W", str(seconds), *as_whom, to]
         done = subprocess.run(asked, capture_output=True, check=False, text=True)
-        if done.returncode and patience:
+        if done.returncode and seconds >= PATIENT:
             print(done.stdout, done.stderr, self.run("ip", "neigh"), self.run("ip", "-s", "link"))
         return done.returncode == 0
 

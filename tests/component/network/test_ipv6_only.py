@@ -96,6 +96,7 @@ async def test_addresses_are_told_by_dhcpv6_and_a_new_agent_changes_nothing(clou
     you = await cloud.join("you", 1, alone(21, "DHCPv6"))
     for stack in (me, you):
         stack.own("address", "add", f"{address6(stack.nic)}/64", "dev", "eth0", "nodad")
+        assert has(stack) == [address6(stack.nic)]
     assert me.pings(address6(you.nic), PATIENT)
     rules = cloud.nodes[0].run("nft", "-s", "list", "table", "bridge", "orlop", inside=4097)
     agent = cloud.nodes[0].networks()
