@@ -7,28 +7,37 @@ from orlop_operator.scheduling.facts import (
     Pin,
     Placement,
     PoolNeed,
+    Preference,
     Rejection,
     Request,
+    Requirement,
     Taint,
+    Term,
     Unplaceable,
     Usage,
 )
 from orlop_operator.scheduling.filters.physical_network import why_not
 from orlop_operator.scheduling.hosts import host_from
 from orlop_operator.scheduling.place import place
+from orlop_operator.scheduling.profile import BUILT_IN, Profile
 from orlop_operator.scheduling.usage import assignment_hold, usage_from, volume_hold
 from orlop_operator.scheduling.world import World
 
 __all__ = [
+    "BUILT_IN",
     "Host",
     "Physical",
     "PhysicalNeed",
     "Pin",
     "Placement",
     "PoolNeed",
+    "Preference",
+    "Profile",
     "Rejection",
     "Request",
+    "Requirement",
     "Taint",
+    "Term",
     "Unplaceable",
     "Usage",
     "World",

@@ -53,6 +53,32 @@ class PhysicalNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class Requirement:
+    """One expression about a label, or the name, of a node; the words are core/v1's NodeSelectorRequirement's."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """All of these must hold; a term without any holds nowhere, as core/v1 has it."""
+
+    labels: tuple[Requirement, ...] = ()
+    fields: tuple[Requirement, ...] = ()
+    """About metadata.name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Nodes that match are better by so many hundredths."""
+
+    weight: int
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """One hypervisor, from its Hypervisor object and its Node."""
 
@@ -65,6 +91,10 @@ class Host:
     """Reason of Ready when it is not, for example NodeUnreachable."""
     cordoned: bool = False
     """Node.spec.unschedulable, or the hypervisor label was taken away, or the object is being deleted."""
+    disabled: str | None = None
+    """Why an administrator wants nothing new there; None: nobody said so."""
+    weight: float = 0.0
+    """How much better an administrator finds it than others."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of the Node."""
     taints: tuple[Taint, ...] = ()
@@ -112,6 +142,11 @@ class Request:
     disk: int
     """Bytes that will be taken of the data pool: the root disk, and Volumes that do not exist yet."""
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    affinity: tuple[Term, ...] | None = None
+    """One of them must hold; None: any node."""
+    preferred: tuple[Preference, ...] = ()
+    """What of nodes is welcome."""
+    zone: str | None = None
     tolerations: tuple[Toleration, ...] = ()
     architecture: str | None = None
     """What the Image requires; None: any."""
@@ -126,6 +161,10 @@ class Request:
     physical: tuple[PhysicalNeed, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Node to why not: nodes that refused this Instance at its present spec."""
+    failed: frozenset[str] = frozenset()
+    """Nodes that failed it once, and may be asked again."""
+    profile: str | None = None
+    """Name of the filters and weights; None: the default ones."""
 
     @property
     def usage(self) -> Usage:

@@ -6,7 +6,11 @@ Assignment (or a Volume) takes, under its uid. Both may be repeated; the last wo
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +21,20 @@ Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float64]
 
 VCPUS, MEMORY, DISK = range(3)
-_REMEMBERED_MASKS = 256
+_REMEMBERED = 256
+"""Columns that follow from facts of hosts; the one that was asked for longest ago goes first."""
+_ONE_BY_ONE = 16
+"""Up to so many new hosts are put between the others; more are cheaper to sort in all together."""
+
+
+@dataclass(slots=True)
+class _Column:
+    """One value of each host, kept up row by row."""
+
+    value: Callable[[Host], Any]
+    values: npt.NDArray[Any]
+    seen: npt.NDArray[Any]
+    """The same, not to be written to."""
 
 
 class World:
@@ -25,7 +42,16 @@ class World:
 
     def __init__(self, hosts: Iterable[Host] = ()) -> None:
         self._by_name: dict[str, Host] = {host.name: host for host in hosts}
+        self._added: set[str] = set()
+        """Hosts that are in no column yet."""
         self._holds: dict[str, tuple[str, Usage]] = {}
+        self._used: dict[str, npt.NDArray[np.int64]] = {}
+        """The sum of the holds by node, whether it is known or not."""
+        self._blames: dict[str, str] = {}
+        self._names: list[str] = []
+        self._free: npt.NDArray[np.int64] = np.zeros((3, 0), np.int64)
+        self._capacity: Scores = np.zeros((3, 0))
+        self._failed: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._rebuild()
 
     def put(self, host: Host) -> None:
@@ -35,14 +61,18 @@ class World:
             return
         self._by_name[host.name] = host
         if known is None:
-            self._stale = True
-        elif not self._stale:
-            self._refresh(self._rows[host.name], known, host)
+            self._added.add(host.name)
+        elif host.name not in self._added:
+            self._refresh(self._row(host.name), host)
 
     def remove(self, name: str) -> None:
         """Forget the host; what is held on it stays known, in case it comes back."""
-        if self._by_name.pop(name, None) is not None:
-            self._stale = True
+        if self._by_name.pop(name, None) is None:
+            return
+        if name in self._added:
+            self._added.discard(name)
+        else:
+            self._cut(self._row(name))
 
     def hold(self, uid: str, node: str, usage: Usage) -> None:
         """Object `uid` takes this much of the node; replaces what it took before."""
@@ -50,13 +80,25 @@ class World:
             return
         self.drop(uid)
         self._holds[uid] = (node, usage)
-        self._take(node, usage, -1)
+        self._take(node, _vector(usage))
 
     def drop(self, uid: str) -> None:
         """Object `uid` takes nothing any more."""
         held = self._holds.pop(uid, None)
         if held is not None:
-            self._take(*held, 1)
+            self._take(held[0], -_vector(held[1]))
+
+    def blame(self, uid: str, node: str | None) -> None:
+        """Object `uid` failed on the node; None: it did not, or does no more."""
+        before = self._blames.pop(uid, None)
+        if node is not None:
+            self._blames[uid] = node
+        if before == node:
+            return
+        for name, change in ((before, -1), (node, 1)):
+            row = self._known(name) if name is not None else None
+            if row is not None:
+                self._failed[row] += change
 
     @property
     def hosts(self) -> list[Host]:
@@ -65,16 +107,26 @@ class World:
         return self._hosts
 
     @property
+    def every(self) -> Mask:
+        """All hosts. A filter that cannot reject anyone gives this very array, and costs nothing."""
+        self._fresh()
+        return self._every
+
+    @property
+    def nothing(self) -> Scores:
+        """Zero for each host. A weight that makes no difference gives this very array, and costs nothing."""
+        self._fresh()
+        return self._nothing
+
+    @property
     def ready(self) -> Mask:
         """Which hosts are Ready."""
-        self._fresh()
-        return self._ready
+        return self.where("ready", lambda host: host.ready)
 
     @property
     def cordoned(self) -> Mask:
         """Which hosts take nothing new."""
-        self._fresh()
-        return self._cordoned
+        return self.where("cordoned", lambda host: host.cordoned)
 
     @property
     def free(self) -> npt.NDArray[np.int64]:
@@ -83,63 +135,145 @@ class World:
         return self._free
 
     @property
-    def share(self) -> Scores:
-        """Rows VCPUS, MEMORY, DISK: one over the capacity; 0 where there is none."""
+    def capacity(self) -> Scores:
+        """Rows VCPUS, MEMORY, DISK: what there is in all; infinite where there is none, for shares of it."""
         self._fresh()
-        return self._share
+        return self._capacity
+
+    @property
+    def failed(self) -> npt.NDArray[np.int64]:
+        """How many objects have failed on each host, and are still there."""
+        self._fresh()
+        return self._failed
 
     def row(self, name: str) -> int | None:
         """The row of this host."""
         self._fresh()
-        return self._rows.get(name)
+        return self._known(name)
 
     def where(self, key: Hashable, test: Callable[[Host], bool]) -> Mask:
-        """Which hosts pass `test`; remembered under `key` until a host changes. Not to be written to."""
+        """Which hosts pass `test`; remembered under `key`. Not to be written to."""
+        return self._column(key, test, np.bool_)
+
+    def numbers(self, key: Hashable, number: Callable[[Host], float]) -> Scores:
+        """A number of each host; remembered under `key`. Not to be written to."""
+        return self._column(key, number, np.float64)
+
+    def _column(self, key: Hashable, value: Callable[[Host], Any], kind: type[Any]) -> npt.NDArray[Any]:
         self._fresh()
-        mask = self._masks.get(key)
-        if mask is None:
-            if len(self._masks) >= _REMEMBERED_MASKS:
-                self._masks.clear()
-            mask = np.fromiter((test(host) for host in self._hosts), np.bool_, len(self._hosts))
-            self._masks[key] = mask
-        return mask
+        column = self._columns.get(key)
+        if column is None:
+            column = _column(value, np.fromiter(map(value, self._hosts), kind, len(self._hosts)))
+            self._columns[key] = column
+            if len(self._columns) > _REMEMBERED:
+                self._columns.popitem(last=False)
+        else:
+            self._columns.move_to_end(key)
+        return column.seen
 
     def _fresh(self) -> None:
-        if self._stale:
+        if not self._added:
+            return
+        if len(self._added) > _ONE_BY_ONE:
             self._rebuild()
+            return
+        for name in self._added:
+            self._insert(self._by_name[name])
+        self._added.clear()
 
-    def _take(self, node: str, usage: Usage, sign: int) -> None:
-        row = None if self._stale else self._rows.get(node)
+    def _row(self, name: str) -> int:
+        return bisect_left(self._names, name)
+
+    def _known(self, name: str) -> int | None:
+        row = self._row(name)
+        return row if row < len(self._names) and self._names[row] == name else None
+
+    def _take(self, node: str, taken: npt.NDArray[np.int64]) -> None:
+        known = self._used.get(node)
+        if known is None:
+            self._used[node] = taken
+        else:
+            known += taken
+        row = self._known(node)
         if row is not None:
-            self._free[:, row] += sign * np.array((usage.vcpus, usage.memory, usage.disk), np.int64)
+            self._free[:, row] -= taken
 
-    def _refresh(self, row: int, old: Host, new: Host) -> None:
-        self._hosts[row] = new
-        self._ready[row] = new.ready
-        self._cordoned[row] = new.cordoned
-        self._free[:, row] += _vector(new.capacity) - _vector(old.capacity)
-        self._share[:, row] = _inverse(_vector(new.capacity))
-        self._masks.clear()
+    def _left(self, host: Host) -> npt.NDArray[np.int64]:
+        used = self._used.get(host.name)
+        whole = _vector(host.capacity)
+        return whole if used is None else whole - used
+
+    def _refresh(self, row: int, host: Host) -> None:
+        self._hosts[row] = host
+        self._free[:, row] = self._left(host)
+        self._capacity[:, row] = _divisor(_vector(host.capacity))
+        for column in self._columns.values():
+            column.values[row] = column.value(host)
+
+    def _insert(self, host: Host) -> None:
+        row = self._row(host.name)
+        self._names.insert(row, host.name)
+        self._hosts.insert(row, host)
+        self._free = np.insert(self._free, row, self._left(host), axis=1)
+        self._capacity = np.insert(self._capacity, row, _divisor(_vector(host.capacity)), axis=1)
+        failed = sum(node == host.name for node in self._blames.values())
+        self._failed = np.insert(self._failed, row, failed)
+        for key, column in self._columns.items():
+            values = np.insert(column.values, row, column.value(host))
+            self._columns[key] = _column(column.value, values)
+        self._resize()
+
+    def _cut(self, row: int) -> None:
+        del self._names[row], self._hosts[row]
+        self._free = np.delete(self._free, row, axis=1)
+        self._capacity = np.delete(self._capacity, row, axis=1)
+        self._failed = np.delete(self._failed, row)
+        for key, column in self._columns.items():
+            self._columns[key] = _column(column.value, np.delete(column.values, row))
+        self._resize()
 
     def _rebuild(self) -> None:
-        self._hosts = [self._by_name[name] for name in sorted(self._by_name)]
-        self._rows = {host.name: row for row, host in enumerate(self._hosts)}
+        self._names = sorted(self._by_name)
+        self._hosts = [self._by_name[name] for name in self._names]
         count = len(self._hosts)
-        self._ready = np.fromiter((h.ready for h in self._hosts), np.bool_, count)
-        self._cordoned = np.fromiter((h.cordoned for h in self._hosts), np.bool_, count)
-        self._free = np.zeros((3, count), np.int64)
-        for row, host in enumerate(self._hosts):
-            self._free[:, row] = _vector(host.capacity)
-        self._share = _inverse(self._free)
-        self._masks: dict[Hashable, Mask] = {}
-        self._stale = False
-        for node, usage in self._holds.values():
-            self._take(node, usage, -1)
+        whole = np.fromiter(
+            (amount for h in self._hosts for amount in _amounts(h.capacity)), np.int64, 3 * count
+        )
+        whole = np.ascontiguousarray(whole.reshape(count, 3).T)
+        self._capacity = _divisor(whole)
+        self._free = whole.copy()
+        for row, name in enumerate(self._names):
+            if name in self._used:
+                self._free[:, row] -= self._used[name]
+        self._failed = np.zeros(count, np.int64)
+        for node in self._blames.values():
+            blamed = self._known(node)
+            if blamed is not None:
+                self._failed[blamed] += 1
+        self._columns: OrderedDict[Hashable, _Column] = OrderedDict()
+        self._added.clear()
+        self._resize()
+
+    def _resize(self) -> None:
+        self._every = np.ones(len(self._hosts), np.bool_)
+        self._nothing = np.zeros(len(self._hosts))
+        self._every.flags.writeable = False
+        self._nothing.flags.writeable = False
+
+
+def _column(value: Callable[[Host], Any], values: npt.NDArray[Any]) -> _Column:
+    seen = values.view()
+    seen.flags.writeable = False
+    return _Column(value, values, seen)
+
+
+def _amounts(usage: Usage) -> tuple[int, int, int]:
+    return usage.vcpus, usage.memory, usage.disk
 
 
 def _vector(usage: Usage) -> npt.NDArray[np.int64]:
-    return np.array((usage.vcpus, usage.memory, usage.disk), np.int64)
+    return np.array(_amounts(usage), np.int64)
 
 
-def _inverse(capacity: npt.NDArray[np.int64]) -> Scores:
-    return np.divide(1.0, capacity, out=np.zeros(capacity.shape), where=capacity > 0)
+def _divisor(capacity: npt.NDArray[np.int64]) -> Scores:
+    return np.where(capacity > 0, capacity, np.inf)

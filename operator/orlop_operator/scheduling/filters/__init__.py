@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from orlop_operator.scheduling.facts import Rejection, Request
 from orlop_operator.scheduling.filters import (
+    affinity,
     alive,
     architecture,
     cordoned,
+    disabled,
     disk,
     excluded,
     memory,
@@ -21,6 +23,7 @@ from orlop_operator.scheduling.filters import (
     shared_pool,
     taints,
     vcpu,
+    zone,
 )
 from orlop_operator.scheduling.world import Mask, World
 
@@ -29,25 +32,31 @@ class Filter(Protocol):
     """One file: which hosts may have the request, and why the others may not."""
 
     def keep(self, world: World, request: Request, /) -> Mask:
-        """The hosts that pass; not to be written to."""
+        """The hosts that pass; not to be written to. `world.every` where it cannot reject anyone."""
 
     def explain(self, world: World, request: Request, rejected: Mask, /) -> Iterable[Rejection]:
         """Why these hosts did not; the counts add up to their number."""
 
 
-FILTERS: tuple[Filter, ...] = (
-    alive,
-    cordoned,
-    pinned,
-    shared_pool,
-    physical_network,
-    selector,
-    taints,
-    architecture,
-    nic_families,
-    obtainable,
-    excluded,
-    vcpu,
-    memory,
-    disk,
-)
+BY_NAME: Mapping[str, Filter] = {
+    "alive": alive,
+    "disabled": disabled,
+    "cordoned": cordoned,
+    "pinned": pinned,
+    "shared_pool": shared_pool,
+    "physical_network": physical_network,
+    "zone": zone,
+    "selector": selector,
+    "affinity": affinity,
+    "taints": taints,
+    "architecture": architecture,
+    "nic_families": nic_families,
+    "obtainable": obtainable,
+    "excluded": excluded,
+    "vcpu": vcpu,
+    "memory": memory,
+    "disk": disk,
+}
+FILTERS: tuple[Filter, ...] = tuple(BY_NAME.values())
+OPTIONAL = frozenset({"disabled", "cordoned", "zone", "selector", "affinity", "taints"})
+"""Policy, which a profile may leave out. The others are facts: without them a node would refuse, or have no data."""

@@ -11,7 +11,7 @@ from orlop_operator.scheduling.world import Mask, World
 
 
 def keep(world: World, _request: Request) -> Mask:
-    return ~world.cordoned
+    return world.where("uncordoned", lambda host: not host.cordoned)
 
 
 def explain(_world: World, _request: Request, rejected: Mask) -> Iterable[Rejection]:

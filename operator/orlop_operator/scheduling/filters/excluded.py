@@ -12,6 +12,8 @@ from orlop_operator.scheduling.world import Mask, World
 
 
 def keep(world: World, request: Request) -> Mask:
+    if not request.excluded:
+        return world.every
     mask = np.ones(len(world.hosts), np.bool_)
     for name in request.excluded:
         row = world.row(name)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from orlop_operator.scheduling.facts import Host, Rejection, Request
 from orlop_operator.scheduling.filters.grouping import grouped
 from orlop_operator.scheduling.world import Mask, World
@@ -13,7 +11,7 @@ from orlop_operator.scheduling.world import Mask, World
 
 def keep(world: World, request: Request) -> Mask:
     if not request.ipv6_alone:
-        return np.ones(len(world.hosts), np.bool_)
+        return world.every
     return world.where(("nic families", "IPv6"), _has)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from orlop_operator.scheduling.facts import Rejection, Request
 from orlop_operator.scheduling.filters.grouping import grouped
 from orlop_operator.scheduling.world import Mask, World
@@ -14,7 +12,7 @@ from orlop_operator.scheduling.world import Mask, World
 def keep(world: World, request: Request) -> Mask:
     digest = request.image
     if digest is None or not request.not_given:
-        return np.ones(len(world.hosts), np.bool_)
+        return world.every
     return world.where(("image", digest), lambda host: digest in host.images)
 
 

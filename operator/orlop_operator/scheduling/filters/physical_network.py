@@ -15,6 +15,8 @@ _MOST_NAMED = 3
 
 
 def keep(world: World, request: Request) -> Mask:
+    if not request.physical:
+        return world.every
     mask = np.ones(len(world.hosts), np.bool_)
     for need in request.physical:
         mask &= world.where(("physical network", need), partial(_has, need))

@@ -12,6 +12,8 @@ from orlop_operator.scheduling.world import Mask, World
 
 
 def keep(world: World, request: Request) -> Mask:
+    if not request.pins:
+        return world.every
     mask = np.ones(len(world.hosts), np.bool_)
     for pin in request.pins:
         here = np.zeros(len(world.hosts), np.bool_)

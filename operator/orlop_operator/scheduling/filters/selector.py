@@ -13,6 +13,8 @@ from orlop_operator.scheduling.world import Mask, World
 
 
 def keep(world: World, request: Request) -> Mask:
+    if not request.node_selector:
+        return world.every
     mask = np.ones(len(world.hosts), np.bool_)
     for key, value in request.node_selector.items():
         mask &= world.where(("label", key, value), partial(_has, key, value))

@@ -13,6 +13,8 @@ from orlop_operator.scheduling.world import Mask, World
 
 
 def keep(world: World, request: Request) -> Mask:
+    if not request.pools:
+        return world.every
     mask = np.ones(len(world.hosts), np.bool_)
     for need in request.pools:
         mask &= world.where(("shared pool", need), partial(_has, need))

@@ -1,11 +1,13 @@
-"""The weights: their scores add up, and the host with the highest sum wins."""
+"""The weights: their scores add up, each times its multiplier, and the host with the highest sum wins."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from orlop_operator.scheduling.facts import Request
-from orlop_operator.scheduling.weights import free_capacity, image_locality, soft_taints
+from orlop_operator.scheduling.weights import failures, image_locality, node_weight, preferred, soft_taints
+from orlop_operator.scheduling.weights.free_share import PACK, SPREAD
 from orlop_operator.scheduling.world import Scores, World
 
 
@@ -16,4 +18,12 @@ class Weight(Protocol):
         """One number for each host; not to be written to."""
 
 
-WEIGHTS: tuple[Weight, ...] = (free_capacity, image_locality, soft_taints)
+PLAIN: Mapping[str, Weight] = {
+    "image_locality": image_locality,
+    "soft_taints": soft_taints,
+    "preferred": preferred,
+    "failures": failures,
+    "node_weight": node_weight,
+}
+OF_RESOURCES: Mapping[str, Mapping[str, Weight]] = {"spread": SPREAD, "pack": PACK}
+"""Those that come for each resource; `scarcest` is the one of which the smallest share is left."""

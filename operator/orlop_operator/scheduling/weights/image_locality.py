@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from orlop_operator.scheduling.facts import Request
 from orlop_operator.scheduling.world import Scores, World
 
@@ -15,5 +13,5 @@ imported it: after a few the others fetch it too, and from then on all are equal
 def score(world: World, request: Request) -> Scores:
     digest = request.image
     if digest is None:
-        return np.zeros(len(world.hosts))
-    return np.where(world.where(("image", digest), lambda host: digest in host.images), WORTH, 0.0)
+        return world.nothing
+    return world.numbers(("image worth", digest), lambda host: WORTH if digest in host.images else 0.0)

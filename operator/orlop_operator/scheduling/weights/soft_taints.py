@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from orlop_operator.scheduling.facts import Request
 from orlop_operator.scheduling.toleration import untolerated
 from orlop_operator.scheduling.world import Scores, World
 
-PENALTY = 2.0
-"""Of a host's capacity: more than all the other weights together can give."""
+PENALTY = 6.0
+"""Of a host's capacity: more than all the other weights together can make of a difference."""
 SOFT = frozenset({"PreferNoSchedule"})
 
 
 def score(world: World, request: Request) -> Scores:
-    avoid = world.where(
-        ("soft taints", request.tolerations),
-        lambda host: bool(untolerated(host.taints, request.tolerations, SOFT)),
+    tolerations = request.tolerations
+    return world.numbers(
+        ("soft taints", tolerations),
+        lambda host: -PENALTY if untolerated(host.taints, tolerations, SOFT) else 0.0,
     )
-    return np.where(avoid, -PENALTY, 0.0)
