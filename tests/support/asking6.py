@@ -73,4 +73,6 @@ def _led_to(stack: Stack) -> set[str]:
     """What the kernel takes for the guest's own: an address comes here after it is found to be nobody else's, and one
     that nobody is asked about a moment after it was given. Before, what is sent to it is lost.
     """
-    return {route["dst"] for route in json.loads(stack.run("ip", "-j", "-6", "route", "show", "table", "local"))}
+    return {
+        route["dst"] for route in json.loads(stack.run("ip", "-j", "-6", "route", "show", "table", "local"))
+    }

@@ -104,6 +104,8 @@ def _order(facts: SnapshotFacts) -> Plan:
         return _say(facts, false("Ready", "VolumeNotFound", f"{what} does not exist"))
     if not created(volume) or volume.status is None or volume.status.location is None:
         return _say(facts, false("Ready", "VolumeNotReady", f"{what} has no data yet"))
+    if volume.metadata.deleting:
+        return _say(facts, false("Ready", "VolumeNotReady", f"{what} is being deleted"))
     if volume.status.restoring is not None:
         return _say(facts, false("Ready", "VolumeRestoring", f"{what} {comes_first(volume)}"))
     blocked = _blocked(volume.status.location, what)

@@ -1,6 +1,9 @@
-"""Nodes whose kernel lacks br_netfilter: nobody is in a SecurityGroup unjudged, and what can be loaded is."""
+"""br_netfilter, there and lacking: nobody in a SecurityGroup goes unjudged, and nobody else loses a packet."""
 
 import os
+import re
+import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +15,7 @@ from orlop_agent.network.node import Node
 from support.fakenode import FakeNode
 from support.guarded import Cloud
 from support.guarding import EVERYBODY, group, guarded
-from support.stack import Stack
+from support.stack import QUICK, Stack
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(300)]
 Lab = tuple[FakeNode, FakeNode, FakeNode]
@@ -54,6 +57,38 @@ def shown(node: FakeNode, segment: int | None) -> str:
 
 def closed(node: FakeNode) -> str:
     return node.run("nft", "list", "set", "bridge", "orlop_groups", "closed", inside=SEGMENT)
+
+
+async def test_others_lose_nothing_when_a_guest_gets_its_first_group_and_leaves_its_last(cloud: Cloud):
+    """Each time all that is bridged begins to be shown to the rules, or is so no more."""
+    await cloud.say(LETS_NOBODY)
+    web = await cloud.start("web", 0, 20)
+    near = await cloud.start("near", 0, 21)
+    other = await cloud.start("other", 0, 22)
+    far = await cloud.start("far", 1, 23)
+    with ExitStack() as ends:
+        asking = [asks_on(ends, near, to.address) for to in (other, far)]
+        for _ in range(10):
+            await cloud.move("web", "web")
+            assert not near.pings(web.address, QUICK)
+            await cloud.move("web")
+            assert near.pings(web.address)
+        for each in asking:
+            each.send_signal(signal.SIGINT)
+            said, _ = each.communicate(timeout=30)
+            counted = re.search(r"(\d+) packets transmitted, (\d+) received", said)
+            assert counted, said
+            sent, answered = map(int, counted.groups())
+            assert sent > 100
+            assert answered >= sent - 1, said  # the last one may be on its way
+
+
+def asks_on(ends: ExitStack, guest: Stack, to: str) -> subprocess.Popen[str]:
+    """A hundred times a second, until told to end."""
+    asked = [*guest.into, "ping", "-q", "-n", "-i", "0.01", to]
+    started = ends.enter_context(subprocess.Popen(asked, stdout=subprocess.PIPE, text=True))
+    ends.callback(started.kill)
+    return started
 
 
 async def test_a_guest_whose_first_group_cannot_be_kept_is_cut_off_until_it_can(cloud: Cloud, tmp_path: Path):

@@ -177,6 +177,13 @@ def test_a_lost_node_hands_a_shared_volume_on_and_keeps_its_own():
         assert list(world.orders()) == [then]
 
 
+def test_data_that_is_being_deleted_is_not_kept():
+    world = World(LOCAL, "n2")
+    world.volume["metadata"]["deletionTimestamp"] = "2026-05-01T11:59:59Z"
+    world.look()
+    assert (world.ready(), world.orders()) == (("False", "VolumeNotReady"), {})
+
+
 def test_what_a_server_keeps_is_not_copied():
     for location in ({"iscsi": TARGET}, {"nbd": {"host": "h", "port": 1, "export": "e"}}):
         world = World(location)
