@@ -20,6 +20,7 @@ from orlop_cli.cluster import Cluster
 from orlop_cli.drawing import WIDE, draw
 from orlop_cli.errors import ForbiddenError
 from orlop_cli.picture import Found, picture
+from orlop_cli.placement_commands import capacity, explain
 from orlop_cli.project_commands import projects
 
 M = TypeVar("M", bound=ApiModel)
@@ -33,6 +34,8 @@ app = typer.Typer(
 net = typer.Typer(no_args_is_help=True, help="Networks.")
 app.add_typer(net, name="net")
 app.add_typer(projects, name="project")
+app.command("explain")(explain)
+app.command("capacity")(capacity)
 
 
 class Output(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,37 @@ class Cluster:
             if not token:
                 return found
 
+    def collect(self, path: str, plural: str, group: str, kind: type[M]) -> builtins.list[M]:
+        """All objects of a collection by its path, of whatever group. CommandError, which says of which right."""
+        found: list[M] = []
+        token = ""
+        where = path.partition("/namespaces/")[2].partition("/")[0]
+        while True:
+            serialized = self._api.param_serialize(
+                "GET",
+                path,
+                query_params=[("limit", str(_PAGE)), ("continue", token)],
+                header_params={"Accept": "application/json"},
+                auth_settings=["BearerToken"],
+            )
+            with self._told(plural, "list", plural):
+                answer = self._api.call_api(*serialized, _request_timeout=_SECONDS)
+                text = answer.read().decode(errors="replace")
+                if answer.status == 403:
+                    right = f"list {plural}{f'.{group}' if group else ''} in {_place(where)}"
+                    raise ForbiddenError(
+                        f"you may not {right}: the ClusterRole orlop-placement-viewer has it"
+                    )
+                if answer.status >= 400:
+                    raise ApiException(status=answer.status, reason=answer.reason, body=text)
+                page = json.loads(text)
+            found += [
+                _parsed(kind, item, f"{kind.__name__} {item['metadata']['name']}") for item in page["items"]
+            ]
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return found
+
     def apply(self, manifest: dict[str, Any]) -> str:
         """Server-side apply, as kubectl does it; says what became of it. CommandError, also for fields of others."""
         what = f"{manifest['kind']} {manifest['metadata']['name']}"
@@ -118,6 +150,10 @@ class Cluster:
             raise CommandError(f"{what}: {server} answered {error.status} {error.reason}") from error
         except (HTTPError, OSError) as error:
             raise NoClusterError(f"{server} does not answer") from error
+
+
+def _place(namespace: str) -> str:
+    return f"namespace {namespace}" if namespace else "all namespaces"
 
 
 def _parsed(kind: type[M], found: Any, what: str) -> M:

@@ -13,7 +13,8 @@ from orlop_cli.ways import UNKNOWN, FloatingPicture, RouterPicture
 WIDE = 1000
 """Columns to draw in: a tree breaks its lines at the console's width, and who reads it in a pipe wants whole ones."""
 _STYLES = {"Running": "green", "Ready": "green", "Stopped": "dim", UNKNOWN: "dim"}
-_WORRY = "yellow"
+WORRY = "yellow"
+"""Style of what somebody should look at."""
 _COUNTED = 1 << 20
 """Addresses of a subnet whose free ones are counted; of IPv6 there are too many to say something by it."""
 
@@ -26,14 +27,14 @@ def draw(network: NetworkPicture) -> Tree:
     for router in network.routers:
         _router(tree, router)
     ports = [port for node in network.nodes for port in node.ports]
-    rows = dict(zip(ports, _aligned([_columns(port) for port in ports]), strict=True))
+    rows = dict(zip(ports, aligned([_columns(port) for port in ports]), strict=True))
     for node in network.nodes:
         branch = tree.add(Text.assemble("node ", (node.name, "bold"), f"  {node.address}"))
         for port in node.ports:
             _port(branch, rows[port], port)
     if network.unbound:
         branch = tree.add(Text("unbound Ports"))
-        for row, port in zip(_aligned([_unbound(p) for p in network.unbound]), network.unbound, strict=True):
+        for row, port in zip(aligned([_unbound(p) for p in network.unbound]), network.unbound, strict=True):
             _port(branch, row, port)
     if network.external:
         _addresses(tree, network.floating)
@@ -51,7 +52,7 @@ def _title(network: NetworkPicture) -> Text:
     ]
     name = (f"{network.namespace}/{network.name}", "bold")
     text = Text.assemble("Network ", name, "  ", _state(network.state), "  ", ", ".join(numbers))
-    return text.append(f"\n{network.message}", _WORRY) if network.message else text
+    return text.append(f"\n{network.message}", WORRY) if network.message else text
 
 
 def _subnet(subnet: SubnetPicture) -> Text:
@@ -61,13 +62,13 @@ def _subnet(subnet: SubnetPicture) -> Text:
         text.append(f"DHCP {subnet.dhcp}, " if subnet.dhcp in {"Enabled", "Disabled"} else f"{subnet.dhcp}, ")
     if subnet.total > _COUNTED:
         return text.append(f"{subnet.total - subnet.free} addresses taken")
-    return text.append(f"{subnet.free} of {subnet.total} addresses free", "" if subnet.free else _WORRY)
+    return text.append(f"{subnet.free} of {subnet.total} addresses free", "" if subnet.free else WORRY)
 
 
 def _router(tree: Tree, router: RouterPicture) -> None:
     text = Text.assemble("Router ", (router.name, "bold"), "  ", _state(router.state))
-    branch = tree.add(text.append(f"  {router.message}", _WORRY) if router.message else text)
-    for row in _aligned([(each.name, ", ".join(each.cidrs)) for each in router.networks]):
+    branch = tree.add(text.append(f"  {router.message}", WORRY) if router.message else text)
+    for row in aligned([(each.name, ", ".join(each.cidrs)) for each in router.networks]):
         branch.add(Text(f"Network {row}"))
     for route in router.routes:
         branch.add(Text(f"route {route.destination} via {route.via}"))
@@ -79,7 +80,7 @@ def _addresses(tree: Tree, floating: Sequence[FloatingPicture]) -> None:
         tree.add(Text("no floating addresses of this namespace", "dim"))
         return
     branch = tree.add(Text("floating addresses"))
-    rows = _aligned([(each.address or "no address", each.name, _leads(each)) for each in floating])
+    rows = aligned([(each.address or "no address", each.name, _leads(each)) for each in floating])
     for row, each in zip(rows, floating, strict=True):
         branch.add(_floating(row, each))
 
@@ -99,7 +100,7 @@ def _floating(row: str, floating: FloatingPicture) -> Text:
             for each in floating.forwards
         )
         text.append(f"  {', '.join(forwards)}")
-    return text.append(f"  {floating.message}", _WORRY) if floating.message else text
+    return text.append(f"  {floating.message}", WORRY) if floating.message else text
 
 
 def _columns(port: PortPicture) -> tuple[str, ...]:
@@ -120,10 +121,11 @@ def _port(tree: Tree, row: str, port: PortPicture) -> None:
 
 
 def _state(state: str) -> tuple[str, str]:
-    return (state, _STYLES.get(state, "dim" if state == "Claimed" else _WORRY))
+    return (state, _STYLES.get(state, "dim" if state == "Claimed" else WORRY))
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of cells as lines whose columns begin at the same place; empty columns are left out."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width] for row in rows]
     return ["  ".join(row) for row in cells]

@@ -32,6 +32,11 @@ class Placements:
         self._world = World()
         self._tentative: dict[str, tuple[str, Usage]] = {}
 
+    @property
+    def world(self) -> World:
+        """For who looks at all of it; whoever chooses tells by `hold`."""
+        return self._world
+
     def choose(self, request: Request) -> Placement | Unplaceable:
         """The scheduler's answer, for the World as it is."""
         return place(request, self._world)

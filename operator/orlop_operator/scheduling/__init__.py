@@ -20,6 +20,8 @@ from orlop_operator.scheduling.filters.physical_network import why_not
 from orlop_operator.scheduling.hosts import host_from
 from orlop_operator.scheduling.place import place
 from orlop_operator.scheduling.profile import BUILT_IN, Profile
+from orlop_operator.scheduling.room import Room, room
+from orlop_operator.scheduling.table import Row, Verdict, table
 from orlop_operator.scheduling.usage import assignment_hold, usage_from, volume_hold
 from orlop_operator.scheduling.world import World
 
@@ -36,14 +38,19 @@ __all__ = [
     "Rejection",
     "Request",
     "Requirement",
+    "Room",
+    "Row",
     "Taint",
     "Term",
     "Unplaceable",
     "Usage",
+    "Verdict",
     "World",
     "assignment_hold",
     "host_from",
     "place",
+    "room",
+    "table",
     "usage_from",
     "volume_hold",
     "why_not",

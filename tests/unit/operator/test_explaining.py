@@ -1,0 +1,94 @@
+"""Where an Instance could be, from objects alone: by the operator's own facts, requests and World."""
+
+import pytest
+
+from orlop_api.boot import Boot
+from orlop_api.instance import Instance, InstanceSpec
+from orlop_api.resource import Metadata, ObjectRef
+from orlop_operator.explaining import NEEDED, Explanation, Missing
+from orlop_operator.kinds import NODE, WATCHED
+from support.placed import assignment, hypervisor, image, instance, node, seen
+
+TWO = [(node("a"), hypervisor("a")), (node("b"), hypervisor("b", vcpus=2))]
+
+
+def against(found: Explanation) -> dict[str, list[str]]:
+    return {row.node: [verdict.filter for verdict in row.rejections] for row in found.rows}
+
+
+def test_one_that_waits() -> None:
+    taint = {"taints": [{"key": "db", "effect": "NoSchedule"}], "unschedulable": True}
+    nodes = [(node("a", **taint), hypervisor("a")), (node("b"), hypervisor("b", ready="Unknown"))]
+    web = instance("web") | {
+        "status": {"conditions": [{"type": "Scheduled", "status": "False", "reason": "X", "message": "0/2"}]}
+    }
+    found = seen(nodes, instances=[web]).explain("demo", "web")
+    assert against(found) == {"b": ["alive"], "a": ["cordoned", "taints"]}
+    assert (found.node, found.told) == (None, {"Scheduled": "0/2"})
+
+
+def test_one_that_has_its_node_is_not_in_its_own_way_and_its_disk_keeps_it() -> None:
+    full = assignment("web", "a", vcpus=8, state="Running", rootDisk="Created")
+    found = seen(TWO, instances=[instance("web")], assignments=[full]).explain("demo", "web")
+    assert found.node == "a"
+    assert against(found) == {"a": [], "b": ["pinned"]}
+    other = assignment("other", "a", namespace="elsewhere", vcpus=8)
+    found = seen(TWO, instances=[instance("web")], assignments=[full, other]).explain("demo", "web")
+    assert against(found) == {"a": ["vcpu"], "b": ["pinned"]}
+
+
+def test_a_node_that_refused_says_why() -> None:
+    refused = assignment("web", "a", state="Refused", message="no room after all")
+    found = seen(TWO, instances=[instance("web")], assignments=[refused]).explain("demo", "web")
+    (row,) = [row for row in found.rows if row.node == "a"]
+    assert [(v.filter, v.text) for v in row.rejections] == [("excluded", "refused (no room after all)")]
+
+
+def test_the_table_is_made_without_what_is_not_there_yet() -> None:
+    found = seen(TWO, images=[], instances=[instance("web")]).explain("demo", "web")
+    assert found.open == {"ImageReady": "Image demo/tiny does not exist"}
+    assert against(found) == {"a": [], "b": []}
+    wanting = [{"name": "data", "volumeRef": {"name": "data"}}]
+    found = seen(TWO, instances=[instance("web", volumes=wanting)]).explain("demo", "web")
+    assert found.open == {"VolumesReady": "Volume demo/data does not exist"}
+
+
+def test_what_is_not_there_is_said() -> None:
+    with pytest.raises(Missing, match="Instance demo/none does not exist"):
+        seen(TWO).explain("demo", "none")
+    with pytest.raises(Missing, match="Flavor none does not exist"):
+        seen(TWO, instances=[instance("web", flavorName="none")]).explain("demo", "web")
+
+
+def one_more(flavor: str, name: str | None = None) -> Instance:
+    boots = Boot(image_ref=ObjectRef(name=name)) if name else Boot()
+    return Instance(
+        metadata=Metadata(name="One-More", namespace="demo", uid="one-more"),
+        spec=InstanceSpec(flavor_name=flavor, boot=boots),
+    )
+
+
+def test_how_many_more_fit() -> None:
+    there = [assignment("x", "b"), assignment("gone", "b", state="Released")]
+    found = seen(TWO, assignments=there).capacity(one_more("small"))
+    assert {each.node: each.count for each in found} == {"a": 8, "b": 1}
+    found = seen(TWO).capacity(one_more("large"))
+    assert [(each.node, each.count) for each in found] == [("a", 1), ("b", 1)]
+
+
+def test_an_image_has_its_say() -> None:
+    arm = [(one, {**two, "status": two["status"] | {"architecture": "aarch64"}}) for one, two in TWO]
+    found = seen(arm, images=[image(architecture="x86_64")]).capacity(one_more("small", "tiny"))
+    assert {each.count for each in found} == {0}
+    assert {verdict.filter for each in found for verdict in each.limits} == {"architecture"}
+    with pytest.raises(Missing, match="Image demo/none does not exist"):
+        seen(TWO).capacity(one_more("small", "none"))
+    with pytest.raises(Missing, match="needs 16Gi of memory"):
+        seen(TWO, images=[image(minMemory="16Gi")]).capacity(one_more("small", "tiny"))
+
+
+def test_nodes_are_read_before_hypervisors() -> None:
+    """A Hypervisor whose Node is not known would count as cordoned."""
+    kinds = [kind for kind, _ in NEEDED]
+    assert kinds[0] is NODE
+    assert set(kinds) <= set(WATCHED)
