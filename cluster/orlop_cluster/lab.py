@@ -10,11 +10,15 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from orlop_cluster import existing
+from orlop_cluster.entering import entered
+from orlop_cluster.process import StepError
+from orlop_cluster.sealed import Sealed
 
 ROOT = Path(__file__).resolve().parents[2]
 DEV = ROOT / "cluster/dev"
@@ -81,7 +85,15 @@ class Lab:
 
     def on_node(self, node: str, *command: str, timeout: float = 120) -> str:
         """Output of a command on a node."""
-        return _run([str(DEV), "exec", "--name", self.name, node, "--", *command], timeout=timeout)
+        return _run([*map(str, self._into(node)), *command], timeout=timeout)
+
+    def _into(self, node: str) -> list[str | Path]:
+        cluster = Sealed(self.name)
+        if not existing.enabled() and cluster.alive():
+            # Where the node is off, the command below says so, as to any user.
+            with suppress(StepError):
+                return entered(cluster, node)
+        return [DEV, "exec", "--name", self.name, node, "--"]
 
     def console(self, instance: dict[str, Any]) -> str:
         """What the guest wrote on its serial console, as far as it is kept."""
@@ -112,7 +124,7 @@ def until(look: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T
     while not good(seen := look()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"not seen within {seconds:.0f} s; last:\n{str(seen)[-3000:]}")
-        time.sleep(1)
+        time.sleep(0.5)
     return seen
 
 
