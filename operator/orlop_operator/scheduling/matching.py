@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
 
 from orlop_operator.scheduling.facts import Host, Requirement, Term
+from orlop_operator.scheduling.world import Mask, World
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 NAME = "metadata.name"
@@ -17,9 +20,21 @@ def matches(term: Term, host: Host) -> bool:
     if not term.labels and not term.fields:
         return False
     fields = {NAME: host.name}
-    return all(_holds(each, host.labels) for each in term.labels) and all(
-        _holds(each, fields) for each in term.fields
+    return all(_passes(each, host.labels.get(each.key)) for each in term.labels) and all(
+        _passes(each, fields.get(each.key)) for each in term.fields
     )
+
+
+def where(term: Term, world: World) -> Mask:
+    """Which hosts match: the same for all at once, by the few values that a label has."""
+    if not term.labels and not term.fields:
+        return ~world.every
+    mask = world.every
+    for each in term.labels:
+        mask = mask & world.labeled(each.key, partial(_passes, each))
+    for each in term.fields:
+        mask = mask & np.fromiter((_passes(each, host.name) for host in world.hosts), np.bool_, len(mask))
+    return mask
 
 
 def described(term: Term) -> str:
@@ -27,8 +42,7 @@ def described(term: Term) -> str:
     return " and ".join(_described(each) for each in (*term.labels, *term.fields)) or "nothing"
 
 
-def _holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
-    found = labels.get(requirement.key)
+def _passes(requirement: Requirement, found: str | None) -> bool:
     match requirement.operator:
         case "In":
             return found is not None and found in requirement.values

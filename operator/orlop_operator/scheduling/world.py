@@ -7,34 +7,20 @@ Assignment (or a Volume) takes, under its uid. Both may be repeated; the last wo
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from orlop_operator.scheduling.columns import Columns, Whole, inserted
 from orlop_operator.scheduling.facts import Host, Usage
 
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float64]
 
 VCPUS, MEMORY, DISK = range(3)
-_REMEMBERED = 256
-"""Columns that follow from facts of hosts; the one that was asked for longest ago goes first."""
 _ONE_BY_ONE = 16
 """Up to so many new hosts are put between the others; more are cheaper to sort in all together."""
-
-
-@dataclass(slots=True)
-class _Column:
-    """One value of each host, kept up row by row."""
-
-    value: Callable[[Host], Any]
-    values: npt.NDArray[Any]
-    seen: npt.NDArray[Any]
-    """The same, not to be written to."""
 
 
 class World:
@@ -48,8 +34,10 @@ class World:
         self._used: dict[str, npt.NDArray[np.int64]] = {}
         """The sum of the holds by node, whether it is known or not."""
         self._blames: dict[str, str] = {}
+        self._columns = Columns()
         self._names: list[str] = []
         self._free: npt.NDArray[np.int64] = np.zeros((3, 0), np.int64)
+        self._room: Scores = np.zeros((3, 0))
         self._capacity: Scores = np.zeros((3, 0))
         self._failed: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._rebuild()
@@ -135,6 +123,12 @@ class World:
         return self._free
 
     @property
+    def room(self) -> Scores:
+        """The same as floating point numbers, exact below 2⁵³."""
+        self._fresh()
+        return self._room
+
+    @property
     def capacity(self) -> Scores:
         """Rows VCPUS, MEMORY, DISK: what there is in all; infinite where there is none, for shares of it."""
         self._fresh()
@@ -151,25 +145,20 @@ class World:
         self._fresh()
         return self._known(name)
 
-    def where(self, key: Hashable, test: Callable[[Host], bool]) -> Mask:
-        """Which hosts pass `test`; remembered under `key`. Not to be written to."""
-        return self._column(key, test, np.bool_)
+    def where(self, key: Hashable, test: Callable[[Host], bool], whole: Whole = None) -> Mask:
+        """Which hosts pass `test`; remembered under `key`. Not to be written to.
 
-    def numbers(self, key: Hashable, number: Callable[[Host], float]) -> Scores:
+        `whole` says the same of all hosts at once, where there is a quicker way to begin with.
+        """
+        return self._columns.get(key, test, np.bool_, self.hosts, whole)
+
+    def numbers(self, key: Hashable, number: Callable[[Host], float], whole: Whole = None) -> Scores:
         """A number of each host; remembered under `key`. Not to be written to."""
-        return self._column(key, number, np.float64)
+        return self._columns.get(key, number, np.float64, self.hosts, whole)
 
-    def _column(self, key: Hashable, value: Callable[[Host], Any], kind: type[Any]) -> npt.NDArray[Any]:
-        self._fresh()
-        column = self._columns.get(key)
-        if column is None:
-            column = _column(value, np.fromiter(map(value, self._hosts), kind, len(self._hosts)))
-            self._columns[key] = column
-            if len(self._columns) > _REMEMBERED:
-                self._columns.popitem(last=False)
-        else:
-            self._columns.move_to_end(key)
-        return column.seen
+    def labeled(self, label: str, test: Callable[[str | None], bool]) -> Mask:
+        """Which hosts have a value of the label that passes; each different value is tested once."""
+        return self._columns.labeled(label, test, self.hosts)
 
     def _fresh(self) -> None:
         if not self._added:
@@ -197,6 +186,7 @@ class World:
         row = self._known(node)
         if row is not None:
             self._free[:, row] -= taken
+            self._room[:, row] = self._free[:, row]
 
     def _left(self, host: Host) -> npt.NDArray[np.int64]:
         used = self._used.get(host.name)
@@ -205,22 +195,19 @@ class World:
 
     def _refresh(self, row: int, host: Host) -> None:
         self._hosts[row] = host
-        self._free[:, row] = self._left(host)
+        self._room[:, row] = self._free[:, row] = self._left(host)
         self._capacity[:, row] = _divisor(_vector(host.capacity))
-        for column in self._columns.values():
-            column.values[row] = column.value(host)
+        self._columns.change(row, host)
 
     def _insert(self, host: Host) -> None:
         row = self._row(host.name)
         self._names.insert(row, host.name)
         self._hosts.insert(row, host)
-        self._free = np.insert(self._free, row, self._left(host), axis=1)
-        self._capacity = np.insert(self._capacity, row, _divisor(_vector(host.capacity)), axis=1)
+        self._free = inserted(self._free, row, self._left(host))
+        self._capacity = inserted(self._capacity, row, _divisor(_vector(host.capacity)))
         failed = sum(node == host.name for node in self._blames.values())
-        self._failed = np.insert(self._failed, row, failed)
-        for key, column in self._columns.items():
-            values = np.insert(column.values, row, column.value(host))
-            self._columns[key] = _column(column.value, values)
+        self._failed = inserted(self._failed, row, failed)
+        self._columns.insert(row, host)
         self._resize()
 
     def _cut(self, row: int) -> None:
@@ -228,8 +215,7 @@ class World:
         self._free = np.delete(self._free, row, axis=1)
         self._capacity = np.delete(self._capacity, row, axis=1)
         self._failed = np.delete(self._failed, row)
-        for key, column in self._columns.items():
-            self._columns[key] = _column(column.value, np.delete(column.values, row))
+        self._columns.cut(row)
         self._resize()
 
     def _rebuild(self) -> None:
@@ -250,21 +236,16 @@ class World:
             blamed = self._known(node)
             if blamed is not None:
                 self._failed[blamed] += 1
-        self._columns: OrderedDict[Hashable, _Column] = OrderedDict()
+        self._columns.clear()
         self._added.clear()
         self._resize()
 
     def _resize(self) -> None:
+        self._room = self._free.astype(np.float64)
         self._every = np.ones(len(self._hosts), np.bool_)
         self._nothing = np.zeros(len(self._hosts))
         self._every.flags.writeable = False
         self._nothing.flags.writeable = False
-
-
-def _column(value: Callable[[Host], Any], values: npt.NDArray[Any]) -> _Column:
-    seen = values.view()
-    seen.flags.writeable = False
-    return _Column(value, values, seen)
 
 
 def _amounts(usage: Usage) -> tuple[int, int, int]:

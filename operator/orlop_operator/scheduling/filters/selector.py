@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
-
-import numpy as np
 
 from orlop_operator.scheduling.facts import Host, Rejection, Request
 from orlop_operator.scheduling.filters.grouping import grouped
@@ -15,14 +12,18 @@ from orlop_operator.scheduling.world import Mask, World
 def keep(world: World, request: Request) -> Mask:
     if not request.node_selector:
         return world.every
-    mask = np.ones(len(world.hosts), np.bool_)
+    mask = world.every
     for key, value in request.node_selector.items():
-        mask &= world.where(("label", key, value), partial(_has, key, value))
+        mask = mask & _labeled(world, key, value)
     return mask
 
 
-def _has(key: str, value: str, host: Host) -> bool:
-    return host.labels.get(key) == value
+def _labeled(world: World, key: str, value: str) -> Mask:
+    return world.where(
+        ("label", key, value),
+        lambda host: host.labels.get(key) == value,
+        lambda: world.labeled(key, lambda found: found == value),
+    )
 
 
 def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:

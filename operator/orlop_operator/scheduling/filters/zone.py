@@ -15,7 +15,11 @@ def keep(world: World, request: Request) -> Mask:
     zone = request.zone
     if zone is None:
         return world.every
-    return world.where(("label", LABEL, zone), lambda host: host.labels.get(LABEL) == zone)
+    return world.where(
+        ("label", LABEL, zone),
+        lambda host: host.labels.get(LABEL) == zone,
+        lambda: world.labeled(LABEL, lambda value: value == zone),
+    )
 
 
 def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:

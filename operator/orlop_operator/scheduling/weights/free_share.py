@@ -19,11 +19,12 @@ class FreeShare:
     """1: the emptiest host wins. -1: the fullest."""
 
     def score(self, world: World, request: Request, /) -> Scores:
-        free, capacity = world.free, world.capacity
+        room, capacity = world.room, world.capacity
         need = (request.vcpus, request.memory, request.disk)
         least: Scores | None = None
         for resource in self.resources:
-            share: Scores = (free[resource] - need[resource]) / capacity[resource]
+            share = room[resource] - need[resource]
+            np.divide(share, capacity[resource], out=share)
             least = share if least is None else np.minimum(least, share, out=least)
         if least is None:
             return world.nothing

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from orlop_operator.scheduling.facts import Request
-from orlop_operator.scheduling.matching import matches
+from orlop_operator.scheduling.matching import matches, where
 from orlop_operator.scheduling.world import Scores, World
 
 
@@ -16,4 +18,5 @@ def score(world: World, request: Request) -> Scores:
     return world.numbers(
         ("preferred", preferred),
         lambda host: sum(each.weight for each in preferred if matches(each.term, host)) / whole,
+        lambda: np.sum([each.weight * where(each.term, world) for each in preferred], axis=0) / whole,
     )
