@@ -102,7 +102,9 @@ def clean(cluster: Sealed) -> None:
     """Remove what a cluster leaves: cgroups, files, and directories of ours that are empty then."""
     with suppress(FileNotFoundError):
         wait_gone(cluster.record.get("init"))
-    cgroups.remove(cluster.cgroup)
+    # Names of cgroups are the machine's: with no record of ours, who is in them is another checkout's cluster.
+    if cluster.record or not cgroups.occupied(cluster.cgroup):
+        cgroups.remove(cluster.cgroup)
     shutil.rmtree(cluster.state, ignore_errors=True)
     if cluster.state.exists():
         shutil.rmtree(cluster.state)

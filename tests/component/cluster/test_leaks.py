@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orlop_cluster import cgroups
 from orlop_cluster.places import CHECKOUT, cache_root
 from orlop_cluster.sealed import Sealed
 from support.traces import Traces, take
@@ -122,3 +123,21 @@ def test_down_after_the_supervisor_was_killed(before: Traces) -> None:
     dev("down", "--name", NAME)
     assert_nothing_left(before)
     assert cache_root().is_dir()
+
+
+def test_down_leaves_what_another_checkout_calls_the_same(before: Traces) -> None:
+    group = Sealed(NAME).cgroup
+    join, *_ = cgroups.create(group)
+    empty = join.parent / "empty"
+    empty.mkdir()
+    with subprocess.Popen(
+        ["sh", "-c", f"echo $$ >{join} && echo in && exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as theirs:
+        assert theirs.stdout
+        assert theirs.stdout.readline() == b"in\n"
+        dev("down", "--name", NAME)
+        assert empty.is_dir()
+        assert theirs.poll() is None
+        theirs.kill()
+    dev("down", "--name", NAME)
+    assert_nothing_left(before)
