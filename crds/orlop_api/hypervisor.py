@@ -11,6 +11,7 @@ from pydantic import Field
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import AssignedSecret
 from orlop_api.condition import Conditions
+from orlop_api.hypervisor_scheduling import HypervisorScheduling
 from orlop_api.image import ImageFormat, ImageProgress
 from orlop_api.peer import NodeCertificate, PeerOffer
 from orlop_api.resource import (
@@ -86,7 +87,7 @@ class PrePullOrder(ApiModel):
 
 
 class HypervisorSpec(ApiModel):
-    """What the operator asks of the node beside its Assignments."""
+    """What the operator asks of the node beside its Assignments, and what administrators say of it."""
 
     imports: Annotated[list[ImportOrder], Field(max_length=64, json_schema_extra=list_map("imageUID"))] = []
     """Images to fetch and describe."""
@@ -96,6 +97,8 @@ class HypervisorSpec(ApiModel):
     """Images to fetch and keep."""
     storage: StorageOrders = []
     """What to do with the data of Volumes."""
+    scheduling: HypervisorScheduling | None = None
+    """What administrators say of it to the scheduler."""
     certificate: NodeCertificate | None = None
     """Who the node is to other nodes, when it gets images from them or gives them some."""
 
@@ -218,6 +221,7 @@ class PhysicalInterface(ApiModel):
     """Bridge: a bridge of Linux, which Bridge Networks need. Other: anything else, for VLANs."""
 
 
+_Interfaces = Annotated[list[PhysicalInterface], Field(max_length=16, json_schema_extra=list_map("name"))]
 AddressFamily = Literal["IPv4", "IPv6"]
 
 
@@ -242,13 +246,10 @@ class HypervisorStatus(ApiModel):
     """The MTU of the underlay, in bytes."""
     physical_networks: Annotated[list[DnsLabel], Field(max_length=16, json_schema_extra=LIST_SET)] = []
     """Physical networks that the node has an interface on, by their names in orlop-config."""
-    physical_interfaces: Annotated[
-        list[PhysicalInterface], Field(max_length=16, json_schema_extra=list_map("name"))
-    ] = []
+    physical_interfaces: _Interfaces = []
     """These interfaces; absent from an agent that cannot have guests there."""
     nic_families: Annotated[list[AddressFamily], Field(max_length=2, json_schema_extra=LIST_SET)] = []
-    """Families of which a NIC here may have an address without one of the other. An agent that does not say wires none
-    of IPv6 alone."""
+    """Families of which a NIC here may have an address without one of the other; none where the agent is older."""
     bridge_filter: Literal["Loaded", "Missing"] | None = None
     """Whether the node's kernel has br_netfilter, without which no Instance in a SecurityGroup starts here."""
     unrouted: Annotated[

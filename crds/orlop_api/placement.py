@@ -1,4 +1,4 @@
-"""Where an Instance may run, in the words of pods: a node selector and tolerations."""
+"""Where an Instance may run, in the words of pods: a node selector, node affinity and tolerations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orlop_api.resource import LIST_ATOMIC, ApiModel, rule, rules
+from orlop_api.node_affinity import NodeAffinity
+from orlop_api.resource import LIST_ATOMIC, ApiModel, DnsLabel, rule, rules
 
 
 class Toleration(ApiModel):
@@ -36,6 +37,8 @@ _LABELS = rule(
 )
 
 
+_ZONE = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+
 NodeSelector = Annotated[
     dict[str, Annotated[str, Field(max_length=63)]],
     Field(max_length=32, json_schema_extra=rules(_LABELS)),
@@ -47,6 +50,12 @@ class Placement(ApiModel):
 
     node_selector: NodeSelector = {}
     """Labels that the node must have."""
+    node_affinity: NodeAffinity | None = None
+    """Expressions about nodes: those that must hold, and those that had better."""
+    zone: Annotated[str, Field(min_length=1, max_length=63, pattern=_ZONE)] | None = None
+    """Value of the node's label topology.kubernetes.io/zone."""
+    profile: DnsLabel | None = None
+    """Name of a scheduler profile of the platform team; its default one when absent."""
     tolerations: Annotated[
         list[Annotated[Toleration, Field(json_schema_extra=rules(*_TOLERATION))]],
         Field(max_length=32, json_schema_extra=LIST_ATOMIC),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from orlop_api.assignment import Assignment
+from orlop_api.assignment import Assignment, State
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.volume import Volume
 from orlop_operator.kinds import HYPERVISOR, NODE, Node, Object
+from orlop_operator.protocol import answer
 from orlop_operator.reconcile.hypervisor import wanted
 from orlop_operator.scheduling import (
     Placement,
@@ -67,6 +68,7 @@ class Placements:
             case Assignment():
                 uid = change.key.name
                 before = self._held(change.old)
+                self._world.blame(uid, _failed_on(change.new))
                 if uid not in self._tentative:
                     self._follow(uid)
                 return before is not None and before != self._held(change.new)
@@ -106,3 +108,11 @@ class Placements:
     @staticmethod
     def _held(thing: Object | None) -> tuple[str, Usage] | None:
         return assignment_hold(thing) if isinstance(thing, Assignment) else None
+
+
+def _failed_on(thing: Object | None) -> str | None:
+    """The node where the Instance is, and does not run because something went wrong."""
+    if not isinstance(thing, Assignment):
+        return None
+    status = answer(thing)
+    return thing.spec.node_name if status is not None and status.state is State.FAILED else None

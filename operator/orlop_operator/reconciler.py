@@ -82,6 +82,7 @@ class Reconciler:
         self._context = Context(
             store, Placements(store), reviews, self._executor.claimed, self._trust.certify
         )
+        self._context.failed = self._refusals.ever
         self._garbage = Garbage(cluster, store)
         self._quotas = Quotas(self._context, self._garbage, queue)
         self._unplaced: set[Key] = set()

@@ -18,6 +18,7 @@ class Refusals:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._until: dict[str, dict[str, tuple[float, str]]] = {}
+        self._ever: dict[str, set[str]] = {}
 
     def take_over(self, change: Change) -> None:
         """Note a refusal, and forget Assignments that are gone."""
@@ -26,10 +27,12 @@ class Refusals:
             return
         if change.new is None:
             self._until.pop(thing.metadata.name, None)
+            self._ever.pop(thing.metadata.name, None)
             return
         status = answer(thing)
         if status is not None and status.state is State.REFUSED and thing.spec.node_name is not None:
             why = status.message or status.reason or "no reason given"
+            self._ever.setdefault(thing.metadata.name, set()).add(thing.spec.node_name)
             known = self._until.setdefault(thing.metadata.name, {})
             known.setdefault(thing.spec.node_name, (self._clock() + REMEMBERED, why))
 
@@ -43,3 +46,7 @@ class Refusals:
             if not nodes:
                 del self._until[uid]
         return {uid: {node: why for node, (_, why) in nodes.items()} for uid, nodes in self._until.items()}
+
+    def ever(self, uid: str) -> frozenset[str]:
+        """Nodes that refused this Instance some time, so that others are asked first."""
+        return frozenset(self._ever.get(uid, ()))

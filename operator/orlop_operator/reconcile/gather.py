@@ -69,6 +69,8 @@ class Context:
     """Signs for a node what it needs to talk to others."""
     refusals: dict[str, dict[str, str]] = field(default_factory=dict)
     """Instance uid, node, and why that node refused it lately."""
+    failed: Callable[[str], frozenset[str]] = lambda _: frozenset()
+    """Nodes that refused the Instance with this uid some time."""
     verdicts: Verdicts = field(default_factory=Verdicts)
     """Why objects wait for their namespace's Quota."""
 
@@ -116,6 +118,7 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         answers=context.reviews.of((*asked, *lent, *begun)),
         secrets=look.secrets,
         excluded=dict(context.refusals.get(meta.uid, {})),
+        failed=context.failed(meta.uid),
         chosen=look.chosen,
         claimed=frozenset(context.claimed),
         place=context.placements.choose,

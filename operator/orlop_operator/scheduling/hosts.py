@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from orlop_api.condition import Truth, find
 from orlop_api.hypervisor import Hypervisor, InterfaceType
+from orlop_api.hypervisor_scheduling import HypervisorScheduling
 from orlop_operator.scheduling.facts import Host, Physical, Taint, Usage
 
 
@@ -20,7 +21,7 @@ def host_from(
 
     A node whose agent has not reported a capacity yet is not ready, whatever its Lease says.
     """
-    status = hypervisor.status
+    status, told = hypervisor.status, hypervisor.spec.scheduling or HypervisorScheduling()
     if status is None or status.capacity is None:
         return Host(
             hypervisor.metadata.name, ready=False, reason="AgentNotReported", labels=labels, taints=taints
@@ -33,6 +34,8 @@ def host_from(
         ready=alive,
         reason="" if alive else (ready.reason if ready else "AgentNotReported"),
         cordoned=cordoned or hypervisor.metadata.deleting,
+        disabled=told.reason if told.state == "Disabled" else None,
+        weight=told.weight / 100,
         labels=labels,
         taints=taints,
         architecture=status.architecture,

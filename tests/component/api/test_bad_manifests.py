@@ -14,6 +14,7 @@ from support.bad_keys import KEYS
 from support.bad_limits import LIMITS
 from support.bad_networks import NETWORKS
 from support.bad_options import OPTIONS
+from support.bad_placement import PLACEMENTS
 from support.bad_quotas import QUOTAS
 from support.bad_routers import ROUTERS
 from support.bad_segments import SEGMENTS
@@ -36,6 +37,7 @@ CREATED = [
     *FLOATING_IPS,
     *SEGMENTS,
     *INSTANCES,
+    *PLACEMENTS,
     *KEYS,
     *QUOTAS,
 ]

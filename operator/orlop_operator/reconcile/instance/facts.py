@@ -106,6 +106,8 @@ class Facts:
     """Namespace and name of a node's Secret, and why it could not be put there; None where it was."""
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Nodes that refused this Instance lately, and why."""
+    failed: frozenset[str] = frozenset()
+    """Nodes that refused it some time, and may be asked again."""
     chosen: str | None = None
     """The node that an earlier pass of this look chose."""
     claimed: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from orlop_operator.ipam6 import subnet4
 from orlop_operator.protocol import AskScheduler, Candidate
 from orlop_operator.reconcile import publish
 from orlop_operator.reconcile.conditions import false
-from orlop_operator.reconcile.instance import boot
+from orlop_operator.reconcile.instance import affinity, boot
 from orlop_operator.reconcile.instance.facts import Facts
 from orlop_operator.reconcile.instance.volumes import Disks
 from orlop_operator.reconcile.lan import need
@@ -34,6 +34,9 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         memory=to_bytes(flavor.memory),
         disk=disks.fresh_bytes + (0 if from_volume else to_bytes(flavor.root_disk)),
         node_selector=placement.node_selector,
+        affinity=affinity.required(placement),
+        preferred=affinity.preferred(placement),
+        zone=placement.zone,
         tolerations=tuple(placement.tolerations),
         architecture=requirements.architecture if requirements else None,
         ipv6_alone=any(nic.network is not None and subnet4(nic.network) is None for nic in facts.nics),
@@ -43,6 +46,8 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         pools=disks.pools,
         physical=_physical(facts),
         excluded=excluded,
+        failed=facts.failed,
+        profile=placement.profile,
     )
 
 

@@ -9,7 +9,9 @@ from orlop_operator.scheduling import (
     Placement,
     PoolNeed,
     Request,
+    Requirement,
     Taint,
+    Term,
     Unplaceable,
     Usage,
     World,
@@ -45,6 +47,14 @@ def test_nothing_to_choose_from() -> None:
     assert refused(SMALL) == "no hypervisor: label a node with orlop.dev/hypervisor=true"
 
 
+ZONE = "topology.kubernetes.io/zone"
+FAST = Term(
+    (
+        Requirement("disk", "In", ("ssd", "nvme")),
+        Requirement("old", "DoesNotExist"),
+        Requirement("size", "Gt", ("3",)),
+    )
+)
 TAINT = Taint("dedicated", "NoSchedule", "db")
 BLAME = [
     (SMALL, host("a", ready=False, reason="NodeUnreachable"), "not ready (NodeUnreachable)"),
@@ -59,7 +69,16 @@ BLAME = [
         host("a", pool_id="pool-2"),
         "Volume demo/data was in another data pool of a, which is gone",
     ),
+    (SMALL, host("a", disabled="new disks"), "disabled (new disks)"),
+    (SMALL, host("a", disabled=""), "disabled"),
+    (request(zone="b"), host("a", labels={ZONE: "a"}), "in zone a (need zone b)"),
+    (request(zone="b"), host("a"), "in no zone (need zone b)"),
     (request(node_selector={"zone": "b"}), host("a"), "node selector zone=b does not match"),
+    (
+        request(affinity=(FAST, Term((), (Requirement("metadata.name", "NotIn", ("a",)),)))),
+        host("a", labels={"disk": "hdd"}),
+        "node affinity disk in (ssd, nvme) and !old and size > 3 or metadata.name not in (a) does not match",
+    ),
     (SMALL, host("a", taints=(TAINT,)), "taint dedicated=db:NoSchedule is not tolerated"),
     (
         SMALL,
