@@ -22,6 +22,7 @@ from orlop_agent.api.identity import (
 )
 from orlop_agent.cache import Cache
 from orlop_agent.credentials import Credentials
+from orlop_agent.disks import NodeDisks
 from orlop_agent.execute import Services
 from orlop_agent.hypervisor import Hypervisor, HypervisorError
 from orlop_agent.image.published import Publisher
@@ -137,7 +138,9 @@ async def assembled(
             hypervisor=hypervisor,
             journal=Journal(layout.journal),
             ledger=Ledger(lambda: capacity),
-            preparation=Preparation(layout, images, wiring, volumes, credentials, makings, publisher),
+            preparation=Preparation(
+                layout, images, wiring, volumes, credentials, makings, publisher, NodeDisks()
+            ),
             makings=makings,
             wiring=wiring,
             architecture=node.architecture(),

@@ -22,8 +22,6 @@ from orlop_agent.network.routers import Unrouted
 from orlop_agent.peer.peering import Peering
 from orlop_agent.prepulls import PrePulls
 from orlop_agent.storage import StorageWork
-from orlop_agent.volume.iscsi import IscsiVolumes
-from orlop_agent.volume.pools import SharedPools
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import AssignedSecret
 from orlop_api.hypervisor import (
@@ -78,6 +76,24 @@ class ImageCache(Protocol):
         """Fetch and describe."""
 
 
+class Pools(Protocol):
+    """The shared pools that the node has."""
+
+    @property
+    def found(self) -> dict[str, str]:
+        """Name to pool id."""
+
+    async def run(self, changed: Callable[[], None]) -> None:
+        """Look for them, until cancelled."""
+
+
+class Targets(Protocol):
+    """What the node serves by iSCSI."""
+
+    async def run(self) -> None:
+        """Serve, until cancelled."""
+
+
 class Inventory:
     """Publishes when something changed, and only then."""
 
@@ -89,8 +105,8 @@ class Inventory:
         images: ImageCache,
         storage: StorageWork,
         peering: Peering,
-        pools: SharedPools,
-        targets: IscsiVolumes,
+        pools: Pools,
+        targets: Targets,
     ) -> None:
         self._node = node
         self._client = client

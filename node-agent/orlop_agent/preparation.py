@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from orlop_agent import durable, told
+from orlop_agent import durable
 from orlop_agent.credentials import Credentials
+from orlop_agent.disks import Disks
 from orlop_agent.domain.limits import limits_of
 from orlop_agent.domain.spec import BaseImage, Disk, DiskFile, KernelBoot
 from orlop_agent.failure import StepError
@@ -30,10 +31,8 @@ from orlop_agent.network.errors import NetworkError
 from orlop_agent.observed import listed
 from orlop_agent.paths import Layout
 from orlop_agent.report import not_ready
-from orlop_agent.volume import qemu_img
 from orlop_agent.volume.driver import VolumeData
 from orlop_agent.volume.drivers import Drivers
-from orlop_agent.volume.file import make_once, make_overlay
 from orlop_agent.wiring import Wiring
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import USER_DATA_KEY, AssignedSecret, AssignedVolume, Assignment, AssignmentSpec
@@ -118,6 +117,7 @@ class Preparation:
         credentials: Credentials,
         makings: Makings,
         publishing: Publishing,
+        disks: Disks,
     ) -> None:
         self._layout = layout
         self._images = images
@@ -127,6 +127,7 @@ class Preparation:
         self._credentials = credentials
         self._makings = makings
         self._publishing = publishing
+        self._disks = disks
 
     async def prepare(self, assignment: Assignment, attempt: Attempt) -> Prepared:
         """All parts. The first that fails is raised (StepError), and the others are stopped."""
@@ -191,11 +192,12 @@ class Preparation:
             KernelBoot(files.kernel, files.initrd, pinned.command_line) if files.kernel is not None else None
         )
         if pinned.format is ImageFormat.ISO:
-            await make_once(path, lambda aside: qemu_img.create(aside, size))
+            await self._disks.empty(path, size)
             disc = Disk(DiskFile(files.disk), files.format.value, readonly=True, disc=True)
             return Disk(DiskFile(path), "qcow2"), (disc,), kernel
         # An image may be larger than the flavor's disk only if nobody checked; a guest would lose its end.
-        await make_overlay(path, max(size, pinned.virtual_size_bytes), files.disk, files.format.value)
+        size = max(size, pinned.virtual_size_bytes)
+        await self._disks.overlay(path, size, files.disk, files.format.value)
         return Disk(DiskFile(path), "qcow2", base=BaseImage(files.disk, files.format.value)), (), kernel
 
     async def _data(
@@ -274,7 +276,7 @@ class Preparation:
             if has_some
             else b""
         )
-        path = await asyncio.to_thread(told.write, self._layout, spec, user_data)
+        path = await self._disks.seed(self._layout, spec, user_data)
         return Disk(DiskFile(path), "raw", readonly=True)
 
 

@@ -1,117 +1,25 @@
-"""The real agent in this process, with a simulated hypervisor and networks that only take notes."""
+"""The real agent in this process, with a simulated node's hypervisor and networks; disks and images are real."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from orlop_agent.agent import Agent
 from orlop_agent.assembly import assembled
-from orlop_agent.network.counts import Counts
-from orlop_agent.network.errors import NetworkError
-from orlop_agent.network.routers import Unrouted
 from orlop_agent.paths import Layout
 from orlop_agent.settings import Settings
 from orlop_agent.simulate import SimulatedHypervisor
-from orlop_api.assignment import AssignedNic
+from orlop_agent.simulation.networks import SimulatedNetworks
 from orlop_api.config import OrlopConfig
-from orlop_api.floating_ip import FloatingIP
-from orlop_api.port import Port
-from orlop_api.router import Router
-from orlop_api.security_group import SecurityGroup
 from support.scripted import ASSIGNMENTS, Api, Body
 
 DISK = (bytes(510) + b"\x55\xaa").ljust(4096, b"\0")
-
-
-class NotedNetworks:
-    """Who has NICs where; fails on order."""
-
-    def __init__(self) -> None:
-        self.prepared: dict[str, list[str]] = {}
-        self.plugged: set[str] = set()
-        self.peers: dict[str, list[str]] = {}
-        self.groups: dict[str, list[str]] = {}
-        self.routers: dict[str, list[str]] = {}
-        self.resynced: list[set[str]] = []
-        self.untouched: set[str] = set()
-        """At the last resync."""
-        self.fail: set[str] = set()
-        self.taps: set[str] = set()
-        self.wrong_routers: list[Unrouted] = []
-        self.changed: Callable[[], None] = lambda: None
-
-    def tap_name(self, instance_uid: str, nic_name: str) -> str:
-        return "tap" + hashlib.sha256(f"{instance_uid}/{nic_name}".encode()).hexdigest()[:11]
-
-    async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None:
-        self._perhaps("prepare")
-        there = self.prepared.get(instance_uid, [])
-        self.prepared[instance_uid] = [*there, *(nic.name for nic in nics if nic.name not in there)]
-        self.taps |= {self.tap_name(instance_uid, nic.name) for nic in nics}
-
-    async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None:
-        self._perhaps("plug")
-        self.plugged.add(instance_uid)
-
-    async def detach(self, instance_uid: str, nic_name: str | None = None) -> None:
-        self._perhaps("detach")
-        left = [name for name in self.prepared.get(instance_uid, []) if name != nic_name]
-        if nic_name is not None and left:
-            self.prepared[instance_uid] = left
-            self.taps.discard(self.tap_name(instance_uid, nic_name))
-            return
-        self.prepared.pop(instance_uid, None)
-        self.plugged.discard(instance_uid)
-
-    async def counts(self) -> list[Counts]:
-        return []
-
-    def unrouted(self) -> Sequence[Unrouted]:
-        return self.wrong_routers
-
-    def listen(self, changed: Callable[[], None]) -> None:
-        self.changed = changed
-
-    async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
-        self.peers[network_uid] = sorted(port.metadata.name for port in ports)
-
-    def forget_peers(self, network_uid: str) -> None:
-        self.peers.pop(network_uid, None)
-
-    async def set_groups(self, namespace: str, groups: Mapping[str, SecurityGroup]) -> None:
-        self.groups[namespace] = sorted(group.metadata.name for group in groups.values())
-
-    def forget_groups(self, namespace: str) -> None:
-        self.groups.pop(namespace, None)
-
-    async def set_floating_ips(self, namespace: str, known: Collection[FloatingIP]) -> None:
-        """Nothing is announced."""
-
-    def forget_floating_ips(self, namespace: str) -> None:
-        """Nothing is kept."""
-
-    async def set_routers(self, namespace: str, routers: Collection[Router]) -> None:
-        self.routers[namespace] = sorted(router.metadata.name for router in routers)
-
-    def forget_routers(self, namespace: str) -> None:
-        self.routers.pop(namespace, None)
-
-    async def resync(
-        self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()
-    ) -> None:
-        self.resynced.append(set(wanted))
-        self.untouched = set(untouched)
-
-    def _perhaps(self, call: str) -> None:
-        if call in self.fail:
-            self.fail.remove(call)
-            raise NetworkError("Broken", f"{call} was made to fail")
 
 
 class SimNode:
@@ -130,7 +38,7 @@ class SimNode:
         self.config = config or OrlopConfig()
         self.layout = Layout(root)
         self.layout.prepare()
-        self.networks = NotedNetworks()
+        self.networks = SimulatedNetworks()
         self.hypervisor = SimulatedHypervisor(taps=self.networks.taps)
         self._settings = Settings(
             node_name=name,

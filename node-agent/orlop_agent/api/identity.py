@@ -113,10 +113,14 @@ class NodeIdentity:
                 await asyncio.sleep(delay)
         return None
 
-    async def _mint_once(self) -> None:
+    async def _asks(self) -> tuple[str, NodeClaim]:
+        """The token that asks, and the node that it asks for."""
         # The kubelet replaces the pod's token every hour or so: read it each time.
         pod_token = (await asyncio.to_thread(self._pod_token.read_text)).strip()
-        node = node_claim(pod_token)
+        return pod_token, node_claim(pod_token)
+
+    async def _mint_once(self) -> None:
+        pod_token, node = await self._asks()
         path = f"/api/v1/namespaces/{NODE_ACCOUNTS_NAMESPACE}/serviceaccounts/{node.name}/token"
         asked = time.monotonic()
         answer = await self._http.call(

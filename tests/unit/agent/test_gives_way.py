@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from orlop_agent.disks import NodeDisks
 from orlop_agent.domain.spec import Disk, DiskFile
 from orlop_agent.preparation import Preparation
 from orlop_api.assignment import AssignedVolume
@@ -23,7 +24,7 @@ async def test_what_reads_a_volume_has_let_go_before_its_disk_is_opened(tmp_path
             said.append(f"give_way {uid}")
 
     parts = [Recorded() for _ in range(5)]
-    preparation = Preparation(SimpleNamespace(), *parts, Publishing())
+    preparation = Preparation(SimpleNamespace(), *parts, Publishing(), NodeDisks())
     volume = AssignedVolume(name="data", volume_uid="v", size_bytes=1, location={"local": {}})
     await preparation.volume("i", volume, None)
     assert said[0] == "give_way v"

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from orlop_agent.api.watch import Changed, Event, Gone, Listed
+from orlop_agent.simulation.networks import SimulatedNetworks
 from orlop_agent.wiring import Wiring
 from support.routed import HOME, NETWORKS, on, router
-from support.simnode import NotedNetworks
 
 BLUE, GREEN, _ = NETWORKS
 
@@ -47,7 +47,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def test_ports_of_all_that_a_router_joins_are_followed_as_long_as_that_is_needed():
-    told, networks = Told(), NotedNetworks()
+    told, networks = Told(), SimulatedNetworks()
     wiring = Wiring(networks, told)  # type: ignore[arg-type]
     try:
         wiring.use("guest", [on(BLUE, 20)])
