@@ -1,4 +1,4 @@
-"""The only module that talks to the API server (watches apart, which are kopf's).
+"""The only module that talks to the API server (the webhook's server apart, which is talked to).
 
 Raw aiohttp with kept connections and msgspec: a fifth of the CPU of generated clients. Reads are tried again
 here when the connection breaks. Writes never are: whether one was applied is settled by a read, by whoever
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ import kopf
 import msgspec
 
 from orlop_operator import errors
-from orlop_operator.kinds import Kind, M
+from orlop_operator.kinds import WATCHED, Kind, M
 
 FIELD_MANAGER = "orlop-operator"
 MERGE_PATCH = "application/merge-patch+json"
@@ -28,8 +28,24 @@ PAGE = 500
 """Objects per answer of a list."""
 _TRIES = 3
 _TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
+_WRITES_AT_ONCE = 64
+"""Connections for what is no watch."""
+_WATCH_SECONDS = "600"
+"""Until the API server is asked to end a watch, so that it moves to another server."""
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=70)
+"""Without even a bookmark (one a minute) for that long a watch counts as dead."""
+_EVENT_BYTES = 1 << 20
+"""Half of the largest line: etcd takes 1.5 MiB."""
 
 Body = dict[str, Any]
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: dict[str, Any]
+
+
+_events = msgspec.json.Decoder(_Event)
 
 
 class Cluster:
@@ -64,6 +80,37 @@ class Cluster:
             token = page["metadata"].get("continue", "")
             if not token:
                 return items, int(page["metadata"]["resourceVersion"])
+
+    async def watch(self, kind: Kind[M], version: str) -> AsyncGenerator[tuple[str, Body], None]:
+        """Type and object of each change after the version, bookmarks included, until the API server ends it."""
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": _WATCH_SECONDS,
+        } | ({"fieldSelector": kind.watched} if kind.watched else {})
+        info = self._fresh()
+        headers = {**info.as_http_headers(), "Accept": "application/json"}
+        try:
+            async with self._session.get(
+                info.server + kind.path(),
+                params=query,
+                headers=headers,
+                timeout=_WATCH_TIMEOUT,
+                read_bufsize=_EVENT_BYTES,
+            ) as response:
+                if response.status >= 300:
+                    self._raise(response.status, await response.read(), f"watch {kind.plural}")
+                async for line in response.content:
+                    event = _events.decode(line)
+                    if event.type == "ERROR":
+                        status = int(event.object.get("code", 500))
+                        reason, message = (str(event.object.get(key, "")) for key in ("reason", "message"))
+                        raise errors.from_status(status, reason, message)
+                    yield event.type, event.object
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            # A line that is cut off is no JSON, and one that is too long no line.
+            raise errors.UnavailableError(f"watch {kind.plural}: {error or type(error).__name__}") from error
 
     async def create(self, kind: Kind[M], body: Body, namespace: str = "") -> M:
         """POST; AlreadyExistsError where the name is taken."""
@@ -176,10 +223,14 @@ class Cluster:
         if status < 300:
             answer: Body = msgspec.json.decode(content) if content else {}
             return answer
+        self._raise(status, content, f"{method} {path}")
+        raise AssertionError
+
+    def _raise(self, status: int, content: bytes, what: str) -> None:
         if status == 401:
             self._info = self._login()
         reason, message = _refusal(content)
-        raise errors.from_status(status, reason, message or f"{method} {path}: {status}")
+        raise errors.from_status(status, reason, message or f"{what}: {status}")
 
     def _fresh(self) -> kopf.ConnectionInfo:
         if self._info.expiration is not None and self._info.expiration < datetime.now(UTC):
@@ -203,6 +254,6 @@ async def connected(login: Callable[[], kopf.ConnectionInfo]) -> AsyncIterator[C
     """A session for the duration of the block."""
     info = login()
     ssl = info.as_ssl_context() if info.server.startswith("https:") else True
-    connector = aiohttp.TCPConnector(ssl=ssl, limit=64, keepalive_timeout=60)
+    connector = aiohttp.TCPConnector(ssl=ssl, limit=_WRITES_AT_ONCE + len(WATCHED), keepalive_timeout=60)
     async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
         yield Cluster(session, login)

@@ -142,6 +142,8 @@ class Kind(Generic[M]):
     namespaced: bool = True
     group: str = GROUP
     version: str = VERSION
+    watched: str = ""
+    """A field selector: which of them are watched, where that is not all."""
 
     @property
     def api_version(self) -> str:
@@ -179,7 +181,9 @@ ASSIGNMENT = Kind("Assignment", "assignments", Assignment)
 CLAIM = Kind("Claim", "claims", Claim)
 NODE = Kind("Node", "nodes", Node, namespaced=False, group="", version="v1")
 SERVICE = Kind("Service", "services", Service, group="", version="v1")
-LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1")
+_OURS = "metadata.namespace!=kube-node-lease,metadata.namespace!=kube-system"
+"""The kubelets' would be an event every few seconds for each node."""
+LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1", watched=_OURS)
 
 WATCHED: tuple[Kind[Any], ...] = (
     FLAVOR, VOLUME_CLASS, QUOTA, NODE, LEASE, SERVICE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, ROUTER,

@@ -17,12 +17,13 @@ from orlop_operator.cluster import Cluster, connected
 from orlop_operator.credentials import connection
 from orlop_operator.health import Vitals, served
 from orlop_operator.kinds import QUOTA, WATCHED, Kind
+from orlop_operator.kopfsettings import kopf_settings
 from orlop_operator.lease import Election
+from orlop_operator.listwatch import follow
 from orlop_operator.reconciler import Reconciler
 from orlop_operator.recorder import Recorder
 from orlop_operator.settings import Settings
 from orlop_operator.store import Change, Key, Store
-from orlop_operator.watching import watch_settings
 from orlop_operator.workqueue import WorkQueue
 
 log = structlog.get_logger()
@@ -51,30 +52,36 @@ class Replica:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`, or until a part of it ends with an error."""
-        watches = watch_settings()
+        served_by = kopf_settings()
         registry = kopf.get_default_registry()
-        from orlop_operator.handlers import login, watch  # noqa: F401, PLC0415 - importing registers
+        from orlop_operator.handlers import login  # noqa: F401, PLC0415 - importing registers
 
         if self._settings.webhook == "Enabled":
             from orlop_operator.handlers import admission  # noqa: F401, PLC0415 - importing registers
             from orlop_operator.webhook import Webhook  # noqa: PLC0415
 
             self._webhook = Webhook(self._cluster, port=self._settings.webhook_port)
-            watches.admission.server = self._webhook
+            served_by.admission.server = self._webhook
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(served(self.vitals, self._settings.health_port))
-            await self._fill()
+            since = await self._fill()
             async with asyncio.TaskGroup() as parts:
                 background = [
                     parts.create_task(self._election.run(), name="election"),
                     parts.create_task(self._recorder.run(), name="events"),
                     parts.create_task(self._resync(), name="resync"),
+                    *(
+                        parts.create_task(
+                            follow(self._cluster, kind, since[kind.name], self.take, self._list),
+                            name=f"watch {kind.plural}",
+                        )
+                        for kind in WATCHED
+                    ),
                 ]
                 try:
                     await kopf.operator(
                         registry=registry,
-                        settings=watches,
-                        memo=kopf.Memo(sink=self.take),
+                        settings=served_by,
                         clusterwide=True,
                         standalone=True,
                         stop_flag=stop,
@@ -113,29 +120,31 @@ class Replica:
         else:
             self._store.observe(kind, thing)
 
-    async def _fill(self) -> None:
-        """List everything before anything is decided: only then may a missing object be called missing."""
+    async def _fill(self) -> dict[str, int]:
+        """List everything before anything is decided: only then may a missing object be called missing.
+
+        Returns the version of each kind's list, by the kind's name.
+        """
         while True:
             try:
-                await self._list_all()
+                return {kind.name: await self._list(kind) for kind in WATCHED}
             except errors.ApiError as error:
                 log.warning("first listing failed", error=str(error), retry_seconds=_LIST_AGAIN)
                 self._heard = self._clock()
                 await asyncio.sleep(_LIST_AGAIN)
-            else:
-                return
 
-    async def _list_all(self) -> None:
-        for kind in WATCHED:
-            items, version = await self._cluster.list(kind)
-            self._store.reset(kind, items, version)
+    async def _list(self, kind: Kind[Any]) -> int:
+        items, version = await self._cluster.list(kind)
+        self._store.reset(kind, items, version)
+        return version
 
     async def _resync(self) -> None:
         """Catch what a watch has missed."""
         while True:
             await asyncio.sleep(self._settings.resync_seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
             try:
-                await self._list_all()
+                for kind in WATCHED:
+                    await self._list(kind)
                 if self._election.leading:
                     await self._reconciler.sweep(datetime.now(UTC))
             except errors.ApiError as error:
@@ -159,6 +168,6 @@ class Replica:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Connect, and run one replica until `stop`."""
-    watches = watch_settings()
-    async with connected(lambda: connection(watches)) as cluster:
+    settings_of_kopf = kopf_settings()
+    async with connected(lambda: connection(settings_of_kopf)) as cluster:
         await Replica(settings, cluster).run(stop)
