@@ -13,11 +13,13 @@ from pydantic import ValidationError
 from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
 from orlop_agent.api.http import Body
-from orlop_agent.api.watch import Changed, Gone, Listed
+from orlop_agent.api.watch import Changed, Gone
 from orlop_agent.floatingwatch import Floated, FloatingWatch
 from orlop_agent.groupwatch import GroupWatch, Guarded
+from orlop_agent.network.book import Book
 from orlop_agent.network.counts import Counts
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.facts import Key
 from orlop_agent.network.groups import UNKNOWN
 from orlop_agent.network.routers import Unrouted
 from orlop_agent.routerwatch import Routed, RouterWatch
@@ -41,7 +43,7 @@ class Networks(Guarded, Routed, Floated, Protocol):
     async def prepare(self, instance_uid: str, hostname: str, nics: Sequence[AssignedNic]) -> None: ...
     async def plug(self, instance_uid: str, nics: Sequence[AssignedNic]) -> None: ...
     async def detach(self, instance_uid: str, nic_name: str | None = None) -> None: ...
-    async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None: ...
+    async def set_peers(self, network_uid: str, book: Book) -> None: ...
     def forget_peers(self, network_uid: str) -> None: ...
     async def resync(
         self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()
@@ -180,23 +182,21 @@ class Wiring:
 
     async def _watch(self, network_uid: str) -> None:
         """From a list of the Ports on."""
-        ports: dict[str, Port] = {}
+        book = Book()
         changed = asyncio.Event()
-        setter = asyncio.create_task(self._set(network_uid, ports, changed))
+        setter = asyncio.create_task(self._set(network_uid, book, changed))
         try:
             async for event in self._client.watch_ports(network_uid):
-                match event:
-                    case Listed(objects):
-                        ports.clear()
-                        ports.update(found for each in objects for found in _port(each).items())
-                    case Changed(found):
-                        ports.update(_port(found))
-                    case Gone(found):
-                        ports.pop(found["metadata"]["uid"], None)
-                guarded = (
-                    p.metadata.namespace for p in ports.values() if p.status and p.status.security_groups
-                )
-                self._guarded_by(network_uid, set(guarded))
+                if isinstance(event, Gone):
+                    book.remove(_key(event.object))
+                elif isinstance(event, Changed):
+                    port = _port(event.object)
+                    if port is not None:
+                        book.put(port)
+                else:
+                    book.replace(port for each in event.objects if (port := _port(each)) is not None)
+                # Once somebody is guarded by a namespace, it is followed for as long as the Network is here.
+                self._guarded_by(network_uid, set(book.homes))
                 changed.set()
         finally:
             setter.cancel()
@@ -205,7 +205,7 @@ class Wiring:
             if network_uid not in self._watches:
                 self._networks.forget_peers(network_uid)
 
-    async def _set(self, network_uid: str, ports: dict[str, Port], changed: asyncio.Event) -> None:
+    async def _set(self, network_uid: str, book: Book, changed: asyncio.Event) -> None:
         """Many changes in a row are one to the kernel."""
         waits = backoff.delays(first=1.0)
         while True:
@@ -213,7 +213,7 @@ class Wiring:
             changed.clear()
             try:
                 try:
-                    await self._networks.set_peers(network_uid, list(ports.values()))
+                    await self._networks.set_peers(network_uid, book)
                 finally:
                     if network_uid in self._told:
                         self._told[network_uid].set()
@@ -228,11 +228,14 @@ class Wiring:
             await asyncio.sleep(next(waits))
 
 
-def _port(found: Body) -> dict[str, Port]:
-    """The Port by its uid; nothing for one that cannot be read, which must not cost the others their peers."""
+def _key(found: Body) -> Key:
+    return found["metadata"]["namespace"], found["metadata"]["name"]
+
+
+def _port(found: Body) -> Port | None:
+    """None for one that cannot be read, which must not cost the others their peers."""
     try:
-        port = Port.model_validate(found)
+        return Port.model_validate(found)
     except ValidationError as error:
         _log.error("network.port", port=found.get("metadata", {}).get("name"), error=str(error))
-        return {}
-    return {port.metadata.uid: port}
+        return None

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 
 from orlop_agent.network.adapter import Networks
+from orlop_agent.network.book import Book
 from orlop_api.assignment import AssignedNic
 from orlop_api.security_group import SecurityGroup
 from support.fakenode import FakeNode
@@ -29,7 +30,7 @@ class Cloud:
     async def tell(self) -> None:
         ports = [port(stack.nic, self.nodes[at], *names) for stack, at, names in self.guests.values()]
         for agent in self.agents:
-            await agent.set_peers("net-4097", ports)
+            await agent.set_peers("net-4097", Book.of(ports))
 
     async def start(self, name: str, at: int, low: int, *names: str) -> Stack:
         """A guest on node 0 or 1, in these groups."""

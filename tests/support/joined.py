@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 
 from orlop_agent.network.adapter import Networks
+from orlop_agent.network.book import Book
 from orlop_api.assignment import AssignedNic
 from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup
@@ -32,7 +33,7 @@ class Cloud:
                 if stack.nic.segment_id == segment
             ]
             for agent in self.agents:
-                await agent.set_peers(f"net-{segment}", ports)
+                await agent.set_peers(f"net-{segment}", Book.of(ports))
 
     async def join(self, *routers: Router) -> None:
         for agent in self.agents:

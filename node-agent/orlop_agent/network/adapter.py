@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from orlop_agent.metadata.service import Metadata
 from orlop_agent.network import counts, found, groups, links, names
+from orlop_agent.network.book import NOTHING, Book
 from orlop_agent.network.counts import Counts
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.floats import FloatingIPs
@@ -20,7 +21,6 @@ from orlop_agent.network.segment import Attachment
 from orlop_agent.network.surroundings import surroundings
 from orlop_api.assignment import AssignedNic
 from orlop_api.floating_ip import FloatingIP
-from orlop_api.port import Port
 from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup
 
@@ -54,7 +54,7 @@ class Networks:
         self._present: dict[int, Presence] | None = None
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         """A lock is there as long as somebody has it or waits for it."""
-        self._ports: dict[str, Sequence[Port]] = {}
+        self._books: dict[str, Book] = {}
         self._groups: dict[str, Mapping[str, SecurityGroup]] = {}
         self._routers = Routers(self._around, self._each, self._tell)
         self._floating = FloatingIPs(self._around, self._each, node_namespace)
@@ -111,19 +111,19 @@ class Networks:
         await self._each(segments, remove)
         await self._settle(segments)
 
-    async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
+    async def set_peers(self, network_uid: str, book: Book) -> None:
         """Makes the Ports on other nodes reachable, and forgets all others. Raises NetworkError.
 
-        Told before the Network is here, it holds from when it is.
+        Told before the Network is here, it holds from when it is. The same book again means: look at what changed.
         """
-        self._ports[network_uid] = ports
+        self._books[network_uid] = book
 
         async def forward(presence: Presence) -> None:
             if not presence.needed:
                 return
             self._tell(presence)
             try:
-                await presence.forward(self._ports.get(network_uid, ()))
+                await presence.forward(self._books.get(network_uid, NOTHING))
             finally:
                 await presence.secure()
 
@@ -181,7 +181,8 @@ class Networks:
         """What was counted on each Network here; one that is just being made or taken away is left out."""
         # Nobody is waited for here: what is done to a Network may take long, and only looking is no harm.
         here = self._node.namespaces()
-        present = [(s, list(p.attachments.values()), p.ports or ()) for s, p in self._known().items()]
+        known = self._known().items()
+        present = [(s, list(p.attachments.values()), p.book or NOTHING) for s, p in known]
         looks = [await counts.read_if_there(self._node, *each) for each in present if each[0] in here]
         return [counted for counted in looks if counted is not None]
 
@@ -195,19 +196,17 @@ class Networks:
         if not new and not presence.needed:
             return
         network_uid = next(iter(new)).nic.network_uid if new else presence.segment.network_uid
-        ports = self._ports.get(network_uid)
-        if ports is not None:
-            presence.ports = ports
+        presence.book = self._books.get(network_uid, presence.book)
         beside = presence.place.others if presence.place is not None else frozenset()
-        if beside <= self._ports.keys():
-            presence.others = [port for uid in sorted(beside) for port in self._ports[uid]]
-        homes = groups.homes(attachments, presence.ports or ())
+        if beside <= self._books.keys():
+            presence.others = [self._books[uid] for uid in sorted(beside)]
+        homes = groups.homes(attachments, presence.book or NOTHING)
         if homes and homes <= self._groups.keys():
             presence.groups = {uid: group for home in homes for uid, group in self._groups[home].items()}
 
     def forget_peers(self, network_uid: str) -> None:
         """Nobody tells of this Network's Ports any more."""
-        self._ports.pop(network_uid, None)
+        self._books.pop(network_uid, None)
 
     async def resync(
         self, wanted: Mapping[str, tuple[str, Sequence[AssignedNic]]], untouched: Collection[str] = ()

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from orlop_agent.network.batch import EXISTS, NO_DEVICE, Line
-from orlop_agent.network.groups import by_mac
+from orlop_agent.network.book import Book
 from orlop_agent.network.segment import Attachment
 from orlop_api.bandwidth import BandwidthLimit
-from orlop_api.port import Port
 from orlop_api.quantity import to_bytes
 
 _LATENCY = "100ms"
@@ -54,17 +53,13 @@ class Limits:
 UNLIMITED = Limits()
 
 
-def wanted(attachments: Iterable[Attachment], ports: Iterable[Port]) -> dict[str, Limits]:
+def wanted(attachments: Iterable[Attachment], book: Book) -> dict[str, Limits]:
     """Of each tap: what its Port says, and until that is known, what the order says. Raises ValueError."""
-    known = by_mac(ports)
     found: dict[str, Limits] = {}
     for attachment in attachments:
-        port = known.get(attachment.mac)
-        if port is not None and port.metadata.name == attachment.nic.port_name:
-            in_status = port.status.qos if port.status is not None else None
-            qos = in_status if in_status is not None else port.spec.qos
-        else:
-            qos = attachment.nic.qos
+        port = book.at(attachment.mac)
+        is_its = port is not None and port.key[1] == attachment.nic.port_name
+        qos = port.qos if port is not None and is_its else attachment.nic.qos
         if qos is None:
             found[attachment.tap] = UNLIMITED
             continue

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orlop_agent.network import drops, group_rules
+from orlop_agent.network.book import Book
 from orlop_agent.network.errors import NetworkError
-from orlop_agent.network.groups import by_mac
 from orlop_agent.network.names import OVERLAY, PHYSICAL
 from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment
-from orlop_api.port import Port
 
 _GROUPS = ("nft", "-j", "list", "counters")
 _log = logging.getLogger(__name__)
@@ -46,22 +45,20 @@ class Counts:
     """What SecurityGroups did not allow, in packets by cause; empty where nobody ever was in one."""
 
 
-async def read(
-    node: Node, segment_id: int, attachments: Iterable[Attachment], ports: Sequence[Port]
-) -> Counts:
+async def read(node: Node, segment_id: int, attachments: Iterable[Attachment], book: Book) -> Counts:
     """Asks the kernel. Raises NetworkError."""
     links = await node.read("ip", "-j", "-s", "link", "show", inside=segment_id)
     listed = json.loads(await node.run(drops.LIST, inside=segment_id))
     groups = json.loads(await node.run(_GROUPS, inside=segment_id))
-    return counts(segment_id, attachments, ports, links, listed, groups)
+    return counts(segment_id, attachments, book, links, listed, groups)
 
 
 async def read_if_there(
-    node: Node, segment_id: int, attachments: Iterable[Attachment], ports: Sequence[Port]
+    node: Node, segment_id: int, attachments: Iterable[Attachment], book: Book
 ) -> Counts | None:
     """The same; None of a Network that is just being made or taken away."""
     try:
-        return await read(node, segment_id, attachments, ports)
+        return await read(node, segment_id, attachments, book)
     except NetworkError as error:
         _log.info("no counts of Network %d: %s", segment_id, error.message)
         return None
@@ -70,7 +67,7 @@ async def read_if_there(
 def counts(
     segment_id: int,
     attachments: Iterable[Attachment],
-    ports: Iterable[Port],
+    book: Book,
     links: Iterable[Mapping[str, Any]],
     listed: Mapping[str, Any],
     groups: Mapping[str, Any],
@@ -78,7 +75,6 @@ def counts(
     """From the JSON of `ip -s link show`, of drops.LIST and of all counters."""
     dropped = drops.counted(listed)
     passed = {entry["ifname"]: entry["stats64"] for entry in links if "stats64" in entry}
-    known = by_mac(ports)
     found = []
     for attachment in sorted(attachments, key=lambda each: each.tap):
         if attachment.tap not in passed:
@@ -87,7 +83,7 @@ def counts(
         sent, received = passed[attachment.tap]["rx"], passed[attachment.tap]["tx"]
         found.append(
             PortCounts(
-                namespace=_namespace(attachment, known),
+                namespace=_namespace(attachment, book),
                 port=attachment.nic.port_name,
                 received_bytes=received["bytes"],
                 received_packets=received["packets"],
@@ -101,9 +97,9 @@ def counts(
     return Counts(segment_id, tuple(found), dropped.get(OVERLAY) or dropped.get(PHYSICAL, {}), denied)
 
 
-def _namespace(attachment: Attachment, ports: Mapping[str, Port]) -> str:
+def _namespace(attachment: Attachment, book: Book) -> str:
     """Where the Port is; empty as long as an order of an old operator is all that is known."""
-    port, security = ports.get(attachment.mac), attachment.nic.security
-    if port is not None and port.metadata.name == attachment.nic.port_name:
-        return str(port.metadata.namespace)
+    port, security = book.at(attachment.mac), attachment.nic.security
+    if port is not None and port.key[1] == attachment.nic.port_name:
+        return port.key[0]
     return str(security.namespace) if security is not None else ""

@@ -27,16 +27,19 @@ class Dns:
 
     def tell(self, segment: Segment, directory: Path, files: Mapping[str, str]) -> None:
         """These names, and no others. dnsmasq sees new and changed files by itself (dnsmasq(8), hostsdir)."""
-        folder = resolver.hosts_dir(directory)
+        there = {file.name for file in resolver.hosts_dir(directory).iterdir()}
+        self.change(segment, directory, {**dict.fromkeys(there, ""), **files})
+
+    def change(self, segment: Segment, directory: Path, files: Mapping[str, str]) -> None:
+        """These files, and others as they are; an empty one goes."""
         gone = False
-        for file in folder.iterdir():
-            if file.name not in files:
-                file.unlink(missing_ok=True)
-                gone = True
         for name, text in files.items():
-            file = folder / name
+            file = resolver.hosts_dir(directory) / name
             before = file.read_text().splitlines() if file.exists() else ()
-            if replace(file, text):
+            if not text:
+                file.unlink(missing_ok=True)
+                gone |= bool(before)
+            elif replace(file, text):
                 gone |= not set(before) <= set(text.splitlines())
         if gone:
             # Older ones than 2.87 keep what was taken out of a file, or went with it, until they are told.

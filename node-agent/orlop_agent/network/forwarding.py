@@ -6,57 +6,93 @@ overlay, and a neighbour entry from which the bridge answers ARP (bridge(8), nei
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 from orlop_agent.network.batch import NO_ENTRY, Line
-from orlop_agent.network.ipv6 import IpAddress, spoken
+from orlop_agent.network.book import Book
+from orlop_agent.network.facts import Facts
+from orlop_agent.network.ipv6 import IpAddress
 from orlop_agent.network.names import BRIDGE, OVERLAY
-from orlop_agent.network.segment import checked_mac
 from orlop_agent.network.shared import BROADCAST
-from orlop_api.port import Port
 
 
-@dataclass(frozen=True)
+@dataclass
 class Peers:
     """What is beyond the overlay."""
 
-    hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
+    hosts: dict[str, IPv4Address] = field(default_factory=dict)
     """The node of each MAC."""
-    neighbours: Mapping[IpAddress, str] = field(default_factory=dict)
+    neighbours: dict[IpAddress, str] = field(default_factory=dict)
     """The MAC of each address."""
-    flooded: frozenset[IPv4Address] = frozenset()
+    flooded: set[IPv4Address] = field(default_factory=set)
     """Nodes that get what is for all; only where an address is shared (see shared.py)."""
 
+    def change(self, old: Peers, new: Peers) -> None:
+        """A part of it, from this to that; the rest stays."""
+        for mac in old.hosts.keys() - new.hosts.keys():
+            del self.hosts[mac]
+        for address in old.neighbours.keys() - new.neighbours.keys():
+            del self.neighbours[address]
+        self.hosts.update(new.hosts)
+        self.neighbours.update(new.neighbours)
+        self.flooded -= old.flooded - new.flooded
+        self.flooded |= new.flooded
 
-_node = lru_cache(maxsize=1 << 14)(IPv4Address)
-"""Nodes are few, and named by each of their Ports."""
+
+@dataclass(frozen=True)
+class Only:
+    """What is looked at, where that is not all."""
+
+    macs: AbstractSet[str]
+    addresses: AbstractSet[IpAddress]
+    nodes: AbstractSet[IPv4Address]
 
 
-def wanted(
-    ports: Iterable[Port], here: IPv4Address, local_macs: frozenset[str], *, is_shared: bool = False
-) -> tuple[Peers, list[ValueError]]:
-    """The Ports in use on other nodes, and what is wrong with those that cannot be told to the kernel."""
+def touched(news: Iterable[Facts], book: Book, moved: Iterable[str], flooded: Iterable[IPv4Address]) -> Only:
+    """What these Ports have to do with, those with a MAC that `moved` here or away, and these nodes."""
+    macs, nodes = set(moved), set(flooded)
+    addresses: set[IpAddress] = set()
+    for port in (*news, *(port for mac in sorted(macs) for port in book.having(mac))):
+        macs.update([port.mac] if port.mac else ())
+        addresses.update(port.spoken)
+        nodes.update([port.host] if port.host else ())
+    return Only(macs, addresses, nodes)
+
+
+def wanted(book: Book, here: IPv4Address, local: AbstractSet[str], only: Only | None = None) -> Peers:
+    """The Ports in use on other nodes than this one, which has the `local` MACs."""
+    look = only or Only(set(book.hosts), set(book.neighbours), book.nodes.keys())
     hosts: dict[str, IPv4Address] = {}
+    for mac in look.macs - local:
+        beyond = [host for host in book.hosts.of(mac) if host != here]
+        if beyond:
+            hosts[mac] = max(beyond)
     neighbours: dict[IpAddress, str] = {}
-    wrong: list[ValueError] = []
-    for port in ports:
-        if not port.status or not port.status.binding or not port.status.mac_address:
-            continue
-        try:
-            mac = checked_mac(port.status.mac_address)
-            host = _node(port.status.binding.host_address)
-            addresses = spoken(mac, port.status.addresses)
-        except ValueError as error:
-            wrong.append(error)
-            continue
-        if host != here and mac not in local_macs:
-            hosts[mac] = host
-            neighbours |= dict.fromkeys(addresses, mac)
-    return Peers(hosts, neighbours, frozenset(hosts.values()) if is_shared else frozenset()), wrong
+    for address in look.addresses:
+        who = [mac for host, mac in book.neighbours.of(address) if host != here and mac not in local]
+        if who:
+            neighbours[address] = max(who)
+    if not book.shared:
+        return Peers(hosts, neighbours)
+    moved = Counter(host for mac in local for host in book.hosts.of(mac))
+    flooded = (host for host in look.nodes if host != here and book.nodes[host] > moved[host])
+    return Peers(hosts, neighbours, set(flooded))
+
+
+def part(have: Peers, only: Only | None) -> Peers:
+    """What is known of that."""
+    if only is None:
+        return have
+    return Peers(
+        {mac: have.hosts[mac] for mac in only.macs if mac in have.hosts},
+        {address: have.neighbours[address] for address in only.addresses if address in have.neighbours},
+        have.flooded & only.nodes,
+    )
 
 
 def known(forwarding: Sequence[Mapping[str, Any]], neighbours: Iterable[Mapping[str, Any]]) -> Peers:
@@ -64,7 +100,7 @@ def known(forwarding: Sequence[Mapping[str, Any]], neighbours: Iterable[Mapping[
     return Peers(
         {e["mac"]: IPv4Address(e["dst"]) for e in forwarding if "dst" in e and e["mac"] != BROADCAST},
         {ip_address(entry["dst"]): entry["lladdr"] for entry in neighbours if "lladdr" in entry},
-        frozenset(IPv4Address(e["dst"]) for e in forwarding if "dst" in e and e["mac"] == BROADCAST),
+        {IPv4Address(e["dst"]) for e in forwarding if "dst" in e and e["mac"] == BROADCAST},
     )
 
 

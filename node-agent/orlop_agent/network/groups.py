@@ -8,13 +8,15 @@ else reaches a ruleset than what is made here: numbers, addresses, networks, and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, ip_network
 
-from orlop_agent.network.ipv6 import IpAddress, parsed, spoken
+from orlop_agent.network.book import Book
+from orlop_agent.network.facts import Facts
+from orlop_agent.network.ipv6 import IpAddress
 from orlop_agent.network.segment import Attachment
-from orlop_api.port import Port
 from orlop_api.security_group import IcmpType, Protocol, SecurityGroup, SecurityGroupRule, remotes
 
 _UID = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -50,56 +52,79 @@ class Guard:
     """Those NICs' taps with their addresses."""
     rules: Mapping[str, Rules] = field(default_factory=dict)
     """Of each of those groups; one that is not known allows nothing."""
-    members: Mapping[str, frozenset[IpAddress]] = field(default_factory=dict)
+    members: Mapping[str, AbstractSet[IpAddress]] = field(default_factory=dict)
     """Of each group that a rule names."""
-    owned: frozenset[IPv4Address] = frozenset()
+    owned: AbstractSet[IPv4Address] = frozenset()
     """Of NICs that have any, wherever they run: nobody else passes for them, whatever else allows it. Of IPv6
     nothing allows it."""
     watched: bool = False
     """Whether connections are to be known: some NIC of the Network, here or elsewhere, has groups."""
 
 
-def in_force(attachment: Attachment, ports: Mapping[str, Port]) -> tuple[str, ...]:
+def in_force(attachment: Attachment, book: Book) -> tuple[str, ...]:
     """Uids of the groups of a NIC. Raises ValueError."""
-    port = ports.get(attachment.mac)
-    status = port.status if port is not None and port.metadata.name == attachment.nic.port_name else None
-    if status is not None and status.security_groups is not None:
-        found = status.security_groups
-    else:
-        found = attachment.nic.security.groups if attachment.nic.security is not None else []
+    port = book.at(attachment.mac)
+    found: Iterable[str] | None = None
+    if port is not None and port.key[1] == attachment.nic.port_name:
+        found = port.groups
+    if found is None:
+        found = attachment.nic.security.groups if attachment.nic.security is not None else ()
     return tuple(sorted({_checked(uid) for uid in found}))
 
 
-def by_mac(ports: Iterable[Port]) -> dict[str, Port]:
-    """The Ports of one Network, by what only one of them has."""
-    return {port.status.mac_address: port for port in ports if port.status and port.status.mac_address}
-
-
-def homes(attachments: Iterable[Attachment], ports: Iterable[Port]) -> set[str]:
+def homes(attachments: Iterable[Attachment], book: Book) -> set[str]:
     """Namespaces whose SecurityGroups are in force for somebody."""
     ordered = (each.nic.security for each in attachments)
     found = {security.namespace for security in ordered if security is not None and security.groups}
-    return found | {p.metadata.namespace for p in ports if p.status and p.status.security_groups}
+    return found | book.homes.keys()
+
+
+@dataclass(frozen=True)
+class Only:
+    """Whose addresses are looked at, where that is not all."""
+
+    members: Mapping[str, AbstractSet[IpAddress]]
+    """By group; of one that is not here, all."""
+    owned: AbstractSet[IpAddress]
+
+
+def touched(news: Iterable[Facts], have: Guard, near: Guard) -> Only:
+    """What these Ports have to do with, and NICs here that are not what they were."""
+    members: dict[str, set[IpAddress]] = {uid: set() for uid in have.members}
+    owned = set(have.nics.keys() ^ near.nics.keys())
+    for port in news:
+        owned.update(port.addresses)
+        for uid in members.keys() & set(port.groups or ()):
+            members[uid].update(port.spoken)
+    return Only(members, owned)
 
 
 def guard(
     attachments: Iterable[Attachment],
-    ports: Iterable[Port],
+    book: Book,
     groups: Mapping[str, SecurityGroup],
-    others: Iterable[Port] = (),
+    others: Sequence[Book] = (),
 ) -> Guard:
     """What shall be in force, by the groups as they are known, by uid. Raises ValueError.
 
     `others` are Ports of Networks that a Router joins with this one: members of groups like its own.
     """
-    ports = list(ports)
-    known_ports = by_mac(ports)
+    return far(near(attachments, book, groups, others), book, others)
+
+
+def near(
+    attachments: Iterable[Attachment],
+    book: Book,
+    groups: Mapping[str, SecurityGroup],
+    others: Sequence[Book] = (),
+) -> Guard:
+    """All of it but who the members are, and whose addresses are owned elsewhere. Raises ValueError."""
     nics: dict[IpAddress, tuple[str, ...]] = {}
     taps: set[tuple[str, IpAddress]] = set()
     families: tuple[int, ...] = (4,)
     for attachment in attachments:
         families = (4, 6) if attachment.ipv6 is not None else families
-        uids = in_force(attachment, known_ports)
+        uids = in_force(attachment, book)
         if uids:
             nics |= dict.fromkeys(attachment.all_addresses, uids)
             taps |= {(attachment.tap, address) for address in attachment.all_addresses}
@@ -109,24 +134,52 @@ def guard(
     used = sorted({uid for uids in nics.values() for uid in uids})
     known = {uid: groups[uid] for uid in used if uid in groups}
     rules = {uid: _rules(known[uid], uids_of, families) if uid in known else Rules() for uid in used}
-    remote = {uid for group in known.values() for uid in _remotes(group, uids_of)}
-    members: dict[str, set[IpAddress]] = {uid: set() for uid in remote}
-    watched = bool(nics)
-    watched |= any(port.status is not None and port.status.security_groups for port in ports)
-    in_use = (p.status for p in ports if p.status and p.status.security_groups and p.status.binding)
-    owned = {each for each in nics if isinstance(each, IPv4Address)}
-    addresses = (parsed(each) for status in in_use for each in status.addresses)
-    owned |= {each for each in addresses if isinstance(each, IPv4Address)}
-    for port, is_here in (*((each, True) for each in ports), *((each, False) for each in others)):
-        status = port.status
-        if status is None or not status.security_groups:
-            continue
-        for uid in remote.intersection(status.security_groups):
-            found = spoken(status.mac_address or "", status.addresses)
-            # A link-local address is somebody's on one Network alone.
-            members[uid].update(each for each in found if is_here or not each.is_link_local)
-    frozen = {uid: frozenset(addresses) for uid, addresses in members.items()}
-    return Guard(nics, frozenset(taps), rules, frozen, frozenset(owned), watched)
+    members = {uid: frozenset[IpAddress]() for group in known.values() for uid in _remotes(group, uids_of)}
+    for known_book in (book, *others):
+        for port in known_book.wrong:
+            is_owned = port.in_use and known_book is book
+            if port.garbled and port.groups and (is_owned or not members.keys().isdisjoint(port.groups)):
+                raise port.garbled
+    return Guard(nics, frozenset(taps), rules, members, watched=bool(nics) or bool(book.homes))
+
+
+def far(guard: Guard, book: Book, others: Sequence[Book], only: Only | None = None) -> Guard:
+    """With the members of its groups, and what is owned elsewhere."""
+    members = {
+        uid: frozenset(_members(uid, book, others, only.members.get(uid) if only is not None else None))
+        for uid in guard.members
+    }
+    here = {each for each in guard.nics if isinstance(each, IPv4Address)}
+    if only is None:
+        owned = frozenset(here | book.owned.keys())
+    else:
+        found = (each for each in only.owned if isinstance(each, IPv4Address))
+        owned = frozenset(each for each in found if each in here or each in book.owned)
+    return replace(guard, members=members, owned=owned)
+
+
+def part(have: Guard, only: Only | None) -> Guard:
+    """What is in force of that."""
+    if only is None:
+        return have
+    members = {uid: frozenset(have.members[uid] & only.members[uid]) for uid in have.members}
+    return replace(have, members=members, owned=frozenset(have.owned & only.owned))
+
+
+def _members(
+    uid: str, book: Book, others: Sequence[Book], only: AbstractSet[IpAddress] | None
+) -> Iterator[IpAddress]:
+    if only is None:
+        yield from (address for group, address in book.members if group == uid)
+        beside = (address for other in others for group, address in other.members if group == uid)
+        # A link-local address is somebody's on one Network alone.
+        yield from (address for address in beside if not address.is_link_local)
+        return
+    for address in only:
+        key = (uid, address)
+        is_beside = not address.is_link_local and any(key in other.members for other in others)
+        if key in book.members or is_beside:
+            yield address
 
 
 def members_set(uid: str, family: int = 4) -> str:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Self
 
 from orlop_agent.network.batch import EXISTS, Line
@@ -53,23 +52,9 @@ class Subnet6:
         )
 
 
-@lru_cache(maxsize=1 << 16)
-def parsed(address: str) -> IpAddress:
-    """The same text comes again with each change of any Port. Raises ValueError."""
-    return ip_address(address)
-
-
 def own(mac: str, address: IPv6Address | None) -> tuple[IPv6Address, ...]:
     """What a NIC with this address speaks as."""
     return () if address is None else (address, link_local(mac))
-
-
-def spoken(mac: str, addresses: Iterable[str]) -> list[IpAddress]:
-    """What a Port speaks as: its addresses, and with one of IPv6 also the link-local one. Raises ValueError."""
-    found: list[IpAddress] = []
-    for address in map(parsed, addresses):
-        found += [address] if isinstance(address, IPv4Address) else own(mac, address)
-    return found
 
 
 def devices(subnet: Subnet6, gateway_mac: str) -> list[Line]:

@@ -7,17 +7,18 @@ import contextlib
 from collections.abc import Mapping, Sequence
 
 from orlop_agent.network import carrier, crossing, firewall, found, leases, links, names, resolver
+from orlop_agent.network.book import Book
 from orlop_agent.network.drops import forget
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.guardian import Guardian
 from orlop_agent.network.kernel import NODE_ROUTES, ipv6_on, settings
+from orlop_agent.network.named import Names
 from orlop_agent.network.reach import Reach
 from orlop_agent.network.routing import Place, in_place
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.network.shaper import Shaper
 from orlop_agent.network.speakers import Speakers
 from orlop_agent.network.surroundings import Surroundings
-from orlop_api.port import Port
 from orlop_api.security_group import SecurityGroup
 
 
@@ -28,17 +29,18 @@ class Presence:
         self.segment_id = segment_id
         self.place = around.records.place(segment_id)
         """In its Router; with one the Network is here also where no NIC is."""
-        self.others: Sequence[Port] | None = None
+        self.others: Sequence[Book] | None = None
         """Ports of the Router's other Networks; None: nobody told yet."""
         self.attachments = {attachment.tap: attachment for attachment in known}
-        self.ports: Sequence[Port] | None = None
-        """Of the Network; None: nobody told yet."""
+        self.book: Book | None = None
+        """The Ports of the Network; None: nobody told yet."""
         self.groups: Mapping[str, SecurityGroup] | None = None
         """SecurityGroups of its namespace by uid; None: nobody told yet."""
         self._settled = self.place is None
         self._left: set[str] = set()  # Routers that it was in, and whose links may still be there.
         self._dhcp_directory = around.records.directory(segment_id) / "dhcp"
         self._dns_directory = around.records.directory(segment_id) / "dns"
+        self._names = Names(around.dns, self._dns_directory)
         self._guardian = Guardian(around.node, segment_id)
         self._speakers = Speakers(around.node, segment_id)
         self._shaper = Shaper(around.node, segment_id)
@@ -113,7 +115,7 @@ class Presence:
         node = self._around.node
         await node.ip(links.move_taps(taps, self.segment_id))
         await node.ip(links.plug_taps(taps), inside=self.segment_id)
-        await self._shaper.keep(self.attachments.values(), self.ports, taps)
+        await self._shaper.keep(self.attachments.values(), self.book, taps)
 
     async def remove(self, old: Sequence[Attachment]) -> None:
         """Takes NICs away, and the Network with its last one. Raises NetworkError."""
@@ -142,16 +144,16 @@ class Presence:
             await self._build(make=())
             await self.secure()
 
-    async def forward(self, ports: Sequence[Port]) -> None:
+    async def forward(self, book: Book) -> None:
         """Makes the Ports on other nodes reachable, and no others, and all known by name. Raises NetworkError."""
-        self.ports = ports
+        self.book = book
         if not self._built:
             return
-        nameless = self._name(ports)
+        nameless = self._names.keep(self.segment, book)
         wrong: list[ValueError] = []
         if self.segment.physical is None:
             local = frozenset(attachment.mac for attachment in self.attachments.values())
-            wrong = await self._reach.keep(ports, local)
+            wrong = await self._reach.keep(book, local)
         if wrong:
             raise NetworkError("InvalidPort", f"{len(wrong)} Ports cannot be reached: {wrong[0]}")
         if nameless:
@@ -173,7 +175,7 @@ class Presence:
         present = {entry["ifname"]: entry for entry in there}
         loose = [tap for tap in self.attachments if tap in present and "master" not in present[tap]]
         await self._around.node.ip(links.plug_taps(loose), inside=self.segment_id)
-        await self._shaper.keep(self.attachments.values(), self.ports)
+        await self._shaper.keep(self.attachments.values(), self.book)
         ours = [name for name, entry in present.items() if names.is_ours(entry.get("ifalias", ""))]
         strange = [name for name in ours if name not in {*self.attachments, link}]
         await self._around.node.ip(links.remove(strange), inside=self.segment_id)
@@ -200,13 +202,13 @@ class Presence:
         """Has in force what SecurityGroups say, as far as they are known. Raises NetworkError."""
         if self._built:
             await self._secure(())
-            await self._shaper.keep(self.attachments.values(), self.ports)
+            await self._shaper.keep(self.attachments.values(), self.book)
 
     async def _secure(self, new: Sequence[Attachment]) -> None:
         if self.place is not None and self.others is None and not new and not self._guardian.knows:
             # Members on other Networks are not known yet: what was in force before is left so.
             return
-        await self._guardian.keep(self.attachments.values(), self.ports, self.groups, new, self.others or ())
+        await self._guardian.keep(self.attachments.values(), self.book, self.groups, new, self.others or ())
         self._around.metadata.keep(self.segment, self._around.node, self.attachments.values())
 
     async def _build(self, make: Sequence[Attachment]) -> None:
@@ -237,22 +239,15 @@ class Presence:
         self._built, self._answers = True, False
         await self._secure(make)
         await self._answer()
-        if self.ports:
-            await self.forward(self.ports)
+        self._names.forget()
+        if self.book:
+            await self.forward(self.book)
 
     async def _answer(self) -> None:
         """The server of names, where the gateway is one."""
         if resolver.answers(self.segment) and not self._answers:
             await self._around.dns.ensure(self.segment, self._dns_directory)
             self._answers = True
-
-    def _name(self, ports: Sequence[Port]) -> list[ValueError]:
-        """Names for all Ports; what is wrong with those that get none."""
-        if not resolver.answers(self.segment):
-            return []
-        files, wrong = resolver.hosts(self.segment, ports)
-        self._around.dns.tell(self.segment, self._dns_directory, files)
-        return wrong
 
     async def _strip(self, taps: Sequence[str]) -> None:
         """What only NICs need goes, a Router still needs the rest."""

@@ -8,13 +8,13 @@ an Instance's name is one label, and cannot be read as another namespace's. Only
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
+from orlop_agent.network.book import Book
 from orlop_agent.network.ipv6 import IpAddress
-from orlop_agent.network.segment import Segment, checked_label
+from orlop_agent.network.segment import Segment
 from orlop_api.network import METADATA_ADDRESS, METADATA_ADDRESS6
-from orlop_api.port import Port
 from orlop_api.subnet_options import DEFAULT_DOMAIN
 
 _OCTET_PREFIXES = (16, 24, 32)
@@ -137,23 +137,25 @@ def configuration(segment: Segment, directory: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def hosts(segment: Segment, ports: Iterable[Port]) -> tuple[dict[str, str], list[ValueError]]:
-    """Who is called what, in the form of /etc/hosts, and what is wrong with Ports that can be given no name.
+def hosts(segment: Segment, book: Book, only: Iterable[IpAddress] | None = None) -> dict[str, str]:
+    """Who is called what, in the form of /etc/hosts.
 
-    By file name: one for 256 addresses each, so that one more name is a small file.
+    By file name: one for 256 addresses each, so that one more name is a small file. With `only` just the files that
+    have these addresses; one that shall not be there is empty.
     """
-    lines: dict[IpAddress, str] = {}
-    wrong: list[ValueError] = []
-    for port in ports:
-        try:
-            lines |= _lines(segment, port)
-        except ValueError as error:
-            wrong.append(error)
-    files: dict[str, str] = {}
-    for address in sorted(lines, key=lambda each: (each.version, int(each))):
-        name = _file(address)
-        files[name] = files.get(name, "") + lines[address]
-    return files, wrong
+    if only is None:
+        found: Iterable[IpAddress] = sorted(book.called, key=lambda each: (each.version, int(each)))
+        files: dict[str, str] = {}
+    else:
+        near = {_file(address): address for address in only if _is_near(segment, address)}
+        files = dict.fromkeys(near, "")
+        found = (each for address in near.values() for each in _beside(address))
+    for address in found:
+        line = _line(segment, address, book)
+        if line:
+            name = _file(address)
+            files[name] = files.get(name, "") + line
+    return files
 
 
 def hosts_dir(directory: Path) -> Path:
@@ -167,20 +169,26 @@ def _file(address: IpAddress) -> str:
     return address.exploded[:-2].replace(":", "-")
 
 
-def _lines(segment: Segment, port: Port) -> dict[IpAddress, str]:
-    """What is said of each address of a Port that is in use. Raises ValueError."""
-    if port.status is None or port.status.binding is None:
-        return {}
-    name = checked_label(port.status.binding.instance_name, "a host name")
-    namespace = checked_label(port.metadata.namespace, "a namespace")
-    if name == _LOCALHOST:
-        return {}
+def _beside(address: IpAddress) -> Iterator[IpAddress]:
+    """All whose names are in the same file."""
+    first = int(address) & ~0xFF
+    yield from (type(address)(each) for each in range(first, first + 256))
+
+
+def _line(segment: Segment, address: IpAddress, book: Book) -> str:
+    """What is said of an address; nothing where no Port in use has it."""
+    if not _is_near(segment, address):
+        return ""
+    namespace, name = max(
+        (each for each in book.called.of(address) if each[1] != _LOCALHOST), default=("", "")
+    )
+    if not name:
+        return ""
     own = segment.home is None or namespace == segment.home
     full = f"{name}.{namespace}.{domain(segment)}"
     # An address is turned back into the first of its names.
     called = f"{name}.{domain(segment)} {full} {name}" if own else full
-    addresses = [ip_address(address) for address in port.status.addresses]
-    return {address: f"{address} {called}\n" for address in addresses if _is_near(segment, address)}
+    return f"{address} {called}\n"
 
 
 def _is_near(segment: Segment, address: IpAddress) -> bool:

@@ -64,8 +64,8 @@ class Routers:
                 try:
                     await presence.settle(want.get(presence.segment_id))
                     self._tell(presence)
-                    if presence.needed and presence.ports is not None:
-                        await presence.forward(presence.ports)
+                    if presence.needed and presence.book is not None:
+                        await presence.forward(presence.book)
                     await presence.secure()
                 except NetworkError as error:
                     failed.setdefault(place.router_uid, _unrouted(place, error, {**now, **want}))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from orlop_agent.network import bandwidth, links
 from orlop_agent.network.bandwidth import UNLIMITED, Limits
+from orlop_agent.network.book import NOTHING, Book
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment
-from orlop_api.port import Port
 
 
 class Shaper:
@@ -31,7 +31,7 @@ class Shaper:
     async def keep(
         self,
         attachments: Collection[Attachment],
-        ports: Sequence[Port] | None,
+        book: Book | None,
         plugged: Collection[str] = (),
     ) -> None:
         """Raises NetworkError. Taps that were just `plugged` have no limits yet.
@@ -39,7 +39,7 @@ class Shaper:
         Before the Ports are known others keep theirs: an agent that just began knows less than the last one.
         """
         try:
-            found = bandwidth.wanted(attachments, ports or ())
+            found = bandwidth.wanted(attachments, book if book is not None else NOTHING)
         except ValueError as error:
             raise NetworkError("InvalidLimit", f"bandwidth limits cannot be kept: {error}") from error
         self._have |= dict.fromkeys(plugged, UNLIMITED)
@@ -47,9 +47,9 @@ class Shaper:
         want = {
             tap: limits
             for tap, limits in found.items()
-            if self._have.get(tap) != limits and (ports is not None or tap in plugged)
+            if self._have.get(tap) != limits and (book is not None or tap in plugged)
         }
-        if not gone and not want and (self._looked or ports is None):
+        if not gone and not want and (self._looked or book is None):
             return
         await self._apply(want, found.keys())
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network, collapse_addresses
 
+from orlop_agent.network.book import Book
 from orlop_agent.network.names import BRIDGE, OVERLAY
-from orlop_agent.network.segment import ranges
-from orlop_api.port import Port
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -22,16 +21,9 @@ NOTHING = "add table netdev orlop\ndelete table netdev orlop\n"
 """No address is shared; also fine when that was so before."""
 
 
-def shared(ports: Iterable[Port]) -> tuple[tuple[IPv4Network, ...], list[ValueError]]:
-    """What Ports of the Network may use beside their own addresses, and what is wrong with some."""
-    found: list[IPv4Network] = []
-    wrong: list[ValueError] = []
-    for port in ports:
-        try:
-            found += ranges(pair.address for pair in port.spec.allowed_address_pairs)
-        except ValueError as error:
-            wrong.append(error)
-    return tuple(collapse_addresses(found)), wrong
+def shared(book: Book) -> tuple[IPv4Network, ...]:
+    """What Ports of the Network may use beside their own addresses."""
+    return tuple(collapse_addresses(book.shared))
 
 
 def copies(addresses: Iterable[IPv4Network], here: Iterable[str]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from orlop_agent.network.book import Book
 from orlop_agent.network.counts import Counts
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.routers import Unrouted
 from orlop_agent.simulation.latencies import Latencies, take
 from orlop_api.assignment import AssignedNic
 from orlop_api.floating_ip import FloatingIP
-from orlop_api.port import Port
 from orlop_api.router import Router
 from orlop_api.security_group import SecurityGroup
 
@@ -26,7 +26,7 @@ class SimulatedNetworks:
         self._latencies = latencies
         self.prepared: dict[str, list[str]] = {}
         self.plugged: set[str] = set()
-        self.peers: dict[str, list[str]] = {}
+        self.peers: dict[str, Book] = {}
         self.groups: dict[str, list[str]] = {}
         self.routers: dict[str, list[str]] = {}
         self.resynced: list[set[str]] = []
@@ -74,8 +74,8 @@ class SimulatedNetworks:
     def listen(self, changed: Callable[[], None]) -> None:
         self.changed = changed
 
-    async def set_peers(self, network_uid: str, ports: Sequence[Port]) -> None:
-        self.peers[network_uid] = sorted(port.metadata.name for port in ports)
+    async def set_peers(self, network_uid: str, book: Book) -> None:
+        self.peers[network_uid] = book
 
     def forget_peers(self, network_uid: str) -> None:
         self.peers.pop(network_uid, None)

@@ -11,6 +11,7 @@ import pytest
 
 from orlop_agent.network import bandwidth, names
 from orlop_agent.network.adapter import Networks
+from orlop_agent.network.book import Book
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
 from support import frames
@@ -122,9 +123,9 @@ async def test_what_passes_follows_the_limit_as_it_changes(lab: Lab, direction: 
     # The other direction is free.
     assert await _measure(node, receiver, sender) > 5
     uid = order.network_uid
-    await networks.set_peers(uid, [_port(order, node, {direction: _limit("4M")})])
+    await networks.set_peers(uid, Book.of([_port(order, node, {direction: _limit("4M")})]))
     await _is_limited(node, sender, receiver, 4)
-    await networks.set_peers(uid, [_port(order, node, None)])
+    await networks.set_peers(uid, Book.of([_port(order, node, None)]))
     assert await _measure(node, sender, receiver) > 5
     left = node.run("tc", "qdisc", "show", inside=SEGMENT)
     assert "tbf" not in left
@@ -147,7 +148,7 @@ async def test_a_new_agent_keeps_the_limits_and_loses_nothing(lab: Lab):
     node, *_ = lab
     networks, me, you, order = await _pair(lab, {"egress": _limit("2M"), "ingress": _limit("2M")})
     ports = [_port(order, node, {"egress": _limit("4M"), "ingress": _limit("4M")})]
-    await networks.set_peers(order.network_uid, ports)
+    await networks.set_peers(order.network_uid, Book.of(ports))
     wanted = {"me": ("me", [order]), "you": ("you", [nic(SEGMENT, "10.10.0.21")])}
     sent = 150
 
@@ -165,7 +166,7 @@ async def test_a_new_agent_keeps_the_limits_and_loses_nothing(lab: Lab):
     again = node.networks()
     await again.resync(wanted)
     assert node.run("tc", "-j", "qdisc", "show", inside=SEGMENT) == before
-    await again.set_peers(order.network_uid, ports)
+    await again.set_peers(order.network_uid, Book.of(ports))
     await again.resync(wanted)
     assert len(await counting) == sent
     assert node.run("tc", "-j", "qdisc", "show", inside=SEGMENT) == before
@@ -184,7 +185,7 @@ async def test_a_guest_that_starts_again_has_its_limits_from_the_first_packet(la
     # What an agent left behind that was killed between two steps.
     node.run("ip", "link", "add", bandwidth.beside("tap0123456789a"), "type", "ifb", inside=SEGMENT)
     left = node.networks()
-    await left.set_peers(order.network_uid, [])
+    await left.set_peers(order.network_uid, Book.of([]))
     await left.resync({"you": ("you", [nic(SEGMENT, "10.10.0.21")])})
     assert "ifb" not in node.run("ip", "link", inside=SEGMENT)
     await left.detach("you")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from orlop_agent.network.book import Book
 from orlop_agent.network.errors import NetworkError
 from support import frames
 from support.fakenode import FakeNode
@@ -113,7 +114,7 @@ async def test_security_groups_hold_towards_what_is_there(lab: Lab, trunk: Trunk
     web = group("web", ingress=[{"protocol": "UDP", "port": 53, "cidr": "10.10.0.1/32"}], egress=[])
     nic = on_vlan(4097, "10.10.0.20", None, security={"namespace": HOME, "groups": ["uid-web"]})
     await networks.set_groups(HOME, by_uid(web))
-    await networks.set_peers(nic.network_uid, [port(nic, node, "web")])
+    await networks.set_peers(nic.network_uid, Book.of([port(nic, node, "web")]))
     me = await Speaker.start(networks, node, "me", nic)
 
     def said(address: str, number: int, text: bytes) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from orlop_agent.network import drops, names
 from orlop_agent.network.adapter import Networks
+from orlop_agent.network.book import Book
 from orlop_api.port import Port
 from support import frames
 from support.attacks import ATTACKS, SECRET, SILENT, Scene, Who
@@ -56,7 +57,7 @@ async def _three(lab: Lab) -> tuple[Networks, Speaker, Speaker, Speaker]:
     far = await Speaker.start(there, second, "far", nic(SEGMENT, "10.10.0.22"))
     ports = [_port(me, first), _port(near, first), _port(far, second)]
     for networks in (here, there):
-        await networks.set_peers(f"net-{SEGMENT}", ports)
+        await networks.set_peers(f"net-{SEGMENT}", Book.of(ports))
     for speaker in (me, near, far):
         # The gateway must know all by now, or its own questions would be among the frames.
         assert speaker.ping("10.10.0.1")

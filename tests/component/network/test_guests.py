@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orlop_agent.network.adapter import Networks
+from orlop_agent.network.book import Book
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
 from support.fakenode import FakeNode, nic
@@ -98,7 +99,7 @@ async def test_two_guests_on_two_nodes(
         guests.append(guest)
         await asyncio.to_thread(answers, tmp_path / f"web-{number}" / "qmp")
         await agent.plug(f"web-{number}", [order])
-        await agent.set_peers("net-4097", ports)
+        await agent.set_peers("net-4097", Book.of(ports))
         guest.qmp("cont")
         return guest
 

@@ -7,6 +7,7 @@ from ipaddress import IPv6Network
 
 import pytest
 
+from orlop_agent.network.book import Book
 from orlop_api.address6 import eui64, link_local
 from orlop_api.assignment import AssignedNic
 from support.asking6 import SOLICIT, address6, has
@@ -64,7 +65,7 @@ async def test_another_network_with_the_same_addresses_is_apart(cloud: Cloud):
         cloud.also(theirs[-1])
     for agent in cloud.agents:
         where = zip(theirs, (0, 1, 1), strict=True)
-        await agent.set_peers("net-4098", [port(stack.nic, cloud.nodes[at]) for stack, at in where])
+        await agent.set_peers("net-4098", Book.of([port(stack.nic, cloud.nodes[at]) for stack, at in where]))
     for stack in (*ours, *theirs):
         # It asks whether somebody has it, and nobody says so.
         stack.own("address", "add", f"{address6(stack.nic)}/64", "dev", "eth0")

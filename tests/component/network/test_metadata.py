@@ -13,6 +13,7 @@ from contextlib import ExitStack
 import pytest
 
 from orlop_agent.network import names
+from orlop_agent.network.book import Book
 from support import frames
 from support.fakenode import FakeNode
 from support.guarding import by_uid, group, port
@@ -106,7 +107,7 @@ async def test_it_answers_though_no_group_lets_out(cloud: Cloud):
     shut = group("shut", egress=[])
     nic = asking("10.10.0.20", security={"namespace": "demo", "groups": ["uid-shut"]})
     await cloud.networks.set_groups("demo", by_uid(shut))
-    await cloud.networks.set_peers("net-4097", [port(nic, cloud.node, "shut")])
+    await cloud.networks.set_peers("net-4097", Book.of([port(nic, cloud.node, "shut")]))
     stack = await cloud.start("web-1", "10.10.0.20", security={"namespace": "demo", "groups": ["uid-shut"]})
     assert not stack.pings("10.10.0.1", 0.3)
     assert await asked(stack) == (200, "web-1")

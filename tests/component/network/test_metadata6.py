@@ -8,6 +8,7 @@ from ipaddress import IPv6Network
 
 import pytest
 
+from orlop_agent.network.book import Book
 from orlop_api.address6 import eui64, link_local
 from support import frames6
 from support.asking6 import SOLICIT, has
@@ -152,7 +153,7 @@ async def test_it_answers_though_no_group_lets_out_and_nothing_else_does(cloud: 
     security = {"security": {"namespace": "demo", "groups": ["uid-shut"]}}
     ordered = asking("10.10.0.20", **six(20), **security, **ALONE)
     await cloud.networks.set_groups("demo", by_uid(group("shut", egress=[])))
-    await cloud.networks.set_peers("net-4097", [port(ordered, cloud.node, "shut")])
+    await cloud.networks.set_peers("net-4097", Book.of([port(ordered, cloud.node, "shut")]))
     stack = await settled(await cloud.start("web-1", "10.10.0.20", **six(20), **security, **ALONE))
     assert not stack.pings(GATEWAY, 0.3)
     assert await asked(stack, to=ADDRESS6) == (200, "web-1")

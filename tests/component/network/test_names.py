@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orlop_agent.network.book import Book
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
 from support import frames
@@ -52,7 +53,7 @@ async def test_the_networks_instances_are_known_on_every_node(lab: Lab):
         await Speaker.start(agents[1], second, "web-2", there),
     ]
     for agent, guest in zip(agents, guests, strict=True):
-        await agent.set_peers("net-4097", ports)
+        await agent.set_peers("net-4097", Book.of(ports))
         for name, address in (("web-1", "10.10.0.20"), ("web-2", "10.10.0.21")):
             for form in (f"{name}.lab.example", f"{name}.demo.lab.example", name, f"{name}.LAB.example"):
                 await until(lambda g=guest, f=form: g.ask_dns(question(f)), Answer(NO_ERROR, (address,)))
@@ -82,15 +83,15 @@ async def test_names_come_and_go_while_both_servers_run_on(lab: Lab):
     assert confirmed
     ask = lambda name: lambda: guest.ask_dns(question(f"{name}.lab.example"))  # noqa: E731
 
-    await networks.set_peers("net-4097", ports)
+    await networks.set_peers("net-4097", Book.of(ports))
     await until(ask("web-2"), Answer(NO_ERROR, ("10.10.0.21",)))
     # The address goes to another Instance.
-    await networks.set_peers("net-4097", [ports[0], port(orders[1], node, "web-3")])
+    await networks.set_peers("net-4097", Book.of([ports[0], port(orders[1], node, "web-3")]))
     await until(ask("web-3"), Answer(NO_ERROR, ("10.10.0.21",)))
     await until(ask("web-2"), Answer(NO_SUCH_NAME))
-    await networks.set_peers("net-4097", ports[:1])
+    await networks.set_peers("net-4097", Book.of(ports[:1]))
     await until(ask("web-3"), Answer(NO_SUCH_NAME))
-    await networks.set_peers("net-4097", [])
+    await networks.set_peers("net-4097", Book.of([]))
     await until(ask("web-1"), Answer(NO_SUCH_NAME))
 
     assert (node.dhcp_server(), node.name_server()) == servers
@@ -104,7 +105,7 @@ async def test_a_new_agent_leaves_the_server_and_its_names_alone(lab: Lab):
     order = named("10.10.0.20")
     guest = await Speaker.start(node.networks(), node, "web-1", order)
     await (agent := node.networks()).resync({"web-1": ("web-1", [order])})
-    await agent.set_peers("net-4097", [port(order, node, "web-1")])
+    await agent.set_peers("net-4097", Book.of([port(order, node, "web-1")]))
     known = Answer(NO_ERROR, ("10.10.0.20",))
     await until(lambda: guest.ask_dns(question("web-1.lab.example")), known)
     before = node.name_server()
@@ -120,7 +121,7 @@ async def test_a_name_cannot_be_taken_by_whom_the_network_is_lent_to(lab: Lab):
     order, stranger = named("10.10.0.20"), named("10.10.0.66")
     guest = await Speaker.start(networks, node, "web-1", order)
     ports = [port(order, node, "web-1"), port(stranger, node, "web-1", "guest")]
-    await networks.set_peers("net-4097", ports)
+    await networks.set_peers("net-4097", Book.of(ports))
     theirs = Answer(NO_ERROR, ("10.10.0.66",))
     await until(lambda: guest.ask_dns(question("web-1.guest.lab.example")), theirs)
     for name in ("web-1", "web-1.lab.example", "web-1.demo.lab.example"):
@@ -205,7 +206,7 @@ async def test_it_answers_where_dhcp_is_disabled_and_goes_with_the_network(lab: 
     networks = node.networks()
     order = named("10.10.0.20", dhcp="Disabled")
     guest = await Speaker.start(networks, node, "web-1", order)
-    await networks.set_peers("net-4097", [port(order, node, "web-1")])
+    await networks.set_peers("net-4097", Book.of([port(order, node, "web-1")]))
     await until(lambda: guest.ask_dns(question("web-1")), Answer(NO_ERROR, ("10.10.0.20",)))
     guest.wire.close()
     await networks.detach("web-1")

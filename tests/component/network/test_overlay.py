@@ -2,6 +2,7 @@
 
 import pytest
 
+from orlop_agent.network.book import Book
 from orlop_api.port import Port
 from support import frames
 from support.fakenode import FakeNode, nic
@@ -31,8 +32,8 @@ async def test_guests_on_two_nodes_reach_each_other(lab: Lab):
     ports = [port(me, first), port(you, second)]
     assert me.who_has(you.address, 0.3) is None
 
-    await here.set_peers("net-4097", ports)
-    await there.set_peers("net-4097", ports)
+    await here.set_peers("net-4097", Book.of(ports))
+    await there.set_peers("net-4097", Book.of(ports))
 
     # The own node answers: the question itself does not cross.
     assert me.who_has(you.address) == you.mac
@@ -50,8 +51,8 @@ async def test_nothing_is_flooded_to_other_nodes(lab: Lab):
     me = await Speaker.start(here, first, "me", nic(4097, "10.10.0.20"))
     you = await Speaker.start(there, second, "you", nic(4097, "10.10.0.21"))
     ports = [port(me, first), port(you, second)]
-    await here.set_peers("net-4097", ports)
-    await there.set_peers("net-4097", ports)
+    await here.set_peers("net-4097", Book.of(ports))
+    await there.set_peers("net-4097", Book.of(ports))
     sent = first.run("cat", "/sys/class/net/eth0/statistics/tx_packets")
 
     assert me.who_has("10.10.0.1")
@@ -70,18 +71,18 @@ async def test_a_port_that_went_or_moved_is_followed(lab: Lab):
     here, there = first.networks(), second.networks()
     me = await Speaker.start(here, first, "me", nic(4097, "10.10.0.20"))
     you = await Speaker.start(there, second, "you", nic(4097, "10.10.0.21"))
-    await here.set_peers("net-4097", [port(you, second)])
+    await here.set_peers("net-4097", Book.of([port(you, second)]))
     assert me.who_has(you.address)
 
-    await here.set_peers("net-4097", [])
+    await here.set_peers("net-4097", Book.of([]))
     assert me.who_has(you.address, 0.3) is None
 
     # It comes to this node: what was known of the other one must not stand in the way.
-    await here.set_peers("net-4097", [port(you, second)])
+    await here.set_peers("net-4097", Book.of([port(you, second)]))
     await there.detach("you")
     moved = await Speaker.start(here, first, "you", nic(4097, "10.10.0.21"))
     assert moved.ping("10.10.0.1")
-    await here.set_peers("net-4097", [port(moved, first)])
+    await here.set_peers("net-4097", Book.of([port(moved, first)]))
     me.say(moved.mac, moved.address, 2000, b"welcome")
     assert moved.hears(b"welcome")
     entries = first.run("bridge", "fdb", "show", "dev", "vx0", inside=4097)
@@ -92,7 +93,7 @@ async def test_peers_known_before_the_network_is_here_hold_from_when_it_is(lab: 
     first, second, _ = lab
     you = await Speaker.start(second.networks(), second, "you", nic(4097, "10.10.0.21"))
     here = first.networks()
-    await here.set_peers("net-4097", [port(you, second)])
+    await here.set_peers("net-4097", Book.of([port(you, second)]))
     me = await Speaker.start(here, first, "me", nic(4097, "10.10.0.20"))
     assert me.who_has(you.address) == you.mac
 
@@ -102,11 +103,11 @@ async def test_a_new_agent_forgets_peers_that_went_meanwhile(lab: Lab):
     here = first.networks()
     me = await Speaker.start(here, first, "me", nic(4097, "10.10.0.20"))
     you = await Speaker.start(second.networks(), second, "you", nic(4097, "10.10.0.21"))
-    await here.set_peers("net-4097", [port(you, second)])
+    await here.set_peers("net-4097", Book.of([port(you, second)]))
     new = first.networks()
     await new.resync({"me": ("me", [nic(4097, "10.10.0.20")])})
     assert me.who_has(you.address) == you.mac
-    await new.set_peers("net-4097", [])
+    await new.set_peers("net-4097", Book.of([]))
     assert me.who_has(you.address, 0.3) is None
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from orlop_agent.network.book import Book
 from support import frames
 from support.fakenode import FakeNode, nic
 from support.guarding import by_uid, group, guarded, port
@@ -21,13 +22,13 @@ async def test_no_range_passes_for_a_member(lab: Lab, where: str):
     home = here if where == "same node" else there
     ports = [port(everybody, here), port(open_, here), port(member, home, "web")]
     for agent in (networks, others):
-        await agent.set_peers("net-4097", ports)
+        await agent.set_peers("net-4097", Book.of(ports))
         await agent.set_groups("demo", by_uid(group("web")))
     wide = await Speaker.start(networks, here, "wide", everybody)
     near = await Speaker.start(networks, here, "near", open_)
     him = await Speaker.start(networks if home is here else others, home, "member", member)
     for agent in (networks, others):
-        await agent.set_peers("net-4097", ports)
+        await agent.set_peers("net-4097", Book.of(ports))
 
     def says(address: str, text: bytes) -> None:
         datagram = frames.udp(9, 9, text)
@@ -55,6 +56,6 @@ async def test_no_range_passes_for_a_member(lab: Lab, where: str):
     assert near.hears(b"himself", 10.0)
     ports[2] = port(member, home)
     for agent in (networks, others):
-        await agent.set_peers("net-4097", ports)
+        await agent.set_peers("net-4097", Book.of(ports))
     says(him.address, b"as anybody")
     assert near.hears(b"as anybody", 10.0)

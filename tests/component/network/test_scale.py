@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from orlop_agent.network.adapter import Networks
+from orlop_agent.network.book import Book
 from orlop_api.assignment import AssignedNic
 from orlop_api.port import Port
 from support.fakenode import FakeNode, nic
@@ -58,7 +59,7 @@ class Site:
     def __init__(self, node: FakeNode) -> None:
         self.node = node
         self.agent: Networks = node.networks()
-        self.ports: list[Port] = []
+        self.book = Book()
         self.nics = 0
 
     @contextmanager
@@ -77,16 +78,11 @@ class Site:
         finally:
             node._run = run
 
-    async def tell(self) -> float:
-        began = time.monotonic()
-        await self.agent.set_peers(NETWORK, self.ports)
-        return time.monotonic() - began
-
     def comes(self, uid: str = "", name: str = "eth0") -> tuple[str, AssignedNic]:
         """The next NIC, of an Instance of its own where none is named, and its Port."""
         self.nics += 1
         uid, made = uid or f"near-{self.nics}", order(self.nics, name)
-        self.ports.append(port(made, self.node.address, uid))
+        self.book.put(port(made, self.node.address, uid))
         return uid, made
 
     async def local(self) -> float:
@@ -95,12 +91,14 @@ class Site:
         began = time.monotonic()
         await self.agent.prepare(uid, uid, [made])
         await self.agent.plug(uid, [made])
-        await self.agent.set_peers(NETWORK, self.ports)
+        await self.agent.set_peers(NETWORK, self.book)
         return time.monotonic() - began
 
     async def remote(self, number: int) -> float:
-        self.ports.append(elsewhere(number))
-        return await self.tell()
+        began = time.monotonic()
+        self.book.put(elsewhere(number))
+        await self.agent.set_peers(NETWORK, self.book)
+        return time.monotonic() - began
 
 
 def memory() -> float:
@@ -128,17 +126,18 @@ async def grown(node: FakeNode, nics: int, peers: int) -> list[float]:
     """
     had, site = memory(), Site(node)
     orders = [site.comes("many", f"nic{number}")[1] for number in range(nics)]
-    site.ports += [elsewhere(number) for number in range(peers)]
+    for number in range(peers):
+        site.book.put(elsewhere(number))
     began = time.monotonic()
     await site.agent.set_groups(HOME, by_uid(SAME))
-    await site.agent.set_peers(NETWORK, site.ports)
+    await site.agent.set_peers(NETWORK, site.book)
     await site.agent.prepare("many", "many", orders)
     await site.agent.plug("many", orders)
     first = time.monotonic() - began
     began = time.monotonic()
     site.agent = node.networks()
     await site.agent.set_groups(HOME, by_uid(SAME))
-    await site.agent.set_peers(NETWORK, site.ports)
+    await site.agent.set_peers(NETWORK, site.book)
     await site.agent.resync({"many": ("many", orders)})
     anew = time.monotonic() - began
     return [nics, peers, first, anew, *await one_more(site, peers), memory() - had]

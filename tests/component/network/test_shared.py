@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from orlop_agent.network.book import Book
 from orlop_api.port import Port
 from support import frames
 from support.fakenode import FakeNode, nic
@@ -61,8 +62,8 @@ async def test_a_shared_address_is_whose_who_says_so_on_any_node(lab: Lab):
     near = await Speaker.start(here, first, "near", nic(4097, "10.10.0.30"))
     far = await Speaker.start(there, second, "far", nic(4097, "10.10.0.31"))
     ports = [port(one, first, SHARED), port(two, second, SHARED), port(near, first), port(far, second)]
-    await here.set_peers("net-4097", ports)
-    await there.set_peers("net-4097", ports)
+    await here.set_peers("net-4097", Book.of(ports))
+    await there.set_peers("net-4097", Book.of(ports))
 
     # Who is beyond the overlay asks, the one that has it answers, and both speak.
     asks(far, SHARED)
@@ -135,12 +136,12 @@ async def test_with_the_last_such_port_all_of_it_goes(lab: Lab):
     def copied() -> bool:
         return "netdev" in first.run("nft", "list", "tables", inside=4097)
 
-    await here.set_peers("net-4097", [port(one, first), port(two, second)])
+    await here.set_peers("net-4097", Book.of([port(one, first), port(two, second)]))
     assert (flooded(), copied()) == (False, False)
-    await here.set_peers("net-4097", [port(one, first), port(two, second, SHARED)])
+    await here.set_peers("net-4097", Book.of([port(one, first), port(two, second, SHARED)]))
     assert (flooded(), copied()) == (True, True)
     # An agent that starts anew finds it, and takes it away as well.
     new = first.networks()
     await new.resync({"one": ("one", [nic(4097, "10.10.0.20")])})
-    await new.set_peers("net-4097", [port(one, first), port(two, second)])
+    await new.set_peers("net-4097", Book.of([port(one, first), port(two, second)]))
     assert (flooded(), copied()) == (False, False)

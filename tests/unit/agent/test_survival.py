@@ -10,6 +10,7 @@ from orlop_agent.api import backoff
 from orlop_agent.imports import Imports
 from orlop_agent.libvirt import _sentence
 from orlop_agent.network.adapter import Networks
+from orlop_agent.network.book import Book
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.wiring import _port
 from orlop_api.hypervisor import ImportOrder, ImportState
@@ -115,15 +116,15 @@ def test_libvirts_words_name_no_paths(said: str, told: str):
 
 
 def test_a_port_that_cannot_be_read_is_left_out():
-    assert _port({"metadata": {"name": "web-1-eth0"}, "spec": 7}) == {}
+    assert _port({"metadata": {"name": "web-1-eth0"}, "spec": 7}) is None
 
 
 async def test_nothing_is_kept_of_a_network_that_left(tmp_path: Any):
     networks = Networks("192.0.2.1", run_dir=tmp_path, netns_dir=tmp_path)
-    await networks.set_peers("net", ())
+    await networks.set_peers("net", Book.of(()))
     networks.forget_peers("net")
     networks.forget_peers("net")
-    assert not networks._ports
+    assert not networks._books
     async with networks._presence(4097):
         lock = networks._locks[4097]
         assert lock.locked()

@@ -2,6 +2,7 @@ import pytest
 
 from orlop_agent.network import bandwidth
 from orlop_agent.network.bandwidth import UNLIMITED, Limits, Rate
+from orlop_agent.network.book import Book
 from orlop_api.bandwidth import BandwidthLimit
 from orlop_api.port import Port
 
@@ -40,7 +41,7 @@ def test_the_port_is_newer_than_the_order_and_its_status_than_its_spec(attach):
 
     def found(*ports, **order):
         one = attach(**order)
-        return bandwidth.wanted([one], ports)[one.tap]
+        return bandwidth.wanted([one], Book.of(ports))[one.tap]
 
     assert found() == UNLIMITED
     assert found(qos=SLOW) == slow

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orlop_agent.network import forwarding
+from orlop_agent.network.book import Book
 from orlop_agent.network.forwarding import Peers
 from orlop_agent.network.shared import BROADCAST
 from orlop_api.port import Port
@@ -12,7 +13,7 @@ HERE = IPv4Address("192.0.2.1")
 MACS = st.integers(0, 5).map(lambda low: f"02:00:10:01:00:{low:02x}")
 ADDRESSES = st.integers(0, 5).map(lambda low: IPv4Address(f"10.10.0.{low}"))
 HOSTS = st.integers(2, 4).map(lambda low: IPv4Address(f"192.0.2.{low}"))
-PEERS = st.builds(Peers, st.dictionaries(MACS, HOSTS), st.dictionaries(ADDRESSES, MACS), st.frozensets(HOSTS))
+PEERS = st.builds(Peers, st.dictionaries(MACS, HOSTS), st.dictionaries(ADDRESSES, MACS), st.sets(HOSTS))
 
 
 def port(mac: str | None, address: str, host: str | None) -> Port:
@@ -20,7 +21,8 @@ def port(mac: str | None, address: str, host: str | None) -> Port:
     status: dict[str, object] = {"macAddress": mac, "addresses": [address]}
     if host:
         status["binding"] = binding
-    return Port.model_validate({"spec": {"networkRef": {"name": "blue"}}, "status": status})
+    meta = {"name": f"port-{address}", "namespace": "demo"}
+    return Port.model_validate({"metadata": meta, "spec": {"networkRef": {"name": "blue"}}, "status": status})
 
 
 def test_only_ports_in_use_elsewhere_are_peers():
@@ -32,8 +34,9 @@ def test_only_ports_in_use_elsewhere_are_peers():
         port("02:00:10:01:00:18", "10.10.0.24", "192.0.2.2"),
         Port.model_validate({"spec": {"networkRef": {"name": "blue"}}}),
     ]
-    peers, wrong = forwarding.wanted(ports, HERE, frozenset({"02:00:10:01:00:18"}))
-    assert wrong == []
+    book = Book.of(ports)
+    peers = forwarding.wanted(book, HERE, frozenset({"02:00:10:01:00:18"}))
+    assert not book.wrong
     assert peers.hosts == {"02:00:10:01:00:14": IPv4Address("192.0.2.2")}
     assert peers.neighbours == {IPv4Address("10.10.0.20"): "02:00:10:01:00:14"}
 
@@ -41,8 +44,9 @@ def test_only_ports_in_use_elsewhere_are_peers():
 def test_what_is_no_address_is_told_and_stops_no_other():
     bad = port("02:00:10:01:00:14", "10.10.0.20", "192.0.2.2 x")
     good = port("02:00:10:01:00:15", "10.10.0.21", "192.0.2.2")
-    peers, (error,) = forwarding.wanted([bad, good], HERE, frozenset())
-    assert "192.0.2.2 x" in str(error)
+    book = Book.of([bad, good])
+    peers = forwarding.wanted(book, HERE, frozenset())
+    assert ["192.0.2.2 x" in str(port.unreachable) for port in book.wrong] == [True]
     assert list(peers.hosts) == ["02:00:10:01:00:15"]
 
 
@@ -88,4 +92,4 @@ def test_changes_lead_from_any_state_to_any_other(have: Peers, want: Peers):
             del neighbours[IPv4Address(words[2])]
         else:
             neighbours[IPv4Address(words[2])] = words[4]
-    assert Peers(hosts, neighbours, frozenset(flooded)) == want
+    assert Peers(hosts, neighbours, flooded) == want

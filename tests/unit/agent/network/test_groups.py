@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from orlop_agent.network import group_rules, groups
+from orlop_agent.network.book import NOTHING, Book
 from orlop_agent.network.groups import Guard, Rules
 from orlop_api.port import Port
 from support.guarding import EVERYBODY, by_uid, group
@@ -48,19 +49,19 @@ def ordered(*names):
 )
 def test_a_rule_is_about_who_began_the_connection(attach, rule, ingress):
     known = by_uid(group("web", ingress=[rule], egress=[rule]))
-    found = groups.guard([attach(security=ordered("web"))], [], known).rules["uid-web"]
+    found = groups.guard([attach(security=ordered("web"))], NOTHING, known).rules["uid-web"]
     egress = ingress.replace("saddr", "daddr").replace("reply proto-src", "original proto-dst")
     assert found == Rules((ingress,), (egress,))
 
 
 def test_a_rule_that_names_nobody_allows_nobody(attach):
-    found = groups.guard([attach(security=ordered("web"))], [], by_uid(WEB))
+    found = groups.guard([attach(security=ordered("web"))], NOTHING, by_uid(WEB))
     assert found.rules["uid-web"].ingress == ()
     assert found.members == {}
 
 
 def test_a_group_that_is_not_known_allows_nothing(attach):
-    found = groups.guard([attach(security=ordered("web"))], [], {})
+    found = groups.guard([attach(security=ordered("web"))], NOTHING, {})
     assert found.nics == {IPv4Address("10.10.0.20"): ("uid-web",)}
     assert found.rules == {"uid-web": Rules()}
 
@@ -79,34 +80,35 @@ def test_a_group_that_is_not_known_allows_nothing(attach):
     ids=["no Port", "an old operator's", "another", "not its own", "changed since", "none since"],
 )
 def test_the_port_says_more_than_the_order(attach, told, in_force):
-    assert groups.in_force(attach(security=ordered("old")), groups.by_mac(told)) == in_force
+    assert groups.in_force(attach(security=ordered("old")), Book.of(told)) == in_force
 
 
 def test_an_order_of_an_old_operator_is_in_no_group(attach):
-    assert groups.guard([attach()], [port(known=False)], {}) == Guard()
+    assert groups.guard([attach()], Book.of([port(known=False)]), {}) == Guard()
 
 
 def test_members_are_those_whose_group_a_rule_names(attach):
     ports = [port("a", "app", address="10.10.0.30"), port("b", "web", address="10.10.0.31")]
     known = by_uid(WEB, group("app"))
-    found = groups.guard([attach(security=ordered("web"))], ports, known)
+    found = groups.guard([attach(security=ordered("web"))], Book.of(ports), known)
     assert found.members == {"uid-app": frozenset({IPv4Address("10.10.0.30")})}
 
 
 def test_connections_are_known_where_anybody_is_judged(attach):
-    assert not groups.guard([attach()], [port()], {}).watched
-    assert groups.guard([attach()], [port("elsewhere", "web")], {}).watched
+    assert not groups.guard([attach()], Book.of([port()]), {}).watched
+    assert groups.guard([attach()], Book.of([port("elsewhere", "web")]), {}).watched
 
 
 def test_nothing_but_a_uid_reaches_a_ruleset(attach):
     evil = attach(security={"namespace": "demo", "groups": ["x } ; flush ruleset"]})
     with pytest.raises(ValueError, match="is not a uid"):
-        groups.guard([evil], [], {})
+        groups.guard([evil], NOTHING, {})
 
 
 def state(attach, *names, members=(), web=WEB):
     ports = [port(f"m{low}", "app", address=f"10.10.0.{low}") for low in members]
-    return groups.guard([attach(security=ordered(*names))] if names else [], ports, by_uid(web, group("app")))
+    nics = [attach(security=ordered(*names))] if names else []
+    return groups.guard(nics, Book.of(ports), by_uid(web, group("app")))
 
 
 def test_the_same_is_no_change(attach):
@@ -123,7 +125,7 @@ def test_one_more_member_of_thousands_is_one_element(attach):
 def test_one_more_nic_with_the_same_groups_is_elements_only(attach):
     second = attach("10.10.0.21", uid="uid-2", mac_address="02:00:10:01:00:15", security=ordered("web"))
     first = attach(security=ordered("web"))
-    have, want = (groups.guard(nics, [], by_uid(WEB)) for nics in ([first], [first, second]))
+    have, want = (groups.guard(nics, NOTHING, by_uid(WEB)) for nics in ([first], [first, second]))
     lines = group_rules.changes(have, want).splitlines()
     assert [line.split(" {")[0] for line in lines] == [
         "add element inet orlop_groups egress",

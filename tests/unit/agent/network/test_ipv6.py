@@ -1,11 +1,12 @@
 """What a second subnet adds on a node, as text."""
 
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import yaml
 
 from orlop_agent.network import firewall, forwarding, groups, kernel, leases, resolver
+from orlop_agent.network.book import Book
 from orlop_agent.seed import content
 from orlop_api.port import Port
 from orlop_api.security_group import SecurityGroup
@@ -47,20 +48,18 @@ def test_dhcp_tells_the_address_or_leaves_it_to_the_guest(attach):
 
 
 def test_a_peer_is_reached_by_all_its_addresses():
-    found, wrong = forwarding.wanted(
-        [port("10.10.0.21", "fd00:10::15")],
-        IPv6Address("fd00::1"),
-        frozenset(),  # type: ignore[arg-type]
-    )
-    assert wrong == []
+    book = Book.of([port("10.10.0.21", "fd00:10::15")])
+    found = forwarding.wanted(book, IPv4Address("192.0.2.1"), frozenset())
+    assert not book.wrong
     assert set(map(str, found.neighbours)) == {"10.10.0.21", "fd00:10::15", "fe80::10ff:fe01:15"}
 
 
 def test_names_have_an_address_of_each_family(attach):
     segment = attach(dns=["10.10.0.1"], ipv6=IPV6).segment
-    files, wrong = resolver.hosts(segment, [port("10.10.0.21", "fd00:10::15", "fd00:99::1")])
+    book = Book.of([port("10.10.0.21", "fd00:10::15", "fd00:99::1")])
+    files = resolver.hosts(segment, book)
     called = "web-1.orlop.internal web-1.demo.orlop.internal web-1"
-    assert wrong == []
+    assert not book.wrong
     assert files == {
         "10.10.0": f"10.10.0.21 {called}\n",
         "fd00-0010-0000-0000-0000-0000-0000-00": f"fd00:10::15 {called}\n",
@@ -87,7 +86,7 @@ def test_rules_are_of_the_family_of_their_range_and_groups_of_both(attach):
     )
     security = {"namespace": "demo", "groups": ["u-1"]}
     member = port("10.10.0.21", "fd00:10::15", securityGroups=["u-1"])
-    found = groups.guard([attach(ipv6=IPV6, security=security)], [member], {"u-1": group})
+    found = groups.guard([attach(ipv6=IPV6, security=security)], Book.of([member]), {"u-1": group})
     assert found.rules["u-1"].ingress == (
         "meta nfproto ipv6 accept",
         "meta nfproto ipv4 accept",
@@ -96,7 +95,7 @@ def test_rules_are_of_the_family_of_their_range_and_groups_of_both(attach):
     )
     assert set(map(str, found.members["u-1"])) == {"10.10.0.21", "fd00:10::15", "fe80::10ff:fe01:15"}
     assert set(map(str, found.nics)) == {"10.10.0.20", *map(str, OWN)}
-    alone = groups.guard([attach(security=security)], [member], {"u-1": group}).rules["u-1"]
+    alone = groups.guard([attach(security=security)], Book.of([member]), {"u-1": group}).rules["u-1"]
     assert not [line for line in alone.ingress if "6" in line]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from orlop_agent.network import firewall, identities, leases, links, resolver, routing
+from orlop_agent.network.book import Book
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.segment import Attachment
 from orlop_agent.seed.content import network_config
@@ -81,8 +82,8 @@ def test_the_gateway_answers_for_names_at_its_ipv6_address(alone):
             "status": {"addresses": ["fd00:10::14"], "binding": binding},
         }
     )
-    files, wrong = resolver.hosts(segment, [port])
-    assert (list(files.values()), wrong) == (["fd00:10::14 web.six.example web.demo.six.example web\n"], [])
+    files = resolver.hosts(segment, Book.of([port]))
+    assert list(files.values()) == ["fd00:10::14 web.six.example web.demo.six.example web\n"]
     nobody = alone(ipv6={**IPV6, "dns": ["fd00:53::1"]}).segment
     assert not resolver.answers(nobody)
     assert [str(server) for server in resolver.told6(nobody)] == ["fd00:53::1"]

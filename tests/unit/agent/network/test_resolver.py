@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orlop_agent.network import firewall, resolver
+from orlop_agent.network.book import Book
 from orlop_agent.network.errors import NetworkError
 from orlop_api.port import Port
 
@@ -17,14 +18,14 @@ GATEWAY = "10.10.0.1"
 def port(address: str, instance: str = "web-1", namespace: str = "demo", **status: Any) -> Port:
     binding = {"instanceName": instance, "instanceUID": "u", "nodeName": "n", "hostAddress": "192.0.2.9"}
     found = {"macAddress": "02:00:10:01:00:14", "addresses": [address], "binding": binding} | status
-    metadata = {"name": "port", "namespace": namespace}
+    metadata = {"name": f"port-{address}", "namespace": namespace}
     return Port.model_validate({"metadata": metadata, "spec": {"networkRef": {"name": "b"}}, "status": found})
 
 
 def texts(attach: Any, *ports: Port, **fields: Any) -> dict[str, str]:
-    files, wrong = resolver.hosts(attach(dns=[GATEWAY], **fields).segment, ports)
-    assert wrong == []
-    return files
+    book = Book.of(ports)
+    assert not book.wrong
+    return resolver.hosts(attach(dns=[GATEWAY], **fields).segment, book)
 
 
 def test_an_instance_has_its_name_with_and_without_the_namespace(attach):
@@ -75,8 +76,9 @@ def test_a_name_that_is_none_is_left_out_and_said(attach, name: str, field: str)
     else:
         binding = bad.status.binding.model_copy(update={"instance_name": name})
         bad = bad.model_copy(update={"status": bad.status.model_copy(update={"binding": binding})})
-    files, wrong = resolver.hosts(attach(dns=[GATEWAY]).segment, [bad, good])
-    assert len(wrong) == 1
+    book = Book.of([bad, good])
+    files = resolver.hosts(attach(dns=[GATEWAY]).segment, book)
+    assert [port.nameless is not None for port in book.wrong] == [True]
     assert list(files) == ["10.10.0"]
     assert files["10.10.0"].count("\n") == 1
     assert "bank" not in files["10.10.0"]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import yaml
 
 from orlop_agent.network import groups, kernel, leases, names, routing, routing6
+from orlop_agent.network.book import Book
 from orlop_agent.network.firewall import anti_spoofing, gateway
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.seed import content
@@ -96,7 +97,8 @@ def test_members_of_other_networks_have_no_link_local_address_here():
     group = SecurityGroup.model_validate({"metadata": meta, "spec": {"ingress": [rule]}})
     nic = dual(BLUE, 20, security={"namespace": HOME, "groups": ["uid-web"]})
     me, beside = Attachment.of("u", "web-1", nic), dual(GREEN, 21)
-    found = groups.guard([me], [port(nic, node, "web")], {"uid-web": group}, [port(beside, node, "web")])
+    own, other = (Book.of([port(each, node, "web")]) for each in (nic, beside))
+    found = groups.guard([me], own, {"uid-web": group}, [other])
     assert set(found.members["uid-web"]) == {
         *me.all_addresses,
         *Attachment.of("v", "web-2", beside).addresses,
