@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 WRITES = frozenset({"create", "update", "patch", "delete"})
+OPERATOR = "system:serviceaccount:orlop-system:orlop-operator"
 # What the budget of a create does not count: heartbeats, events, questions to the authorizer, tokens.
 UNCOUNTED = frozenset({"leases", "events", "subjectaccessreviews", "tokenreviews", "serviceaccounts"})
 
@@ -68,5 +69,5 @@ def orlops_writes(found: list[Call], start: float, end: float) -> list[Call]:
         and 200 <= call.code < 300
         and call.resource not in UNCOUNTED
         and call.what != RESTED
-        and (call.user == "system:serviceaccount:orlop-system:orlop-operator" or ":orlop-nodes:" in call.user)
+        and (call.user == OPERATOR or ":orlop-nodes:" in call.user)
     ]

@@ -21,6 +21,8 @@ class Cloud:
         self.outside = lab[2]
         self.agents: list[Networks] = [node.networks() for node in self.nodes]
         self.guests: dict[str, tuple[Stack, int, tuple[str, ...]]] = {}
+        self.book = Book()
+        """The Network's Ports: what changed of them is all that is told."""
         self._close = close
 
     async def say(self, *groups: SecurityGroup) -> None:
@@ -29,8 +31,9 @@ class Cloud:
 
     async def tell(self) -> None:
         ports = [port(stack.nic, self.nodes[at], *names) for stack, at, names in self.guests.values()]
+        self.book.replace(ports)
         for agent in self.agents:
-            await agent.set_peers("net-4097", Book.of(ports))
+            await agent.set_peers("net-4097", self.book)
 
     async def start(self, name: str, at: int, low: int, *names: str) -> Stack:
         """A guest on node 0 or 1, in these groups."""
@@ -38,7 +41,7 @@ class Cloud:
 
     async def join(self, name: str, at: int, nic: AssignedNic, *names: str) -> Stack:
         """The same with this NIC."""
-        if "net-4097" not in self.agents[at]._ports:
+        if "net-4097" not in self.agents[at]._books:
             await self.tell()
         stack = await Stack.start(self.agents[at], self.nodes[at], name, nic)
         self._close.callback(stack.close)

@@ -23,6 +23,8 @@ class Cloud:
         self.nodes = lab[:2]
         self.agents: list[Networks] = [node.networks() for node in self.nodes]
         self.guests: dict[str, tuple[Stack, int, tuple[str, ...]]] = {}
+        self.books = {segment: Book() for segment in NETWORKS}
+        """Each Network's Ports: what changed of them is all that is told."""
         self._close = close
 
     async def tell(self, *segments: int) -> None:
@@ -32,8 +34,9 @@ class Cloud:
                 for stack, at, groups in self.guests.values()
                 if stack.nic.segment_id == segment
             ]
+            self.books[segment].replace(ports)
             for agent in self.agents:
-                await agent.set_peers(f"net-{segment}", Book.of(ports))
+                await agent.set_peers(f"net-{segment}", self.books[segment])
 
     async def join(self, *routers: Router) -> None:
         for agent in self.agents:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from support import wishes
 from support.apiserver import ApiServer
-from support.audit import Call, calls
+from support.audit import WRITES, Call, calls
 from support.scripted import ASSIGNMENTS, ORLOP, Api, RefusedError
 
 Body = dict[str, Any]
@@ -105,13 +104,15 @@ def writes(server: ApiServer, namespace: str, name: str, uid: str) -> list[Call]
 
     Claims are named after addresses: give the Instance its own Network, whose uid is in their names.
     """
-    return list(_for_instance(calls((server.directory / "audit.log").read_text()), namespace, name, uid))
+    return [call for call in asked(server, namespace, name, uid) if call.verb in WRITES and call.code < 300]
 
 
-def _for_instance(found: Iterable[Call], namespace: str, name: str, uid: str) -> Iterable[Call]:
-    for call in found:
-        ours = call.user.startswith("system:serviceaccount:orlop-") and call.code < 300
-        wrote = call.verb in {"create", "update", "patch", "delete"}
-        its = (call.namespace == namespace and call.name.startswith(name)) or uid in call.name
-        if ours and wrote and its:
-            yield call
+def asked(server: ApiServer, namespace: str, name: str, uid: str, *, since: float = 0.0) -> list[Call]:
+    """All that operator and agents asked for, whatever the answer."""
+    return [
+        call
+        for call in calls((server.directory / "audit.log").read_text())
+        if call.received >= since
+        and call.user.startswith("system:serviceaccount:orlop-")
+        and ((call.namespace == namespace and call.name.startswith(name)) or uid in call.name)
+    ]

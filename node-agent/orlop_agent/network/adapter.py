@@ -55,7 +55,7 @@ class Networks:
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         """A lock is there as long as somebody has it or waits for it."""
         self._books: dict[str, Book] = {}
-        self._groups: dict[str, Mapping[str, SecurityGroup]] = {}
+        self._groups: dict[str, groups.Known] = {}
         self._routers = Routers(self._around, self._each, self._tell)
         self._floating = FloatingIPs(self._around, self._each, node_namespace)
         self._prepared: set[str] = set()
@@ -169,7 +169,7 @@ class Networks:
 
         Told before a Network is here, it holds from when it is.
         """
-        self._groups[namespace] = known
+        self._groups[namespace] = groups.Known.of(known)
         await self._each(list(self._known()), self._secure)
 
     async def _secure(self, presence: Presence) -> None:
@@ -202,7 +202,7 @@ class Networks:
             presence.others = [self._books[uid] for uid in sorted(beside)]
         homes = groups.homes(attachments, presence.book or NOTHING)
         if homes and homes <= self._groups.keys():
-            presence.groups = {uid: group for home in homes for uid, group in self._groups[home].items()}
+            presence.groups = groups.Known.together([self._groups[home] for home in sorted(homes)])
 
     def forget_peers(self, network_uid: str) -> None:
         """Nobody tells of this Network's Ports any more."""

@@ -66,9 +66,18 @@ def wanted(
         for each in attachments
         for address in each.addresses
     }
+    near = {(name, segment_id) for name, segment_id, _ in here}
     found: dict[IPv4Address, Floating] = {}
     led: set[IPv4Address] = set()
-    for floating in sorted(told, key=lambda each: each.metadata.uid):
+    # A namespace may have thousands that lead elsewhere.
+    mine = (
+        each
+        for each in told
+        if each.status is not None
+        and each.status.target is not None
+        and (each.status.target.name, each.status.target.segment_id) in near
+    )
+    for floating in sorted(mine, key=lambda each: each.metadata.uid):
         status = floating.status
         if floating.metadata.deleting or status is None or status.target is None or status.address is None:
             continue

@@ -8,7 +8,8 @@ else reaches a ruleset than what is made here: numbers, addresses, networks, and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, ip_network
@@ -32,6 +33,27 @@ _ICMP = {
 
 
 UNKNOWN = "it is not known yet which SecurityGroups are in force here: a NIC comes up only after its rules"
+
+
+@dataclass(frozen=True)
+class Known:
+    """SecurityGroups of namespaces; of thousands only those are looked at that somebody here is in."""
+
+    groups: MutableMapping[str, SecurityGroup] = field(default_factory=dict)
+    """By uid."""
+    uids: MutableMapping[tuple[str, str], str] = field(default_factory=dict)
+    """By namespace and name."""
+
+    @classmethod
+    def of(cls, groups: Mapping[str, SecurityGroup]) -> Known:
+        """These, by uid."""
+        named = {(each.metadata.namespace, each.metadata.name): uid for uid, each in groups.items()}
+        return cls(dict(groups), named)
+
+    @classmethod
+    def together(cls, some: Sequence[Known]) -> Known:
+        """Those of several namespaces."""
+        return cls(ChainMap(*(each.groups for each in some)), ChainMap(*(each.uids for each in some)))
 
 
 @dataclass(frozen=True)
@@ -109,13 +131,13 @@ def guard(
 
     `others` are Ports of Networks that a Router joins with this one: members of groups like its own.
     """
-    return far(near(attachments, book, groups, others), book, others)
+    return far(near(attachments, book, Known.of(groups), others), book, others)
 
 
 def near(
     attachments: Iterable[Attachment],
     book: Book,
-    groups: Mapping[str, SecurityGroup],
+    known: Known,
     others: Sequence[Book] = (),
 ) -> Guard:
     """All of it but who the members are, and whose addresses are owned elsewhere. Raises ValueError."""
@@ -128,13 +150,12 @@ def near(
         if uids:
             nics |= dict.fromkeys(attachment.all_addresses, uids)
             taps |= {(attachment.tap, address) for address in attachment.all_addresses}
-    uids_of = {
-        (group.metadata.namespace, group.metadata.name): _checked(uid) for uid, group in groups.items()
-    }
     used = sorted({uid for uids in nics.values() for uid in uids})
-    known = {uid: groups[uid] for uid in used if uid in groups}
-    rules = {uid: _rules(known[uid], uids_of, families) if uid in known else Rules() for uid in used}
-    members = {uid: frozenset[IpAddress]() for group in known.values() for uid in _remotes(group, uids_of)}
+    groups = {uid: known.groups[uid] for uid in used if uid in known.groups}
+    rules = {uid: _rules(groups[uid], known.uids, families) if uid in groups else Rules() for uid in used}
+    members = {
+        uid: frozenset[IpAddress]() for group in groups.values() for uid in _remotes(group, known.uids)
+    }
     for known_book in (book, *others):
         for port in known_book.wrong:
             is_owned = port.in_use and known_book is book
@@ -189,12 +210,12 @@ def members_set(uid: str, family: int = 4) -> str:
 
 def _remotes(group: SecurityGroup, uids_of: Mapping[tuple[str, str], str]) -> set[str]:
     names = ((group.metadata.namespace, name) for name in remotes(group))
-    return {uids_of[name] for name in names if name in uids_of}
+    return {_checked(uids_of[name]) for name in names if name in uids_of}
 
 
 def _rules(group: SecurityGroup, uids_of: Mapping[tuple[str, str], str], families: Sequence[int]) -> Rules:
     home = group.metadata.namespace
-    near = {name: uid for (namespace, name), uid in uids_of.items() if namespace == home}
+    near = {name: _checked(uids_of[home, name]) for name in remotes(group) if (home, name) in uids_of}
 
     def lines(rules: Iterable[SecurityGroupRule], other: str, port: str) -> tuple[str, ...]:
         found = (_line(rule, near, family, other, port) for rule in rules for family in families)

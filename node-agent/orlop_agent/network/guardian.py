@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 from orlop_agent.network import bridge_filter, group_rules, groups
 from orlop_agent.network.book import NOTHING, Book, Followed
 from orlop_agent.network.errors import NetworkError
-from orlop_agent.network.groups import Guard, Only
+from orlop_agent.network.groups import Guard, Known, Only
 from orlop_agent.network.ipv6 import IpAddress
 from orlop_agent.network.node import Node
 from orlop_agent.network.segment import Attachment
-from orlop_api.security_group import SecurityGroup
 
 _LAST = (1 << 32) - 1
 """A connection's mark has 32 bits."""
@@ -52,7 +51,7 @@ class Guardian:
         self,
         attachments: Collection[Attachment],
         book: Book | None,
-        known: Mapping[str, SecurityGroup] | None,
+        known: Known | None,
         new: Sequence[Attachment] = (),
         others: Sequence[Book] = (),
     ) -> None:
@@ -65,7 +64,7 @@ class Guardian:
             guarded = {each.tap for each in attachments if groups.in_force(each, told)}
             concerned = guarded.intersection(each.tap for each in new)
             if book is not None and (known is not None or not guarded):
-                near = groups.near(attachments, book, known or {}, others)
+                near = groups.near(attachments, book, known or Known(), others)
                 is_judged = await self._apply(near, book, others)
                 # Who is in no group starts all the same; who looks at all of it says so, and looks again.
                 if not is_judged and (concerned or not new):

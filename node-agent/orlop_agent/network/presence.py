@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from orlop_agent.network import carrier, crossing, firewall, found, leases, links, names, resolver
 from orlop_agent.network.book import Book
 from orlop_agent.network.drops import forget
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.groups import Known
 from orlop_agent.network.guardian import Guardian
 from orlop_agent.network.kernel import NODE_ROUTES, ipv6_on, settings
 from orlop_agent.network.named import Names
@@ -19,7 +20,6 @@ from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.network.shaper import Shaper
 from orlop_agent.network.speakers import Speakers
 from orlop_agent.network.surroundings import Surroundings
-from orlop_api.security_group import SecurityGroup
 
 
 class Presence:
@@ -34,8 +34,8 @@ class Presence:
         self.attachments = {attachment.tap: attachment for attachment in known}
         self.book: Book | None = None
         """The Ports of the Network; None: nobody told yet."""
-        self.groups: Mapping[str, SecurityGroup] | None = None
-        """SecurityGroups of its namespace by uid; None: nobody told yet."""
+        self.groups: Known | None = None
+        """SecurityGroups that may be in force on it; None: nobody told yet."""
         self._settled = self.place is None
         self._left: set[str] = set()  # Routers that it was in, and whose links may still be there.
         self._dhcp_directory = around.records.directory(segment_id) / "dhcp"

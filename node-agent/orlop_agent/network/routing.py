@@ -158,16 +158,18 @@ def wanted(
     found: dict[int, Place] = {}
     wrong: list[tuple[Router, ValueError]] = []
     for routers in told.values():
-        for router in sorted(routers, key=lambda each: each.metadata.uid):
+        # A namespace may have hundreds that have nothing here.
+        mine = (
+            router
+            for router in routers
+            if router.status is not None
+            and any(here.get(int(each.segment_id)) == each.network_uid for each in router.status.networks)
+        )
+        for router in sorted(mine, key=lambda each: each.metadata.uid):
             try:
-                whole = places(router)
+                found = places(router) | found
             except ValueError as error:
-                joined = router.status.networks if router.status is not None else ()
-                if any(here.get(int(each.segment_id)) == each.network_uid for each in joined):
-                    wrong.append((router, error))
-                continue
-            if any(here.get(segment_id) == place.segment.network_uid for segment_id, place in whole.items()):
-                found = whole | found
+                wrong.append((router, error))
     kept = {place.router_uid for segment_id, place in now.items() if segment_id in here}
     for segment_id, place in now.items():
         if place.home not in told and place.router_uid in kept:

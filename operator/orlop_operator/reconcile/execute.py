@@ -192,7 +192,10 @@ class Executor:
             await self._inform(kind, meta.namespace, meta.name, learned)
             raise
         else:
-            if not meta.finalizers:
+            # As it is by now: an effect before this one may have taken the last finalizer off.
+            known = self._store.get(kind, meta.namespace, meta.name)
+            same = known is not None and known.metadata.uid == meta.uid
+            if not (known if known is not None and same else effect.seen).metadata.finalizers:
                 self._store.remove(kind, meta.namespace, meta.name, meta.uid)
         learned.read.add((kind.name, meta.namespace, meta.name))
 

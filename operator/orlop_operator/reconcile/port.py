@@ -19,6 +19,7 @@ from orlop_api.nic_addresses import addresses_of
 from orlop_operator.ipam import pair_why_not
 from orlop_operator.ipam6 import subnet4
 from orlop_operator.kinds import PORT, OwnedPort
+from orlop_operator.reconcile import patience
 from orlop_operator.reconcile.addresses import again_after, identify
 from orlop_operator.reconcile.conditions import differs, false, kstatus, settled, true
 from orlop_operator.reconcile.counting import EXCEEDED, UNLIMITED, Standing
@@ -177,7 +178,11 @@ def _say(facts: PortFacts, found: Blocker | Body) -> Plan:
 
 
 def _release(facts: PortFacts) -> Plan:
-    """Deletion: wait for the Instance, then give the Claims back."""
+    """Deletion: wait for the Instance, then give the Claims back.
+
+    Where both are deleted at once, as with their namespace, the Instance frees the Port within a moment: what would be
+    said before that only gets in its way.
+    """
     port = facts.port
     if FINALIZER not in port.metadata.finalizers:
         return Plan()
@@ -188,9 +193,12 @@ def _release(facts: PortFacts) -> Plan:
         conditions = settled(
             port.status.conditions if port.status else [], kstatus(ready), port.metadata.generation, facts.now
         )
-        change = {"conditions": [c.wire() for c in conditions], **_still_guarded(facts)}
+        early = patience.left(port.metadata, facts.now)
+        said = {} if early else {"conditions": [c.wire() for c in conditions]}
+        change = said | _still_guarded(facts)
         old: dict[str, Any] = port.status.wire() if port.status else {}
-        return Plan((Patch(PORT, port, {"status": change}, "status"),) if differs(old, old | change) else ())
+        is_news = differs(old, old | change)
+        return Plan((Patch(PORT, port, {"status": change}, "status"),) if is_news else (), early or None)
     if facts.held:
         networks = {facts.network.metadata.uid: facts.network} if facts.network is not None else {}
         return Plan(given_back(facts.held.values(), networks, facts.now))

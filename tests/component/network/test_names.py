@@ -83,15 +83,19 @@ async def test_names_come_and_go_while_both_servers_run_on(lab: Lab):
     assert confirmed
     ask = lambda name: lambda: guest.ask_dns(question(f"{name}.lab.example"))  # noqa: E731
 
-    await networks.set_peers("net-4097", Book.of(ports))
+    book = Book.of(ports)
+    await networks.set_peers("net-4097", book)
     await until(ask("web-2"), Answer(NO_ERROR, ("10.10.0.21",)))
     # The address goes to another Instance.
-    await networks.set_peers("net-4097", Book.of([ports[0], port(orders[1], node, "web-3")]))
+    book.replace([ports[0], port(orders[1], node, "web-3")])
+    await networks.set_peers("net-4097", book)
     await until(ask("web-3"), Answer(NO_ERROR, ("10.10.0.21",)))
     await until(ask("web-2"), Answer(NO_SUCH_NAME))
-    await networks.set_peers("net-4097", Book.of(ports[:1]))
+    book.replace(ports[:1])
+    await networks.set_peers("net-4097", book)
     await until(ask("web-3"), Answer(NO_SUCH_NAME))
-    await networks.set_peers("net-4097", Book.of([]))
+    book.replace([])
+    await networks.set_peers("net-4097", book)
     await until(ask("web-1"), Answer(NO_SUCH_NAME))
 
     assert (node.dhcp_server(), node.name_server()) == servers

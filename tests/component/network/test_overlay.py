@@ -21,7 +21,8 @@ def port(speaker: Speaker, node: FakeNode, segment_id: int = 4097) -> Port:
         "networkUID": f"net-{segment_id}", "segmentID": segment_id, "macAddress": speaker.mac,
         "addresses": [speaker.address], "binding": binding,
     }  # fmt: skip
-    return Port.model_validate({"spec": {"networkRef": {"name": "blue"}}, "status": status})
+    meta = {"name": f"port-{speaker.address}", "namespace": "demo"}
+    return Port.model_validate({"metadata": meta, "spec": {"networkRef": {"name": "blue"}}, "status": status})
 
 
 async def test_guests_on_two_nodes_reach_each_other(lab: Lab):
@@ -71,18 +72,22 @@ async def test_a_port_that_went_or_moved_is_followed(lab: Lab):
     here, there = first.networks(), second.networks()
     me = await Speaker.start(here, first, "me", nic(4097, "10.10.0.20"))
     you = await Speaker.start(there, second, "you", nic(4097, "10.10.0.21"))
-    await here.set_peers("net-4097", Book.of([port(you, second)]))
+    book = Book.of([port(you, second)])
+    await here.set_peers("net-4097", book)
     assert me.who_has(you.address)
 
-    await here.set_peers("net-4097", Book.of([]))
+    book.replace([])
+    await here.set_peers("net-4097", book)
     assert me.who_has(you.address, 0.3) is None
 
     # It comes to this node: what was known of the other one must not stand in the way.
-    await here.set_peers("net-4097", Book.of([port(you, second)]))
+    book.replace([port(you, second)])
+    await here.set_peers("net-4097", book)
     await there.detach("you")
     moved = await Speaker.start(here, first, "you", nic(4097, "10.10.0.21"))
     assert moved.ping("10.10.0.1")
-    await here.set_peers("net-4097", Book.of([port(moved, first)]))
+    book.replace([port(moved, first)])
+    await here.set_peers("net-4097", book)
     me.say(moved.mac, moved.address, 2000, b"welcome")
     assert moved.hears(b"welcome")
     entries = first.run("bridge", "fdb", "show", "dev", "vx0", inside=4097)

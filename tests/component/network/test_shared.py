@@ -30,7 +30,8 @@ def port(speaker: Speaker, node: FakeNode, *allowed: str) -> Port:
         "addresses": [speaker.address], "binding": binding,
     }  # fmt: skip
     spec = {"networkRef": {"name": "blue"}, "allowedAddressPairs": pairs(*allowed)}
-    return Port.model_validate({"spec": spec, "status": status})
+    meta = {"name": f"port-{speaker.address}", "namespace": "demo"}
+    return Port.model_validate({"metadata": meta, "spec": spec, "status": status})
 
 
 def arp_of(operation: int, sender: str, target: str) -> Callable[[bytes], bool]:
@@ -136,10 +137,13 @@ async def test_with_the_last_such_port_all_of_it_goes(lab: Lab):
     def copied() -> bool:
         return "netdev" in first.run("nft", "list", "tables", inside=4097)
 
-    await here.set_peers("net-4097", Book.of([port(one, first), port(two, second)]))
+    book = Book.of([port(one, first), port(two, second)])
+    await here.set_peers("net-4097", book)
     assert (flooded(), copied()) == (False, False)
-    await here.set_peers("net-4097", Book.of([port(one, first), port(two, second, SHARED)]))
-    assert (flooded(), copied()) == (True, True)
+    for shares in (True, False, True):
+        book.put(port(two, second, *([SHARED] if shares else ())))
+        await here.set_peers("net-4097", book)
+        assert (flooded(), copied()) == (shares, shares)
     # An agent that starts anew finds it, and takes it away as well.
     new = first.networks()
     await new.resync({"one": ("one", [nic(4097, "10.10.0.20")])})

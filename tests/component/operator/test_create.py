@@ -1,13 +1,14 @@
 """From a created Instance to Ready and to nothing left, with scripted agents."""
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
 
 from support import wishes
 from support.apiserver import ApiServer
-from support.prepared import tenant, writes
+from support.prepared import asked, tenant, writes
 from support.scripted import Api, ScriptedAgent
 
 pytestmark = pytest.mark.component
@@ -153,3 +154,28 @@ async def test_a_restart_that_is_taken_back_asks_for_nothing(user: Api, agents: 
     await it.change("web", restartedAt=None)
     assert wishes.condition(await it.ready("web"), "Ready")["reason"] == "Running"
     await it.delete("web")
+
+
+async def test_a_delete_is_seven_writes_and_none_is_for_nothing(
+    user: Api, agents: Agents, cloud: ApiServer
+) -> None:
+    """No read, and nothing that is refused or not found: each object has one who ends it."""
+    it = await tenant(user, "ends")
+    network = await user.call("GET", it.path("networks") + "/blue")
+    budget = {
+        "patch assignments": 1, "patch assignments/status": 1, "delete assignments": 1, "patch ports": 1,
+        "delete ports": 1, "patch claims": 1, "patch instances": 1,
+    }  # fmt: skip
+    for name in ("web", "both"):
+        uid = (await it.boot(name))["metadata"]["uid"]
+        began = time.time()
+        if name == "both":
+            # As where the whole namespace is deleted: all at once, in any order.
+            await user.call("DELETE", it.path("ports") + "/both-eth0")
+            del budget["delete ports"]
+        await it.delete(name)
+        assert await it.left_of(uid) == []
+        found = asked(cloud, "ends", name, uid, since=began)
+        found += asked(cloud, "-", "-", network["metadata"]["uid"], since=began)
+        assert Counter(call.what for call in found) == budget
+        assert all(call.code == 200 for call in found), found

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.instance import FINALIZER
 from orlop_operator import protocol
 from orlop_operator.kinds import ASSIGNMENT, INSTANCE, PORT
+from orlop_operator.reconcile import patience
 from orlop_operator.reconcile.conditions import false
 from orlop_operator.reconcile.effects import (
     Delete,
     DropFinalizer,
     Effect,
     Inform,
-    InOrder,
     Patch,
     Plan,
     Remove,
@@ -23,6 +22,7 @@ from orlop_operator.reconcile.effects import (
 from orlop_operator.reconcile.existence import record
 from orlop_operator.reconcile.instance.assign import decide
 from orlop_operator.reconcile.instance.facts import Facts
+from orlop_operator.reconcile.instance.ports import ended
 from orlop_operator.reconcile.instance.schedule import TYPE as SCHEDULED
 from orlop_operator.reconcile.instance.summarize import summarize
 from orlop_operator.reconcile.instance.volumes import detach
@@ -31,8 +31,6 @@ from orlop_operator.reconcile.quarantine import given_back
 
 AGAIN = 5.0
 """Seconds after which it is looked at again whether its root disk was copied: only the Image is told of that."""
-PATIENCE = 5.0
-"""Seconds that a deletion may take before its status says what it waits for."""
 
 
 def plan_end(facts: Facts) -> Plan:
@@ -78,7 +76,7 @@ def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
         fresh = record(volume, facts.now) if volume.metadata.uid in made else None
         effects.append(detach(facts.instance, volume, fresh))
     effects += (Patch(PORT, port, {"status": {"binding": None}}, "status") for port in facts.bound_ports)
-    effects += (InOrder((DropFinalizer(PORT, port), Delete(PORT, port))) for port in facts.made_ports)
+    effects += map(ended, facts.made_ports)
     effects += given_back(facts.held.values(), facts.networks, facts.now)
     secret = assignment.spec.secret if assignment is not None else None
     if secret is not None:
@@ -87,9 +85,8 @@ def _cleanup(facts: Facts, assignment: Assignment | None) -> tuple[Effect, ...]:
 
 
 def _wait(facts: Facts, reason: str, message: str) -> Plan:
-    asked = facts.instance.metadata.deletion_timestamp or ""
-    waited = (facts.now - datetime.fromisoformat(asked)).total_seconds() if asked else 0.0
-    if waited < PATIENCE:
-        return Plan(again_after=PATIENCE - waited + 0.5, final=True)
+    early = patience.left(facts.instance.metadata, facts.now)
+    if early:
+        return Plan(again_after=early, final=True)
     report = summarize(facts, {SCHEDULED: false(SCHEDULED, reason, message)})
     return Plan((report,) if report is not None else (), final=True)

@@ -14,9 +14,10 @@ from orlop_api.nic_addresses import addresses_of
 from orlop_operator.kinds import PORT, OwnedPort
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.conditions import false
-from orlop_operator.reconcile.effects import Delete, DropFinalizer, Effect, InOrder, Patch
+from orlop_operator.reconcile.effects import Effect, Patch
 from orlop_operator.reconcile.instance import network
 from orlop_operator.reconcile.instance.facts import Blocker, Facts, NicFacts
+from orlop_operator.reconcile.instance.ports import ended
 from orlop_operator.reconcile.quarantine import given_back
 from orlop_operator.references import made_port
 
@@ -157,7 +158,7 @@ def released(facts: Facts, assignment: Assignment) -> tuple[Effect, ...]:
     made = (port for port in facts.made_ports if port.metadata.name in gone)
     bound = (port for port in facts.bound_ports if port.metadata.name in gone)
     return (
-        *(InOrder((DropFinalizer(PORT, port), Delete(PORT, port))) for port in made),
+        *map(ended, made),
         *(Patch(PORT, port, {"status": {"binding": None}}, "status") for port in bound),
     )
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orlop_agent.network import bandwidth, forwarding, groups, resolver, shared
 from orlop_agent.network.book import NOTHING, Book, Followed
 from orlop_agent.network.forwarding import Peers
-from orlop_agent.network.groups import Guard
+from orlop_agent.network.groups import Guard, Known
 from orlop_agent.network.guardian import Guardian
 from orlop_agent.network.reach import Reach
 from orlop_agent.network.segment import Attachment
@@ -94,7 +94,7 @@ class Kept:
 
     def _guard(self, local: int) -> None:
         try:
-            near = groups.near(NICS[:local], self.book, GROUPS, [self.beside])
+            near = groups.near(NICS[:local], self.book, Known.of(GROUPS), [self.beside])
         except ValueError:
             return
         only = self.guardian._only(self.guard, near, (self.book, self.beside))
