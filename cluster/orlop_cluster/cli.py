@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orlop_cluster import apt, demo, existing, gobuild, images, lifecycle, nodes, sbom, serving
+from orlop_cluster import apt, demo, existing, gobuild, images, lifecycle, nodes, sbom, serving, simulated
 from orlop_cluster.lab import CommandError
 from orlop_cluster.opened import Open
 from orlop_cluster.places import CHECKOUT
@@ -33,6 +33,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--owner", type=int, metavar="PID", help="end the cluster when this process ends")
     made.add_argument(
         "--open", action="store_true", help="on this machine's Docker or Podman, with its network"
+    )
+    made.add_argument(
+        "--simulated",
+        type=int,
+        metavar="N",
+        help="N simulated nodes instead of real ones: no kind, no guests",
     )
     add("down", "end the cluster and remove all that belongs to it")
     add("status", "say what runs")
@@ -91,6 +97,8 @@ def dispatch(asked: argparse.Namespace) -> int:
     """Do what was asked; the exit status."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if existing.enabled() and (done := existing.dispatch(asked, terminal=terminal)) is not None:
+        return done
+    if (done := simulated.dispatch(asked)) is not None:
         return done
     cluster = chosen(asked)
     match asked.command:
