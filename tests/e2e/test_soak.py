@@ -73,7 +73,7 @@ def restart_libvirtd(cluster, dice):
 
 def apply_patiently(cluster, name):
     """As GitOps does: a create is refused while no operator is there to admit it, and tried again."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         try:
             return cluster.apply(cluster.instance(name))
