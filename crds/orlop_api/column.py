@@ -28,6 +28,14 @@ AGE = Column("Age", ".metadata.creationTimestamp", "date")
 VCPUS = Column("vCPUs", ".spec.vcpus", "integer")
 SIZES = (VCPUS, Column("Memory", ".spec.memory"), Column("Root disk", ".spec.rootDisk"), AGE)
 JOINED = Column("Networks", ".status.networks[*].name")
+GROUPED = (
+    READY,
+    REASON,
+    Column("Policy", ".spec.policy"),
+    Column("Topology", ".spec.topologyKey"),
+    AGE,
+    MESSAGE,
+)
 LED = (
     Column("IP", ".status.address"),
     Column("Port", ".spec.portRef.name"),

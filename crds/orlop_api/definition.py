@@ -11,6 +11,7 @@ from orlop_api.column import (
     AGE,
     ALLOWED,
     ALSO_ALLOWED,
+    GROUPED,
     JOINED,
     LED,
     MESSAGE,
@@ -24,6 +25,7 @@ from orlop_api.floating_ip import FloatingIP
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance
+from orlop_api.instance_group import InstanceGroup
 from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.port import Port
@@ -140,6 +142,7 @@ DEFINITIONS = (
     Definition(Router, "routers", "orouter", "Namespaced", (READY, REASON, JOINED, AGE, MESSAGE), ANYBODY),
     Definition(FloatingIP, "floatingips", "ofip", "Namespaced", (READY, REASON, *LED, AGE, MESSAGE), ANYBODY),
     Definition(SecurityGroup, "securitygroups", "osg", "Namespaced", (READY, REASON, AGE, MESSAGE), ANYBODY),
+    Definition(InstanceGroup, "instancegroups", "ogroup", "Namespaced", GROUPED, ANYBODY),
     Definition(
         KeyPair,
         "keypairs",

@@ -222,6 +222,12 @@ _ROOT_IS_TAKEN = rule(
     f"the disk that boot.volumeRef names is called {BOOT_DISK}: give the entry of volumes another name",
 )
 _CHANGE = "is immutable: create another Instance"
+_GROUP_STAYS = rule(
+    "has(self.placement) && has(self.placement.groupRef) ? has(oldSelf.placement) && has(oldSelf.placement.groupRef)"
+    " && self.placement.groupRef.name == oldSelf.placement.groupRef.name"
+    " : !has(oldSelf.placement) || !has(oldSelf.placement.groupRef)",
+    f"placement.groupRef {_CHANGE}",
+)
 
 
 def _fixed(field: str) -> dict[str, str]:
@@ -260,6 +266,7 @@ class Instance(ApiModel):
             json_schema_extra=rules(
                 *(_fixed(name) for name in ("flavorName", "boot", "userData")),
                 _fixed_list("keyPairRefs"),
+                _GROUP_STAYS,
                 _NOT_TWICE,
                 _ROOT_IS_TAKEN,
             )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.node_affinity import NodeAffinity
-from orlop_api.resource import LIST_ATOMIC, ApiModel, DnsLabel, rule, rules
+from orlop_api.resource import LIST_ATOMIC, ApiModel, DnsLabel, LocalRef, rule, rules
 
 
 class Toleration(ApiModel):
@@ -61,3 +61,5 @@ class Placement(ApiModel):
         Field(max_length=32, json_schema_extra=LIST_ATOMIC),
     ] = []
     """Node taints that do not matter."""
+    group_ref: LocalRef | None = None
+    """The InstanceGroup that the machine is in: near its other machines, or apart from them."""

@@ -20,6 +20,7 @@ from orlop_operator.kinds import (
     HYPERVISOR,
     IMAGE,
     INSTANCE,
+    INSTANCE_GROUP,
     NETWORK,
     NODE,
     PORT,
@@ -61,6 +62,7 @@ NEEDED: tuple[tuple[Kind[Any], str | None], ...] = (
     (VOLUME_SNAPSHOT, OWN),
     (NETWORK, OWN),
     (PORT, OWN),
+    (INSTANCE_GROUP, OWN),
     (INSTANCE, OWN),
 )
 """What has to be read, and of which namespace: all, this one, or the Instance's own. Others' Assignments and Volumes
@@ -136,7 +138,7 @@ class Seen:
 
     def _facts(self, namespace: str, name: str) -> Facts:
         context = Context(self._store, self._placements, _Granted(lambda: 0.0))
-        context.refusals = self._refusals.current()
+        context.refusals, context.failed = self._refusals.current(), self._refusals.ever
         facts = instance_facts(context, Key(INSTANCE.name, namespace, name), Look())
         if facts is None:
             raise Missing(f"Instance {namespace}/{name} does not exist")

@@ -19,6 +19,7 @@ from orlop_operator.kinds import (
     FLOATING_IP,
     HYPERVISOR,
     INSTANCE,
+    INSTANCE_GROUP,
     NETWORK,
     PORT,
     QUOTA,
@@ -81,6 +82,15 @@ class Garbage:
             held.instance_uid
             for held in (holders(volume) if volume is not None else ())
             if await self._is_over(key.namespace, held.instance_name, held.instance_uid)
+        }
+
+    async def left_members(self, key: Key) -> set[str]:
+        """Uids of the Instances that have a place in an InstanceGroup and are gone and can run nowhere."""
+        group = self._store.get(INSTANCE_GROUP, key.namespace, key.name)
+        return {
+            member.uid
+            for member in (group.status.members if group is not None and group.status is not None else ())
+            if await self._is_over(key.namespace, member.name, member.uid)
         }
 
     async def plan_assignment(self, key: Key) -> Plan:

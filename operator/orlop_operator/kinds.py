@@ -14,6 +14,7 @@ from orlop_api.floating_ip import FloatingIP
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance
+from orlop_api.instance_group import InstanceGroup
 from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.port import Port
@@ -116,6 +117,7 @@ Object = (
     | Hypervisor
     | Image
     | Instance
+    | InstanceGroup
     | KeyPair
     | Lease
     | Network
@@ -164,6 +166,7 @@ class Kind(Generic[M]):
 
 
 INSTANCE = Kind("Instance", "instances", Instance)
+INSTANCE_GROUP = Kind("InstanceGroup", "instancegroups", InstanceGroup)
 IMAGE = Kind("Image", "images", Image)
 NETWORK = Kind("Network", "networks", Network)
 PORT = Kind("Port", "ports", OwnedPort)
@@ -187,7 +190,7 @@ LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1"
 
 WATCHED: tuple[Kind[Any], ...] = (
     FLAVOR, VOLUME_CLASS, QUOTA, NODE, LEASE, SERVICE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, ROUTER,
-    SECURITY_GROUP, PORT, FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
+    SECURITY_GROUP, INSTANCE_GROUP, PORT, FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
 )  # fmt: skip
 """All that the store holds; what others refer to comes first."""
 BY_NAME = {kind.name: kind for kind in WATCHED}

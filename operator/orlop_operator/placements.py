@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 import numpy as np
 
 from orlop_api.assignment import Assignment, State
@@ -18,6 +21,7 @@ from orlop_operator.scheduling import (
     Usage,
     World,
     assignment_hold,
+    domain_of,
     host_from,
     place,
     volume_hold,
@@ -41,6 +45,16 @@ class Placements:
     def choose(self, request: Request) -> Placement | Unplaceable:
         """The scheduler's answer, for the World as it is."""
         return place(request, self._world)
+
+    def others(self, uids: Iterable[str]) -> Counter[str]:
+        """How many of these Instances each node has, or was just chosen for."""
+        nodes = (self._world.node_of(uid) for uid in uids)
+        return Counter(node for node in nodes if node is not None)
+
+    def domain(self, node: str, key: str) -> str | None:
+        """The domain that a node is in, by a label."""
+        row = self._world.row(node)
+        return domain_of(self._world.hosts[row], key) if row is not None else None
 
     def having(self, digest: str) -> list[str]:
         """Names of Ready nodes that have this in their image cache, sorted."""

@@ -16,6 +16,7 @@ from orlop_operator import errors
 from orlop_operator.cluster import Cluster
 from orlop_operator.garbage import Garbage
 from orlop_operator.inside import Inside
+from orlop_operator.instance_groups import look_at_instance_group
 from orlop_operator.kinds import HYPERVISOR, IMAGE, INSTANCE, LEASE, NODE
 from orlop_operator.leases import Pulse
 from orlop_operator.node_trust import NodeTrust
@@ -69,7 +70,6 @@ class Reconciler:
 
     def __init__(self, cluster: Cluster, recorder: Recorder, store: Store, queue: WorkQueue[Key]) -> None:
         clock = asyncio.get_running_loop().time
-        self._clock = clock
         self._cluster = cluster
         self._store = store
         self._queue = queue
@@ -91,7 +91,10 @@ class Reconciler:
             "Instance": self._instance,
             "FloatingIP": lambda key: self._run(key, lambda _: look_at_floating_ip(self._context, key)),
             "Image": self._image,
-            "Network": self._network,
+            "InstanceGroup": lambda key: look_at_instance_group(self._context, self._garbage, key, self._run),
+            "Network": lambda key: self._run(
+                key, lambda _: planned(network_facts(self._context, key), plan_network)
+            ),
             "Port": self._port,
             "Quota": lambda key: self._quotas.look(key, self._run),
             "Volume": self._volume,
@@ -221,9 +224,6 @@ class Reconciler:
             self._waiting.stand(key)
         elif (following := self._waiting.leave(key)) is not None:
             self._queue.add(following)
-
-    async def _network(self, key: Key) -> None:
-        await self._run(key, lambda _: planned(network_facts(self._context, key), plan_network))
 
     async def _port(self, key: Key) -> None:
         gone = await self._garbage.port_is_forsaken(key)

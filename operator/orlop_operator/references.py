@@ -17,6 +17,7 @@ from orlop_operator.kinds import (
     FLAVOR,
     IMAGE,
     INSTANCE,
+    INSTANCE_GROUP,
     KEY_PAIR,
     NETWORK,
     PORT,
@@ -112,3 +113,5 @@ def _of_instance(instance: Instance) -> Iterator[Reference]:
         yield VOLUME.name, namespace, mount.volume_ref.name
     for pair in spec.key_pair_refs:
         yield KEY_PAIR.name, namespace, pair.name
+    if spec.placement.group_ref is not None:
+        yield INSTANCE_GROUP.name, namespace, spec.placement.group_ref.name

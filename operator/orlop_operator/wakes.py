@@ -14,6 +14,7 @@ from orlop_api.instance import Instance
 from orlop_api.port import Port
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
+from orlop_operator.group_wakes import is_news, of_groups
 from orlop_operator.kinds import (
     ASSIGNMENT,
     FLOATING_IP,
@@ -42,6 +43,7 @@ RECONCILED = frozenset(
         "Instance",
         "FloatingIP",
         "Image",
+        "InstanceGroup",
         "KeyPair",
         "Network",
         "Port",
@@ -66,13 +68,14 @@ def wakes(change: Change, store: Store) -> Iterator[Key]:
         isinstance(thing, OwnedPort) and thing.owner_uid and not thing.metadata.deleting
     ):
         yield key
-    for dependent in store.dependents(key):
+    for dependent in store.dependents(key) if is_news(change) else ():
         yield dependent
         if dependent.kind == VOLUME.name:
             # What a Volume begins as: its Instance waits for that.
             yield from store.dependents(dependent)
     yield from _of(change, thing, store)
     yield from of_quotas(change, store)
+    yield from of_groups(change, store)
 
 
 def is_of_others(store: Store, key: Key) -> bool:

@@ -39,6 +39,7 @@ _OF_OPERATOR: dict[str, Verbs] = {
     "FloatingIP": frozenset({"patch"}) | STATUS,
     "Image": STATUS,
     "Instance": frozenset({"patch"}) | STATUS,
+    "InstanceGroup": frozenset({"patch"}) | STATUS,
     "KeyPair": STATUS,
     "Network": frozenset({"patch"}) | STATUS,
     "Port": frozenset({"create", "delete", "patch"}) | STATUS,

@@ -37,6 +37,20 @@ CHANGED = [
         "spec is immutable: create another KeyPair",
     ),
     Bad(
+        "group",
+        "InstanceGroup",
+        {"spec.policy": "Affinity"},
+        "spec",
+        "spec is immutable: create another InstanceGroup",
+    ),
+    Bad(
+        "into a group",
+        "Instance",
+        {"spec.placement": {"groupRef": {"name": "web"}}},
+        "spec",
+        "placement.groupRef is immutable: create another Instance",
+    ),
+    Bad(
         "a key more",
         "Instance",
         {"spec.keyPairRefs": [{"name": "k"}]},

@@ -49,7 +49,7 @@ def install(server: ApiServer) -> None:
     server.kubectl("apply", "--server-side", "-k", str(BASE / "../../crds/generated"))
     server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     server.kubectl("apply", "--server-side", "-k", str(BASE / "policies"))
-    for name in ("rbac-users", "rbac-node", "rbac-operator", "operator-fence"):
+    for name in ("rbac-users", "rbac-platform", "rbac-node", "rbac-operator", "operator-fence"):
         server.kubectl("apply", "--server-side", "-f", str(BASE / f"{name}.yaml"))
     _wait_for_policies(server)
 

@@ -17,6 +17,7 @@ from orlop_operator.kinds import (
     HYPERVISOR,
     IMAGE,
     INSTANCE,
+    INSTANCE_GROUP,
     NETWORK,
     PORT,
     QUOTA,
@@ -35,7 +36,7 @@ KINDS: dict[str, Kind[Any]] = {
     kind.name: kind
     for kind in (
         FLAVOR, VOLUME_CLASS, IMAGE, QUOTA, HYPERVISOR, NETWORK, CLAIM, PORT, VOLUME, VOLUME_SNAPSHOT,
-        ASSIGNMENT, INSTANCE,
+        ASSIGNMENT, INSTANCE_GROUP, INSTANCE,
     )
 }  # fmt: skip
 DIGEST = "sha256:" + "0" * 64

@@ -28,6 +28,7 @@ from orlop_operator.reconcile.gather import Context, Look, instance_facts
 from orlop_operator.reconcile.gather_quota import quota_facts
 from orlop_operator.reconcile.gather_volume import snapshot_facts, volume_facts
 from orlop_operator.reconcile.instance.assign import fact
+from orlop_operator.reconcile.instance.facts import Facts as InstanceFacts
 from orlop_operator.reconcile.instance.plan import plan_instance
 from orlop_operator.reconcile.quota import plan_quota
 from orlop_operator.reconcile.snapshot import plan_snapshot
@@ -156,9 +157,7 @@ class Operator:
             facts = instance_facts(self.context, Key("Instance", "demo", name), Look({}, read, chosen))
             if facts is None:
                 return
-            made = plan_instance(
-                replace(facts, answers=_Yes(), place=lambda _: Placement("node"), hypervisor=lambda _: HOST)
-            )
+            made = plan_instance(self._choosing(facts))
             chosen = made.chosen or chosen
             for effect in made.effects:
                 yield
@@ -172,6 +171,10 @@ class Operator:
                     self._do(effect, read)
             if not made.effects or made.final:
                 return
+
+    def _choosing(self, facts: InstanceFacts) -> InstanceFacts:
+        """With an authorizer that allows everything, and one node."""
+        return replace(facts, answers=_Yes(), place=lambda _: Placement("node"), hypervisor=lambda _: HOST)
 
     def _do(self, effect: Any, read: set[Place]) -> None:
         match effect:

@@ -15,6 +15,7 @@ from orlop_operator.admission.update import at_update
 
 @kopf.on.mutate(GROUP, VERSION, "floatingips", id="floatingips")
 @kopf.on.mutate(GROUP, VERSION, "images", id="images")
+@kopf.on.mutate(GROUP, VERSION, "instancegroups", id="instancegroups")
 @kopf.on.mutate(GROUP, VERSION, "instances", id="instances")
 @kopf.on.mutate(GROUP, VERSION, "networks", id="networks")
 @kopf.on.mutate(GROUP, VERSION, "ports", id="ports")

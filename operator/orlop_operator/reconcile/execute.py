@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -41,7 +42,7 @@ from orlop_operator.reconcile.instance.assign import fact
 from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.recorder import Recorder
 from orlop_operator.reviews import Reviews
-from orlop_operator.store import Store
+from orlop_operator.store import Store, version
 
 log = structlog.get_logger()
 
@@ -74,6 +75,8 @@ class Executor:
         self._store = store
         self._reviews = reviews
         self._recorder = recorder
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By uid: of several looks that change one object at once, all but one would meet a conflict."""
         self.claimed: set[str] = set()
         """Names of Claims whose POST is under way: others pick other addresses."""
 
@@ -150,7 +153,16 @@ class Executor:
             log.debug("already there", path=path, name=body["metadata"].get("name"))
 
     async def _patch(self, effect: Patch[Any], learned: Learned) -> None:
+        async with self._turns.setdefault(effect.seen.metadata.uid, asyncio.Lock()):
+            await self._patch_in_turn(effect, learned)
+
+    async def _patch_in_turn(self, effect: Patch[Any], learned: Learned) -> None:
         kind, seen = effect.kind, effect.seen
+        known = self._store.get(kind, seen.metadata.namespace, seen.metadata.name)
+        if known is not None and version(known) > version(seen):
+            # Another look has written it meanwhile: the API server would say no more than that.
+            learned.surprised = True
+            return
         try:
             made = await self._cluster.patch(kind, seen, effect.change, effect.subresource)
         except (errors.ConflictError, errors.NotFoundError):

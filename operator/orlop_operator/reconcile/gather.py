@@ -27,6 +27,7 @@ from orlop_operator.kinds import (
     HYPERVISOR,
     IMAGE,
     INSTANCE,
+    INSTANCE_GROUP,
     KEY_PAIR,
     NETWORK,
     NODE,
@@ -122,12 +123,14 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         chosen=look.chosen,
         claimed=frozenset(context.claimed),
         place=context.placements.choose,
+        domain=context.placements.domain,
         hypervisor=lambda name: store.get(HYPERVISOR, "", name),
         peers=lambda digest, node: peers(context, digest, node, meta.uid),
         cached=lambda digest: bool(context.placements.having(digest)),
         used_volumes=tuple(store.volumes_of(meta.uid)),
         made_ports=tuple(store.ports_of(meta.uid)),
         bound_ports=tuple(store.ports_bound_to(meta.uid)),
+        **_group(context, instance),
         **_held(store, meta.uid),
     )
     return replace(facts, copied_by=published_as(store, meta.uid)) if meta.deleting else facts
@@ -180,6 +183,20 @@ def origin_of(store: Store, volume: Volume) -> tuple[Image | None, VolumeSnapsho
         store.get(VOLUME_SNAPSHOT, home, snapshot.name) if snapshot else None,
         store.get(VOLUME, home, origin.name) if origin else None,
     )
+
+
+def _group(context: Context, instance: Instance) -> dict[str, Any]:
+    """The InstanceGroup that it names, and where the others of it are."""
+    ref, store = instance.spec.placement.group_ref, context.store
+    if ref is None:
+        return {}
+    key = Key(INSTANCE_GROUP.name, instance.metadata.namespace, ref.name)
+    named = (store.get(INSTANCE, *each[1:]) for each in store.dependents(key) if each.kind == INSTANCE.name)
+    others = (each.metadata.uid for each in named if each is not None)
+    return {
+        "group": store.get(INSTANCE_GROUP, key.namespace, key.name),
+        "companions": context.placements.others(uid for uid in others if uid != instance.metadata.uid),
+    }
 
 
 def _held(store: Store, uid: str) -> dict[str, Any]:

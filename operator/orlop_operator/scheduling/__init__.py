@@ -1,6 +1,7 @@
 """Which node gets an Instance: filters, then weights. Pure; docs/explanation/scheduling.md."""
 
 from orlop_operator.scheduling.facts import (
+    GroupNeed,
     Host,
     Physical,
     PhysicalNeed,
@@ -22,11 +23,13 @@ from orlop_operator.scheduling.place import place
 from orlop_operator.scheduling.profile import BUILT_IN, Profile
 from orlop_operator.scheduling.room import Room, room
 from orlop_operator.scheduling.table import Row, Verdict, table
+from orlop_operator.scheduling.topology import domain_of
 from orlop_operator.scheduling.usage import assignment_hold, usage_from, volume_hold
 from orlop_operator.scheduling.world import World
 
 __all__ = [
     "BUILT_IN",
+    "GroupNeed",
     "Host",
     "Physical",
     "PhysicalNeed",
@@ -47,6 +50,7 @@ __all__ = [
     "Verdict",
     "World",
     "assignment_hold",
+    "domain_of",
     "host_from",
     "place",
     "room",

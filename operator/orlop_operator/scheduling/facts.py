@@ -133,6 +133,36 @@ class PoolNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupNeed:
+    """The InstanceGroup that the Instance is in, and where the others of it are."""
+
+    name: str
+    """For the explanation: `InstanceGroup demo/web`."""
+    key: str
+    """The node label whose values are the domains."""
+    together: bool
+    """Near the others, or apart from them."""
+    hard: bool
+    """Whether that must be so."""
+    most: int = 1
+    """Where it must be apart: how many a domain may have."""
+    taken: Mapping[str, int] = field(default_factory=dict)
+    """Where it must be so: domain to how many others have a place there."""
+    others: Mapping[str, int] = field(default_factory=dict)
+    """Node to how many others are there, or are just going there."""
+
+    def allows(self, domain: str | None) -> bool:
+        """Whether the Instance may be in this domain."""
+        if not self.hard:
+            return True
+        if domain is None:
+            return False
+        if self.together:
+            return not self.taken or domain in self.taken
+        return self.taken.get(domain, 0) < self.most
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What one Instance needs."""
 
@@ -161,6 +191,7 @@ class Request:
     physical: tuple[PhysicalNeed, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Node to why not: nodes that refused this Instance at its present spec."""
+    group: GroupNeed | None = None
     failed: frozenset[str] = frozenset()
     """Nodes that failed it once, and may be asked again."""
     profile: str | None = None

@@ -76,6 +76,11 @@ class World:
         if held is not None:
             self._take(held[0], -_vector(held[1]))
 
+    def node_of(self, uid: str) -> str | None:
+        """The node that object `uid` takes something of."""
+        held = self._holds.get(uid)
+        return held[0] if held is not None else None
+
     def blame(self, uid: str, node: str | None) -> None:
         """Object `uid` failed on the node; None: it did not, or does no more."""
         before = self._blames.pop(uid, None)

@@ -64,6 +64,7 @@ def test_the_category_holds_what_users_deal_with(crds: ApiServer) -> None:
             "hypervisors",
             "floatingips",
             "images",
+            "instancegroups",
             "instances",
             "keypairs",
             "networks",

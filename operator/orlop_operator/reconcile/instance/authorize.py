@@ -11,7 +11,17 @@ from orlop_api.condition import Condition, Truth
 from orlop_api.instance import Instance, disks_of
 from orlop_api.requester import Requester, from_annotations
 from orlop_api.resource import GROUP
-from orlop_operator.kinds import FLAVOR, IMAGE, KEY_PAIR, NETWORK, PORT, SECURITY_GROUP, VOLUME, Kind
+from orlop_operator.kinds import (
+    FLAVOR,
+    IMAGE,
+    INSTANCE_GROUP,
+    KEY_PAIR,
+    NETWORK,
+    PORT,
+    SECURITY_GROUP,
+    VOLUME,
+    Kind,
+)
 from orlop_operator.reconcile.conditions import false, true
 from orlop_operator.reconcile.effects import Ask, Question
 from orlop_operator.reconcile.instance.facts import Facts, named
@@ -40,6 +50,9 @@ def questions(instance: Instance, requester: Requester) -> tuple[Question, ...]:
             asked.append(use(PORT, namespace, nic.port_ref.name))
     asked += (use(VOLUME, namespace, mount.volume_ref.name) for mount in disks_of(spec))
     asked += (use(KEY_PAIR, namespace, pair.name) for pair in spec.key_pair_refs)
+    group = spec.placement.group_ref
+    if group is not None:
+        asked.append(use(INSTANCE_GROUP, namespace, group.name))
     if spec.user_data is not None and spec.user_data.secret_ref is not None:
         asked.append(Question(requester, "get", "", "secrets", namespace, spec.user_data.secret_ref.name))
     return tuple(dict.fromkeys(asked))

@@ -14,6 +14,7 @@ from orlop_api.flavor import Flavor
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.image import Image
 from orlop_api.instance import Instance, VolumeMount
+from orlop_api.instance_group import InstanceGroup
 from orlop_api.keypair import KeyPair
 from orlop_api.network import Network
 from orlop_api.nic import NetworkInterface
@@ -120,6 +121,10 @@ class Facts:
     """What the last look at that said of it: what is used, asked and allowed. Empty where it said nothing."""
     networks: Mapping[str, Network] = field(default_factory=dict)
     """By uid those that these Claims are of."""
+    group: InstanceGroup | None = None
+    """The one that it names, where that exists."""
+    companions: Mapping[str, int] = field(default_factory=dict)
+    """Node to how many others of the group are there, or are just going there."""
     made_ports: tuple[OwnedPort, ...] = ()
     """Ports that Orlop made for the Instance."""
     used_volumes: tuple[Volume, ...] = ()
@@ -129,6 +134,8 @@ class Facts:
     copied_by: str = ""
     """Who reads its root disk before it goes: `Image demo/golden`; empty where nobody does."""
     place: Callable[[Request], Placement | Unplaceable] = lambda _: Unplaceable("no hypervisor")
+    domain: Callable[[str, str], str | None] = lambda *_: None
+    """The domain that a node is in, by a label."""
     hypervisor: Callable[[str], Hypervisor | None] = lambda _: None
     peers: Callable[[str, str], tuple[ImagePeer, ...]] = lambda *_: ()
     """Nodes that an image, by its digest, can be had from, for a node."""

@@ -24,6 +24,7 @@ from orlop_operator.reconcile.instance import (
     assign,
     attachments,
     boot,
+    group,
     image,
     keys,
     network,
@@ -209,6 +210,10 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
     if isinstance(found_keys, Blocker):
         said[schedule.TYPE] = false(schedule.TYPE, found_keys.reason, found_keys.message)
         return _told(facts, said)
+    ungrouped = group.blocker(facts)
+    if ungrouped is not None:
+        said[schedule.TYPE] = false(schedule.TYPE, ungrouped.reason, ungrouped.message)
+        return _told(facts, said)
     if isinstance(found_image, Blocker) or isinstance(wiring, Blocker) or isinstance(disks, Blocker):
         again = again_after(wiring) if isinstance(wiring, Blocker) else None
         return _told(facts, said, again_after=_asked_again(found_image) or _asked_again(disks) or again)
@@ -223,10 +228,11 @@ def _place(facts: Facts, said: dict[str, Condition], asked: protocol.AskSchedule
         said[schedule.TYPE] = false(schedule.TYPE, blocked.reason, blocked.message)
         return _told(facts, said, again_after=SECRET_AGAIN)
     plan = InstancePlan(chosen=candidate.node, wanted=wanted)
-    effects = _prepare(facts, candidate, wiring)
+    effects: tuple[Effect, ...] = _prepare(facts, candidate, wiring)
     step = decide(facts, candidate)
     if isinstance(step, protocol.CreateUnbound):
         return replace(plan, effects=(*effects, unbound(facts.instance, flavor)))
+    effects = effects or group.join(facts, candidate.node)
     if effects:
         return replace(plan, effects=effects)
     if not isinstance(step, protocol.ReadInstanceThenBind):

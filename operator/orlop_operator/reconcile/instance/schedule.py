@@ -9,7 +9,7 @@ from orlop_operator.ipam6 import subnet4
 from orlop_operator.protocol import AskScheduler, Candidate
 from orlop_operator.reconcile import publish
 from orlop_operator.reconcile.conditions import false
-from orlop_operator.reconcile.instance import affinity, boot
+from orlop_operator.reconcile.instance import affinity, boot, group
 from orlop_operator.reconcile.instance.facts import Facts
 from orlop_operator.reconcile.instance.volumes import Disks
 from orlop_operator.reconcile.lan import need
@@ -48,6 +48,7 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         excluded=excluded,
         failed=facts.failed,
         profile=placement.profile,
+        group=group.need(facts),
     )
 
 
@@ -83,7 +84,14 @@ def choose(facts: Facts, wanted: Request, asked: AskScheduler) -> Candidate | Co
 
 
 def _fits(facts: Facts, wanted: Request) -> bool:
-    """Whether the node of an earlier pass still has all data: another Instance may have said meanwhile where it is."""
+    """Whether the node of an earlier pass still has all data, and is where its group lets it be.
+
+    Another Instance may have said meanwhile where the data is, or have taken the place.
+    """
+    if facts.chosen is not None and wanted.group is not None:
+        domain = facts.domain(facts.chosen, wanted.group.key)
+        if not wanted.group.allows(domain):
+            return False
     host = facts.hypervisor(facts.chosen) if facts.chosen is not None else None
     pool = host.status.pool_id if host is not None and host.status is not None else None
     return all(pin.node == facts.chosen and pin.pool_id in {None, pool} for pin in wanted.pins)

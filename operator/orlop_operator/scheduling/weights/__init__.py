@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from orlop_operator.scheduling.facts import Request
-from orlop_operator.scheduling.weights import failures, image_locality, node_weight, preferred, soft_taints
+from orlop_operator.scheduling.weights import (
+    failures,
+    group,
+    image_locality,
+    node_weight,
+    preferred,
+    soft_taints,
+)
 from orlop_operator.scheduling.weights.free_share import PACK, SPREAD
 from orlop_operator.scheduling.world import Scores, World
 
@@ -22,6 +29,7 @@ PLAIN: Mapping[str, Weight] = {
     "image_locality": image_locality,
     "soft_taints": soft_taints,
     "preferred": preferred,
+    "group": group,
     "failures": failures,
     "node_weight": node_weight,
 }
