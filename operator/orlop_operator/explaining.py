@@ -34,7 +34,7 @@ from orlop_operator.placements import Placements
 from orlop_operator.protocol import AskScheduler, has_data
 from orlop_operator.reconcile.effects import Question
 from orlop_operator.reconcile.gather import Context, Look, instance_facts
-from orlop_operator.reconcile.instance import boot, image, schedule, volumes
+from orlop_operator.reconcile.instance import boot, group, image, schedule, volumes
 from orlop_operator.reconcile.instance.assign import decide
 from orlop_operator.reconcile.instance.facts import Blocker, Facts
 from orlop_operator.refusals import Refusals
@@ -156,7 +156,7 @@ def _request(facts: Facts) -> tuple[Request, Mapping[str, str]]:
     # A Flavor may be asked about alone.
     found_image = boot.resolve(facts) if facts.instance.spec.boot != Boot() else None
     disks = volumes.resolve(facts)
-    found = {image.TYPE: found_image, volumes.TYPE: disks}
+    found = {image.TYPE: found_image, volumes.TYPE: disks, schedule.TYPE: group.blocker(facts)}
     missing = {kind: found.message for kind, found in found.items() if isinstance(found, Blocker)}
     wanted = schedule.request(
         facts,

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from orlop_operator.explaining import Seen
-from orlop_operator.kinds import ASSIGNMENT, FLAVOR, HYPERVISOR, IMAGE, INSTANCE, NODE, VOLUME, VOLUME_CLASS
+from orlop_operator.kinds import (
+    ASSIGNMENT,
+    FLAVOR,
+    HYPERVISOR,
+    IMAGE,
+    INSTANCE,
+    INSTANCE_GROUP,
+    NODE,
+    VOLUME,
+    VOLUME_CLASS,
+)
 from support import wishes
 
 Body = dict[str, Any]
@@ -69,6 +79,7 @@ def seen(nodes: list[tuple[Body, Body]], *, images: list[Body] | None = None, **
         (VOLUME_CLASS, [wishes.volume_class()]),
         (VOLUME, things.get("volumes", [])),
         (IMAGE, [image()] if images is None else images),
+        (INSTANCE_GROUP, things.get("groups", [])),
         (INSTANCE, things.get("instances", [])),
     ):
         made.learn(kind, [kind.parse(body) for body in bodies])  # type: ignore[attr-defined]

@@ -286,3 +286,14 @@ def test_deletion_after_purge(running: Order, admin: Rest) -> None:
 def test_deletion_of_what_was_never_placed(order: Order) -> None:
     done(order.create())
     done(order.delete())
+
+
+def test_an_order_without_a_node_may_be_written_for_its_version_alone(order: Order, admin: Rest) -> None:
+    """By the operator, when an Instance of an InstanceGroup is to go elsewhere: ADR 35."""
+    done(order.create())
+    before = admin.get(order.manifest).body["metadata"]
+    note = {"metadata": {"annotations": {"orlop.dev/changed-mind": before["resourceVersion"]}}}
+    done(order.by(OPERATOR).patch(order.manifest, note))
+    after = admin.get(order.manifest).body["metadata"]
+    assert int(after["resourceVersion"]) > int(before["resourceVersion"])
+    assert after["generation"] == before["generation"]

@@ -7,6 +7,7 @@ from orlop_api.instance import Instance, InstanceSpec
 from orlop_api.resource import Metadata, ObjectRef
 from orlop_operator.explaining import NEEDED, Explanation, Missing
 from orlop_operator.kinds import NODE, WATCHED
+from support import wishes
 from support.placed import assignment, hypervisor, image, instance, node, seen
 
 TWO = [(node("a"), hypervisor("a")), (node("b"), hypervisor("b", vcpus=2))]
@@ -51,6 +52,9 @@ def test_the_table_is_made_without_what_is_not_there_yet() -> None:
     wanting = [{"name": "data", "volumeRef": {"name": "data"}}]
     found = seen(TWO, instances=[instance("web", volumes=wanting)]).explain("demo", "web")
     assert found.open == {"VolumesReady": "Volume demo/data does not exist"}
+    grouped = instance("web", placement={"groupRef": {"name": "db"}})
+    found = seen(TWO, instances=[grouped]).explain("demo", "web")
+    assert found.open == {"Scheduled": "InstanceGroup demo/db does not exist"}
 
 
 def test_what_is_not_there_is_said() -> None:
@@ -58,6 +62,16 @@ def test_what_is_not_there_is_said() -> None:
         seen(TWO).explain("demo", "none")
     with pytest.raises(Missing, match="Flavor none does not exist"):
         seen(TWO, instances=[instance("web", flavorName="none")]).explain("demo", "web")
+
+
+def test_a_group_has_its_say() -> None:
+    group = wishes.thing("InstanceGroup", "demo", "db", {"policy": "AntiAffinity"})
+    group["metadata"]["uid"] = "group"
+    member = {"uid": "uid-other", "name": "other", "domain": "a", "order": "1"}
+    group["status"] = {"members": [member]}
+    web = instance("web", placement={"groupRef": {"name": "db"}})
+    found = seen(TWO, groups=[group], instances=[web]).explain("demo", "web")
+    assert against(found) == {"a": ["group"], "b": []}
 
 
 def one_more(flavor: str, name: str | None = None) -> Instance:
