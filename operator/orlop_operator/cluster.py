@@ -81,7 +81,9 @@ class Cluster:
             if not token:
                 return items, int(page["metadata"]["resourceVersion"])
 
-    async def watch(self, kind: Kind[M], version: str) -> AsyncGenerator[tuple[str, Body], None]:
+    async def watch(
+        self, kind: Kind[M], version: str, namespace: str = ""
+    ) -> AsyncGenerator[tuple[str, Body], None]:
         """Type and object of each change after the version, bookmarks included, until the API server ends it."""
         query = {
             "watch": "true",
@@ -93,7 +95,7 @@ class Cluster:
         headers = {**info.as_http_headers(), "Accept": "application/json"}
         try:
             async with self._session.get(
-                info.server + kind.path(),
+                info.server + kind.path(namespace),
                 params=query,
                 headers=headers,
                 timeout=_WATCH_TIMEOUT,

@@ -38,6 +38,10 @@ class UnavailableError(ApiError):
     """No answer, or one that says: try again. Whether a write was applied is not known."""
 
 
+class UnsettledError(Exception):
+    """An object still wanted something after many looks in a row."""
+
+
 def from_status(status: int, reason: str, message: str) -> ApiError:
     """The error for an HTTP status and a metav1.Status."""
     kind: type[ApiError]

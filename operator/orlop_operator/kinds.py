@@ -82,6 +82,13 @@ class Lease(ApiModel):
     spec: LeaseSpec = LeaseSpec()
 
 
+class ConfigMap(ApiModel):
+    """core/v1 ConfigMap; data alone."""
+
+    metadata: Metadata = Metadata()
+    data: dict[str, str] = {}
+
+
 class OwnerReference(ApiModel):
     """metav1.OwnerReference, as far as it is looked at."""
 
@@ -112,6 +119,7 @@ class OwnedPort(Port):
 Object = (
     Assignment
     | Claim
+    | ConfigMap
     | Flavor
     | FloatingIP
     | Hypervisor
@@ -186,6 +194,9 @@ NODE = Kind("Node", "nodes", Node, namespaced=False, group="", version="v1")
 SERVICE = Kind("Service", "services", Service, group="", version="v1")
 _OURS = "metadata.namespace!=kube-node-lease,metadata.namespace!=kube-system"
 """The kubelets' would be an event every few seconds for each node."""
+CONFIG_MAP = Kind(
+    "ConfigMap", "configmaps", ConfigMap, group="", version="v1", watched="metadata.name=orlop-scheduler"
+)
 LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1", watched=_OURS)
 
 WATCHED: tuple[Kind[Any], ...] = (
@@ -193,4 +204,4 @@ WATCHED: tuple[Kind[Any], ...] = (
     SECURITY_GROUP, INSTANCE_GROUP, PORT, FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
 )  # fmt: skip
 """All that the store holds; what others refer to comes first."""
-BY_NAME = {kind.name: kind for kind in WATCHED}
+BY_NAME: dict[str, Kind[Any]] = {kind.name: kind for kind in (*WATCHED, CONFIG_MAP)}

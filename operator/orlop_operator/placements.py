@@ -14,6 +14,7 @@ from orlop_operator.kinds import HYPERVISOR, NODE, Node, Object
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.hypervisor import wanted
 from orlop_operator.scheduling import (
+    ONLY_BUILT_IN,
     Placement,
     Request,
     Taint,
@@ -35,6 +36,7 @@ class Placements:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._world = World()
+        self.profiles = ONLY_BUILT_IN
         self._tentative: dict[str, tuple[str, Usage]] = {}
 
     @property
@@ -44,7 +46,12 @@ class Placements:
 
     def choose(self, request: Request) -> Placement | Unplaceable:
         """The scheduler's answer, for the World as it is."""
-        return place(request, self._world)
+        profile = self.profiles.get(request.profile)
+        if profile is None:
+            there = ", ".join(sorted(self.profiles.by_name))
+            message = f"there is no scheduler profile {request.profile}: allowed are {there}"
+            return Unplaceable(message, reason="ProfileNotFound")
+        return place(request, self._world, profile)
 
     def others(self, uids: Iterable[str]) -> Counter[str]:
         """How many of these Instances each node has, or was just chosen for."""

@@ -47,6 +47,7 @@ from orlop_operator.reconcile.volume import plan_volume
 from orlop_operator.recorder import Recorder
 from orlop_operator.refusals import Refusals
 from orlop_operator.reviews import Reviews
+from orlop_operator.scheduling import Profiles
 from orlop_operator.store import Change, Key, Store
 from orlop_operator.waiting import Waiting
 from orlop_operator.wakes import is_of_others, wakes
@@ -59,10 +60,6 @@ log = structlog.get_logger()
 
 _looking_at: ContextVar[Key | None] = ContextVar("looking_at", default=None)
 """Our own writes do not wake the object that they are made for: its loop looks again by itself."""
-
-
-class UnsettledError(Exception):
-    """An object still wanted something after many looks in a row."""
 
 
 class Reconciler:
@@ -107,15 +104,13 @@ class Reconciler:
 
     def observe(self, change: Change) -> None:
         """The store's listener: remember what follows from the change, and wake whom it concerns."""
-        ours = _looking_at.get()
-        made_room = self._context.placements.take_over(change)
         self._refusals.take_over(change)
         for key in wakes(change, self._store):
-            if key != ours and key.kind in self._looks:
+            if key != _looking_at.get() and key.kind in self._looks:
                 self._queue.add(key)
         if self._pulse.take_over(change):
             self._heard(change.key.name)
-        if made_room:
+        if self._context.placements.take_over(change):
             for key in self._unplaced:
                 self._queue.add(key)
         if change.kind == HYPERVISOR.name:
@@ -123,6 +118,12 @@ class Reconciler:
             for key in self._waiting.called(change):
                 self._queue.add(key)
         self._inside.take_over(change)
+
+    def use(self, profiles: Profiles) -> None:
+        """Decide by these from now on; who found no place may find one."""
+        self._context.placements.profiles = profiles
+        for key in self._unplaced:
+            self._queue.add(key)
 
     async def look(self, key: Key) -> None:
         """Bring one object as far as it gets now; raises where another try may help."""
@@ -180,7 +181,7 @@ class Reconciler:
                 if made.again_after is not None:
                     self._queue.add(key, made.again_after)
                 return
-        raise UnsettledError(f"{key.kind} {key.namespace}/{key.name} wants more after {PASSES} looks")
+        raise errors.UnsettledError(f"{key.kind} {key.namespace}/{key.name} wants more after {PASSES} looks")
 
     async def _instance(self, key: Key) -> None:
         chosen: str | None = None
@@ -254,7 +255,6 @@ class Reconciler:
             await self._garbage.look_for_guests(key.name)
         await self._trust.check()
         await self._inside.check(self._store.all(NODE))
-
         silence = self._pulse.silent_for
         await self._run(
             key, lambda _: plan_hypervisor(hypervisor_facts(self._context, key, silence(key.name)))
@@ -283,7 +283,7 @@ class Reconciler:
             except asyncio.CancelledError:
                 self._queue.done(key)
                 raise
-            except (errors.ApiError, ValidationError, UnsettledError) as error:
+            except (errors.ApiError, ValidationError, errors.UnsettledError) as error:
                 delay = self._queue.failed(key)
                 log.warning("look failed", key=key, error=str(error), retry_seconds=round(delay, 1))
             except Exception:

@@ -20,6 +20,8 @@ from orlop_operator.kinds import QUOTA, WATCHED, Kind
 from orlop_operator.kopfsettings import kopf_settings
 from orlop_operator.lease import Election
 from orlop_operator.listwatch import follow
+from orlop_operator.profile_watch import ProfileWatch
+from orlop_operator.reconcile.effects import Announce
 from orlop_operator.reconciler import Reconciler
 from orlop_operator.recorder import Recorder
 from orlop_operator.settings import Settings
@@ -45,6 +47,9 @@ class Replica:
         self._reconciler = Reconciler(cluster, self._recorder, self._store, self._queue)
         self._election = Election(
             cluster, settings.namespace, settings.pod_name, lead=self._lead, follow=self._follow
+        )
+        self._profiles = ProfileWatch(
+            cluster, settings.namespace, use=self._reconciler.use, announce=self._announce
         )
         self._workers: list[asyncio.Task[None]] = []
         self._heard = self._clock()
@@ -77,6 +82,7 @@ class Replica:
                         )
                         for kind in WATCHED
                     ),
+                    parts.create_task(self._profiles.run(), name="profiles"),
                 ]
                 try:
                     await kopf.operator(
@@ -92,6 +98,11 @@ class Replica:
 
     def _changed(self, change: Change) -> None:
         self._reconciler.observe(change)
+
+    def _announce(self, event: Announce) -> None:
+        """What is told once, though every replica knows it."""
+        if self._election.leading:
+            self._recorder.announce(event)
 
     def vitals(self) -> Vitals:
         """How it goes."""
@@ -127,6 +138,7 @@ class Replica:
         """
         while True:
             try:
+                await self._profiles.begin()
                 return {kind.name: await self._list(kind) for kind in WATCHED}
             except errors.ApiError as error:
                 log.warning("first listing failed", error=str(error), retry_seconds=_LIST_AGAIN)

@@ -21,6 +21,7 @@ from orlop_operator.scheduling.filters.physical_network import why_not
 from orlop_operator.scheduling.hosts import host_from
 from orlop_operator.scheduling.place import place
 from orlop_operator.scheduling.profile import BUILT_IN, Profile
+from orlop_operator.scheduling.profiles import ONLY_BUILT_IN, Profiles
 from orlop_operator.scheduling.room import Room, room
 from orlop_operator.scheduling.table import Row, Verdict, table
 from orlop_operator.scheduling.topology import domain_of
@@ -29,7 +30,11 @@ from orlop_operator.scheduling.world import World
 
 __all__ = [
     "BUILT_IN",
+<<<<<<< HEAD
     "GroupNeed",
+=======
+    "ONLY_BUILT_IN",
+>>>>>>> ac8d38a (Let the platform team write scheduler profiles, taken over while the operator runs, and an Instance name one)
     "Host",
     "Physical",
     "PhysicalNeed",
@@ -38,6 +43,7 @@ __all__ = [
     "PoolNeed",
     "Preference",
     "Profile",
+    "Profiles",
     "Rejection",
     "Request",
     "Requirement",

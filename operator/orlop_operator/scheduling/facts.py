@@ -228,3 +228,5 @@ class Unplaceable:
 
     message: str
     rejections: tuple[Rejection, ...] = ()
+    reason: str = "Unschedulable"
+    """The condition's, unless data has to be where it is."""

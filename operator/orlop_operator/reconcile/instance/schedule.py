@@ -74,7 +74,8 @@ def choose(facts: Facts, wanted: Request, asked: AskScheduler) -> Candidate | Co
     if chosen is None:
         found = facts.place(wanted)
         if isinstance(found, Unplaceable):
-            reason = "PinnedToNode" if asked.only is not None else "Unschedulable"
+            pinned = asked.only is not None and found.reason == "Unschedulable"
+            reason = "PinnedToNode" if pinned else found.reason
             return false(TYPE, reason, found.message)
         chosen = _node(found)
     host = facts.hypervisor(chosen)

@@ -1,0 +1,61 @@
+"""What the operator makes of the ConfigMap with profiles, version by version."""
+
+from orlop_operator.profile_watch import ProfileWatch
+
+GOOD, WRONG = "profiles: [{name: pack}]", "profiles: [{name: Pack It}]"
+
+
+class Seen:
+    """A watch without a cluster, and what it did."""
+
+    def __init__(self):
+        self.used, self.said = [], []
+        self.watch = ProfileWatch(
+            None,
+            "orlop-system",
+            use=lambda found: self.used.append(sorted(found.by_name)),
+            announce=self.said.append,
+        )
+        self._version = 0
+
+    def take(self, text, **data):
+        self._version += 1
+        given = {"profiles.yaml": text} if text is not None else data
+        metadata = {"name": "orlop-scheduler", "uid": "u", "resourceVersion": str(self._version)}
+        body = {"metadata": metadata, "data": given}
+        self.watch.take(body)
+        self.watch.take(body)  # a list after a watch says it again
+
+
+def test_a_wrong_one_keeps_the_last_good_one():
+    seen = Seen()
+    seen.take(GOOD)
+    seen.take(WRONG)
+    assert seen.used == [["default", "pack"]]
+    assert [(each.type, each.reason) for each in seen.said] == [
+        ("Normal", "ProfilesInForce"),
+        ("Warning", "ProfilesRefused"),
+    ]
+    assert seen.said[1].message.startswith("profiles.yaml is not used: profiles[0].name: string should match")
+    assert seen.said[1].message.endswith("; the last good one stays in force")
+
+
+def test_a_wrong_one_at_first_leaves_the_built_in():
+    seen = Seen()
+    seen.watch.take(None)
+    seen.take(None, other="a")
+    assert seen.used == []
+    [said] = seen.said
+    assert said.message == (
+        "profiles.yaml is not used: it has no key profiles.yaml; the built-in profile is used until then"
+    )
+
+
+def test_one_that_goes_gives_way_to_the_built_in():
+    seen = Seen()
+    seen.take(GOOD)
+    seen.watch.take(None)
+    seen.watch.take(None)
+    assert seen.used == [["default", "pack"], ["default"]]
+    seen.take(WRONG)
+    assert seen.said[-1].message.endswith("; the built-in profile is used until then")
