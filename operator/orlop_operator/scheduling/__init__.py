@@ -30,11 +30,8 @@ from orlop_operator.scheduling.world import World
 
 __all__ = [
     "BUILT_IN",
-<<<<<<< HEAD
-    "GroupNeed",
-=======
     "ONLY_BUILT_IN",
->>>>>>> ac8d38a (Let the platform team write scheduler profiles, taken over while the operator runs, and an Instance name one)
+    "GroupNeed",
     "Host",
     "Physical",
     "PhysicalNeed",

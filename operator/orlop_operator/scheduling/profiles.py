@@ -17,10 +17,10 @@ from orlop_operator.scheduling.weights import OF_RESOURCES, PLAIN, Weight
 
 FilterName = Literal[
     "alive", "disabled", "cordoned", "pinned", "shared_pool", "physical_network", "zone", "selector", "affinity",
-    "taints", "architecture", "nic_families", "obtainable", "excluded", "vcpu", "memory", "disk",
+    "taints", "architecture", "nic_families", "obtainable", "group", "excluded", "vcpu", "memory", "disk",
 ]  # fmt: skip
 WeightName = Literal[
-    "spread", "pack", "image_locality", "soft_taints", "preferred", "failures", "node_weight"
+    "spread", "pack", "image_locality", "soft_taints", "preferred", "group", "failures", "node_weight"
 ]
 MOST = 32
 """Profiles, and weights of one."""
