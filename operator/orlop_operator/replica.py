@@ -120,6 +120,8 @@ class Replica:
     def take(self, kind: Kind[Any], event: str, body: dict[str, Any]) -> None:
         """One watch event."""
         self._heard = self._clock()
+        if event != "DELETED" and self._store.is_known(kind, body):
+            return
         try:
             thing = kind.parse(body)
         except ValidationError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.claim import CLAIM_NAMESPACE, Claim
@@ -140,6 +140,19 @@ class Store:
         """Volumes that are attached to the Instance, whether it lists them or not."""
         found = (self.get(VOLUME, key.namespace, key.name) for key in self._attached.get(instance_uid, ()))
         return [volume for volume in found if volume is not None]
+
+    def is_known(self, kind: Kind[M], body: dict[str, Any]) -> bool:
+        """Whether this version of the object, or a later one, was seen: most events tell of our own writes.
+
+        They are not worth parsing, which costs more than all else that becomes of an event.
+        """
+        meta = body["metadata"]
+        known = self._tables[kind.name].get((meta.get("namespace", ""), meta["name"]))
+        return (
+            known is not None
+            and known.metadata.uid == meta["uid"]
+            and version(known) >= int(meta["resourceVersion"])
+        )
 
     def observe(self, kind: Kind[M], thing: M) -> bool:
         """Take over a newer version; False for one that is older, the same, or of a dead object."""
