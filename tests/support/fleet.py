@@ -101,20 +101,20 @@ def operators_kubeconfig(server: ApiServer, directory: Path) -> Path:
 
 
 @contextmanager
-def operator(
-    kubeconfig: Path, name: str = "one", program: Sequence[str] = ("-m", "orlop_operator")
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A replica; its log is beside the kubeconfig, and its metrics nowhere."""
+def operator(kubeconfig: Path, name: str = "one", port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """A replica; its log is beside the kubeconfig, and its metrics at the port, if one is named."""
     environment = {
         **os.environ,
         "KUBECONFIG": str(kubeconfig),
         "POD_NAME": name,
         "ORLOP_WEBHOOK": "Disabled",
-        "ORLOP_HEALTH_PORT": "0",
+        "ORLOP_HEALTH_PORT": str(port),
         "ORLOP_LOG_LEVEL": "WARNING",
     }
     with kubeconfig.with_name(f"{name}.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, *program], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orlop_operator"], env=environment, stdout=log, stderr=log
+        )
     with ended(process):
         yield process
 

@@ -131,13 +131,17 @@ async def create(
 
 
 async def killing(fleet: Fleet, seen: Seen, name: str, count: int, every: int) -> None:
-    """Kill the operator so many times, each after some Instances have come or gone; its like follows at once."""
+    """Kill the operator so many times, each after some Instances have come or gone; its like follows at once.
+
+    Without a name it is the active one's turn, whichever that is.
+    """
     for n in range(1, count + 1):
         while len(seen.ready) + len(seen.gone) < n * every:
             seen.changed.clear()
             await seen.changed.wait()
-        await asyncio.to_thread(fleet.kill, name)
-        fleet.start(name)
+        active = name or await asyncio.to_thread(fleet.leader)
+        await asyncio.to_thread(fleet.kill, active)
+        fleet.start(active)
 
 
 async def end_all(api: Api, seconds: float) -> None:
