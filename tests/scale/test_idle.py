@@ -9,12 +9,14 @@ import re
 import socket
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support import load, scale, stored, wishes
+from support.audit import orlops_writes
 from support.fleet import Fleet, ended, fleet, operator, usage
 from support.scripted import ASSIGNMENTS, LEASES, ORLOP, Api, _now, api
 
@@ -85,11 +87,11 @@ async def beat(user: Api, names: list[str]) -> None:
 
 async def measured(
     made: Fleet, user: Api, count: int, beating: asyncio.Task[None], networks: list[Any]
-) -> dict[str, float]:
+) -> dict[str, Any]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    begun = time.monotonic()
+    begun, since = time.monotonic(), time.time()
     with operator(made.access, "late", port=port) as process:
         while True:
             await asyncio.sleep(0.2)
@@ -98,6 +100,7 @@ async def measured(
                 break
         started, at_start = time.monotonic() - begun, usage(process.pid)
         writes = now["orlop_writes"]
+        made_at_start = orlops_writes(load.audited(made), since, time.time())
         await asyncio.sleep(REST)
         rest, later = usage(process.pid), await asyncio.to_thread(vitals, port)
         took = []
@@ -113,7 +116,7 @@ async def measured(
         "instances": count,
         "start_seconds": round(started, 2),
         "start_cpu_seconds": round(at_start.cpu, 2),
-        "writes_at_start": writes,
+        "writes_at_start": dict(Counter(call.what for call in made_at_start)),
         "memory_mib": round(rest.memory),
         "cpu_percent_at_rest": round(100 * (rest.cpu - at_start.cpu) / REST, 2),
         "writes_at_rest": later["orlop_writes"] - writes,
