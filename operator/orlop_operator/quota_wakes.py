@@ -57,9 +57,8 @@ def _waiting(change: Change, namespace: str, store: Store) -> Iterator[Key]:
     if _policy(old) is _policy(new):
         return
     for kind in (INSTANCE, *(KINDS if old is None or new is None else ())):
-        for thing in store.all(kind):
-            if thing.metadata.namespace == namespace:
-                yield Key(kind.name, namespace, thing.metadata.name)
+        for thing in store.within(kind, namespace):
+            yield Key(kind.name, namespace, thing.metadata.name)
 
 
 def _policy(thing: Object | None) -> StoppedInstances | None:

@@ -67,6 +67,8 @@ class Store:
 
     def __init__(self, listener: Listener = lambda _: None) -> None:
         self._tables: dict[str, dict[tuple[str, str], Object]] = {kind.name: {} for kind in WATCHED}
+        self._within: defaultdict[tuple[str, str], dict[str, Object]] = defaultdict(dict)
+        """By kind and namespace, and then by name."""
         self._dead: OrderedDict[str, None] = OrderedDict()
         """Uids that are gone: a late answer about one must not bring it back."""
         self._dependents: defaultdict[Key, set[Key]] = defaultdict(set)
@@ -86,6 +88,10 @@ class Store:
     def all(self, kind: Kind[M]) -> Iterable[M]:
         """All objects of the kind; not to be kept over an await."""
         return cast("Iterable[M]", self._tables[kind.name].values())
+
+    def within(self, kind: Kind[M], namespace: str) -> Iterable[M]:
+        """Those of one namespace, however many there are in others; not to be kept over an await."""
+        return cast("Iterable[M]", self._within.get((kind.name, namespace), {}).values())
 
     def everything(self) -> Iterator[Key]:
         """The keys of everything."""
@@ -197,8 +203,10 @@ class Store:
             self._unindex(key, change.old)
         if change.new is None:
             table.pop((key.namespace, key.name), None)
+            _forget(self._within, (key.kind, key.namespace), key.name)
         else:
             table[key.namespace, key.name] = change.new
+            self._within[key.kind, key.namespace][key.name] = change.new
             self._index(key, change.new)
         self._listener(change)
 

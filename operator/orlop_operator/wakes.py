@@ -280,8 +280,16 @@ def _of_referred(change: Change, thing: Object, store: Store) -> Iterator[Key]:
     if isinstance(thing, Port):
         yield from (Key(*reference) for reference in references(thing))
     else:
-        for hypervisor in store.all(HYPERVISOR):
-            yield Key(HYPERVISOR.name, "", hypervisor.metadata.name)
+        for host in store.all(HYPERVISOR):
+            if thing.metadata.uid in _ordered(host):
+                yield Key(HYPERVISOR.name, "", host.metadata.name)
+
+
+def _ordered(host: Hypervisor) -> set[str]:
+    """Uids of what a node has orders for."""
+    images = {order.image_uid for order in host.spec.imports}
+    images |= {order.image_uid for order in host.spec.pre_pulls}
+    return images | {order.uid for order in host.spec.storage}
 
 
 def _guards(thing: Object | None) -> frozenset[str]:

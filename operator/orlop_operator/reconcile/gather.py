@@ -243,6 +243,18 @@ def port_facts(context: Context, key: Key, *, user_is_gone: bool) -> PortFacts |
     return PortFacts(port, context.now(), network, claims, held, claimed, user_is_gone, groups, standing)
 
 
+@dataclass(frozen=True)
+class Existing:
+    """Uids of all objects of some kinds, none of which is looked at before somebody asks for it."""
+
+    store: Store
+    kinds: frozenset[str]
+
+    def __contains__(self, uid: object) -> bool:
+        key = self.store.by_uid(uid) if isinstance(uid, str) else None
+        return key is not None and key.kind in self.kinds
+
+
 def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:
     """All about a node; there may be no object yet, or none any more."""
     store = context.store
@@ -254,7 +266,6 @@ def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> Hy
         silent_for=silent_for,
         certify=context.certify,
         bound=len(store.assignments_on(key.name)),
-        images={image.metadata.uid for image in store.all(IMAGE)},
-        data={volume.metadata.uid for volume in store.all(VOLUME)}
-        | {snapshot.metadata.uid for snapshot in store.all(VOLUME_SNAPSHOT)},
+        images=Existing(store, frozenset({IMAGE.name})),
+        data=Existing(store, frozenset({VOLUME.name, VOLUME_SNAPSHOT.name})),
     )

@@ -43,6 +43,6 @@ def _found(store: Store, namespace: str, wanted: Sequence[str]) -> dict[str, Sec
 def _users(store: Store, group: SecurityGroup) -> list[str]:
     return [
         port.metadata.name
-        for port in store.all(PORT)
+        for port in store.within(PORT, group.metadata.namespace)
         if port.status is not None and group.metadata.uid in (port.status.security_groups or ())
     ]

@@ -42,20 +42,18 @@ def stands(store: Store, verdicts: Verdicts, thing: Counted) -> Standing:
 
 def _askers(store: Store, quota: Quota, gone: Collection[str]) -> Iterator[Asker]:
     namespace, policy = quota.metadata.namespace, quota.spec.stopped_instances
-    for instance in store.all(INSTANCE):
-        if instance.metadata.namespace == namespace:
-            flavor = store.get(FLAVOR, "", instance.spec.flavor_name)
-            order = store.assignment_of(instance.metadata.uid)
-            found = instances.asker(instance, flavor, order, policy)
-            if found is not None:
-                yield found
+    for instance in store.within(INSTANCE, namespace):
+        flavor = store.get(FLAVOR, "", instance.spec.flavor_name)
+        order = store.assignment_of(instance.metadata.uid)
+        found = instances.asker(instance, flavor, order, policy)
+        if found is not None:
+            yield found
     behind = _unknown(store, quota, gone)
     for kind in KINDS:
-        for thing in store.all(kind):
-            if thing.metadata.namespace == namespace:
-                counted = _counted(store, quota, thing, behind)
-                if counted is not None:
-                    yield counted
+        for thing in store.within(kind, namespace):
+            counted = _counted(store, quota, thing, behind)
+            if counted is not None:
+                yield counted
 
 
 def _unknown(store: Store, quota: Quota, gone: Collection[str]) -> str:

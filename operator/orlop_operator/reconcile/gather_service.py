@@ -31,7 +31,7 @@ def services_for(store: Store, instance: Instance) -> list[Key]:
 
 def services_in(store: Store, namespace: str) -> list[Service]:
     """Services of a namespace that lead to Instances."""
-    return [each for each in store.all(SERVICE) if each.metadata.namespace == namespace and asks(each)]
+    return [each for each in store.within(SERVICE, namespace) if asks(each)]
 
 
 def _wanted(service: Service) -> dict[str, str]:
@@ -55,16 +55,15 @@ def _backends(store: Store, service: Service) -> list[Backend]:
             is_ready=instance.status is not None and is_true(instance.status.conditions, "Ready"),
             is_ending=instance.metadata.deleting,
         )
-        for instance in store.all(INSTANCE)
-        if instance.metadata.namespace == namespace and matches(instance.metadata.labels, wanted)
+        for instance in store.within(INSTANCE, namespace)
+        if matches(instance.metadata.labels, wanted)
     ]
 
 
 def _addresses(store: Store, namespace: str) -> dict[str, str]:
     """The floating address of each Instance that has one, by its uid; of several the first by name."""
     found: dict[str, str] = {}
-    mine = [each for each in store.all(FLOATING_IP) if each.metadata.namespace == namespace]
-    for floating in sorted(mine, key=lambda each: each.metadata.name):
+    for floating in sorted(store.within(FLOATING_IP, namespace), key=lambda each: each.metadata.name):
         status = floating.status
         if status is None or status.address is None or status.target is None or floating.metadata.deleting:
             continue

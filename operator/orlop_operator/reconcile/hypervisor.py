@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,11 +52,11 @@ class HypervisorFacts:
     """Seconds since its Lease was last seen to change; None where there is no Lease."""
     bound: int = 0
     """Assignments that are bound to it."""
-    images: Collection[str] = ()
+    images: Container[str] = ()
     """Uids of all Images."""
     certify: Callable[[str, str, NodeCertificate | None], NodeCertificate | None] = lambda *_: None
     """A new certificate for a node's request and present certificate, where it needs one."""
-    data: Collection[str] = ()
+    data: Container[str] = ()
     """Uids of all Volumes and VolumeSnapshots."""
 
 
@@ -154,7 +154,7 @@ def _kept(facts: HypervisorFacts) -> list[str]:
         source = order.image.source.published
         if source is not None and source.node_name == facts.name:
             made.add(order.image_uid)
-    return sorted(made & set(facts.images))
+    return sorted(uid for uid in made if uid in facts.images)
 
 
 def _prune(facts: HypervisorFacts, host: Hypervisor) -> Patch[Hypervisor] | None:
