@@ -176,6 +176,9 @@ class Attachment:
     mac: str
     addresses: tuple[IPv4Address, ...]
     nic: AssignedNic
+    tap: str
+    segment: Segment
+    """Its Network as its order has it. Kept like the tap's name: each change on the node asks for both."""
     pairs: tuple[IPv4Network, ...] = ()
     """What the guest may speak as, beside its own addresses; no two of them overlap."""
     ipv6: IPv6Address | None = None
@@ -186,13 +189,14 @@ class Attachment:
         """A NIC as ordered. Raises NetworkError with reason InvalidNIC when a value is none of its kind."""
         label = hostname.split(".", maxsplit=1)[0]
         try:
-            Segment.of(nic)
             return cls(
                 instance_uid=_checked(_UID, instance_uid, "a uid"),
                 hostname=checked_label(label, "a host name"),
                 mac=checked_mac(nic.mac_address),
                 addresses=tuple(IPv4Address(address) for address in nic.addresses),
                 nic=nic,
+                tap=names.tap(instance_uid, nic.name),
+                segment=Segment.of(nic),
                 pairs=ranges(pair.address for pair in nic.allowed_address_pairs),
                 ipv6=None if nic.ipv6 is None else IPv6Address(nic.ipv6.address),
             )
@@ -208,14 +212,6 @@ class Attachment:
     def all_addresses(self) -> tuple[IpAddress, ...]:
         """Of both families."""
         return (*self.addresses, *self.addresses6)
-
-    @property
-    def tap(self) -> str:
-        return names.tap(self.instance_uid, self.nic.name)
-
-    @property
-    def segment(self) -> Segment:
-        return Segment.of(self.nic)
 
     def record(self) -> dict[str, Any]:
         """As JSON, for the node's own memory."""
