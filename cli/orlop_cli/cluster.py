@@ -77,32 +77,42 @@ class Cluster:
         """All objects of a collection by its path, of whatever group. CommandError, which says of which right."""
         found: list[M] = []
         token = ""
-        where = path.partition("/namespaces/")[2].partition("/")[0]
+        right = f"list {plural}{f'.{group}' if group else ''} in {_place(path)}"
         while True:
-            serialized = self._api.param_serialize(
-                "GET",
-                path,
-                query_params=[("limit", str(_PAGE)), ("continue", token)],
-                header_params={"Accept": "application/json"},
-                auth_settings=["BearerToken"],
-            )
             with self._told(plural, "list", plural):
-                answer = self._api.call_api(*serialized, _request_timeout=_SECONDS)
-                text = answer.read().decode(errors="replace")
-                if answer.status == 403:
-                    right = f"list {plural}{f'.{group}' if group else ''} in {_place(where)}"
-                    raise ForbiddenError(
-                        f"you may not {right}: the ClusterRole orlop-placement-viewer has it"
-                    )
-                if answer.status >= 400:
-                    raise ApiException(status=answer.status, reason=answer.reason, body=text)
-                page = json.loads(text)
+                page = self._read(path, right, [("limit", str(_PAGE)), ("continue", token)])
             found += [
                 _parsed(kind, item, f"{kind.__name__} {item['metadata']['name']}") for item in page["items"]
             ]
             token = page["metadata"].get("continue", "")
             if not token:
                 return found
+
+    def find(self, path: str, plural: str, kind: type[M]) -> M | None:
+        """One object by its path; None where it does not exist. CommandError."""
+        try:
+            with self._told(path, "get", plural):
+                found = self._read(path, f"get {plural} in {_place(path)}", [])
+        except NotFoundError:
+            return None
+        return _parsed(kind, found, path)
+
+    def _read(self, path: str, right: str, query: builtins.list[tuple[str, str]]) -> Any:
+        """What is at a path of any group, for who explains placements."""
+        serialized = self._api.param_serialize(
+            "GET",
+            path,
+            query_params=query,
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+        )
+        answer = self._api.call_api(*serialized, _request_timeout=_SECONDS)
+        text = answer.read().decode(errors="replace")
+        if answer.status == 403:
+            raise ForbiddenError(f"you may not {right}: the ClusterRole orlop-placement-viewer has it")
+        if answer.status >= 400:
+            raise ApiException(status=answer.status, reason=answer.reason, body=text)
+        return json.loads(text)
 
     def apply(self, manifest: dict[str, Any]) -> str:
         """Server-side apply, as kubectl does it; says what became of it. CommandError, also for fields of others."""
@@ -152,7 +162,9 @@ class Cluster:
             raise NoClusterError(f"{server} does not answer") from error
 
 
-def _place(namespace: str) -> str:
+def _place(path: str) -> str:
+    """Where what is at the path is, for sentences."""
+    namespace = path.partition("/namespaces/")[2].partition("/")[0]
     return f"namespace {namespace}" if namespace else "all namespaces"
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from orlop_operator.explaining import Seen
 
 T = TypeVar("T")
+_SYSTEM, _PROFILES = "orlop-system", "orlop-scheduler"
+"""Where the platform team's scheduler profiles are."""
 
 
 class Printed(StrEnum):
@@ -86,11 +88,19 @@ def capacity(
 def _asked(cluster: Cluster, question: Callable[[Seen], T]) -> T:
     """The answer of the operator's code; it takes a second to import, which other commands need not wait for."""
     from orlop_operator.explaining import NEEDED, OWN, Missing, Seen  # noqa: PLC0415
+    from orlop_operator.kinds import CONFIG_MAP  # noqa: PLC0415
 
     seen = Seen()
     for kind, namespace in NEEDED:
         where = cluster.namespace if namespace is OWN else namespace
         seen.learn(kind, cluster.collect(kind.path(where), kind.plural, kind.group, kind.model))
+    profiles = cluster.find(CONFIG_MAP.path(_SYSTEM, _PROFILES), CONFIG_MAP.plural, CONFIG_MAP.model)
+    wrong = seen.follow(profiles) if profiles is not None else ""
+    if wrong:
+        typer.echo(
+            f"orlop: the built-in scheduler profile is used, for ConfigMap {_PROFILES} is wrong: {wrong}",
+            err=True,
+        )
     try:
         return question(seen)
     except Missing as error:

@@ -27,6 +27,7 @@ from orlop_operator.kinds import (
     VOLUME,
     VOLUME_CLASS,
     VOLUME_SNAPSHOT,
+    ConfigMap,
     Kind,
     M,
 )
@@ -48,6 +49,7 @@ from orlop_operator.scheduling import (
     room,
     table,
 )
+from orlop_operator.scheduling.profiles import ProfilesError, of_config_map
 from orlop_operator.store import Change, Key, Store
 
 EVERYWHERE, OWN = "", None
@@ -109,6 +111,14 @@ class Seen:
         for thing in things:
             self._store.observe(kind, thing)
 
+    def follow(self, profiles: ConfigMap) -> str:
+        """Take over the scheduler's profiles; returns why they cannot be used, where that is so."""
+        try:
+            self._placements.profiles = of_config_map(profiles.data)
+        except ProfilesError as error:
+            return str(error)
+        return ""
+
     def explain(self, namespace: str, name: str) -> Explanation:
         """The table of one Instance, as if it were placed now. Missing where it, or its Flavor, is not there."""
         facts = self._facts(namespace, name)
@@ -116,7 +126,7 @@ class Seen:
         # What it has itself is in nobody's way.
         self._placements.world.drop(meta.uid)
         wanted, missing = _request(facts)
-        status = facts.instance.status
+        profile, status = self._placements.profiles.get(wanted.profile), facts.instance.status
         conditions = status.conditions if status is not None else []
         return Explanation(
             instance=facts.instance,
@@ -124,7 +134,7 @@ class Seen:
             told={c.type: c.message for c in conditions if c.status is not Truth.TRUE and c.type != "Ready"},
             open=missing,
             request=wanted,
-            rows=table(wanted, self._placements.world),
+            rows=table(wanted, self._placements.world, profile) if profile is not None else (),
             answer=self._placements.choose(wanted),
         )
 
@@ -134,7 +144,8 @@ class Seen:
         wanted, missing = _request(self._facts(instance.metadata.namespace, instance.metadata.name))
         if instance.spec.boot.image_ref is not None and image.TYPE in missing:
             raise Missing(missing[image.TYPE])
-        return room(wanted, self._placements.world)
+        profile = self._placements.profiles.get(wanted.profile)
+        return room(wanted, self._placements.world, profile) if profile is not None else ()
 
     def _facts(self, namespace: str, name: str) -> Facts:
         context = Context(self._store, self._placements, _Granted(lambda: 0.0))

@@ -15,9 +15,7 @@ from orlop_operator.cluster import Cluster
 from orlop_operator.kinds import CONFIG_MAP, ConfigMap
 from orlop_operator.listwatch import waits
 from orlop_operator.reconcile.effects import Announce
-from orlop_operator.scheduling.profiles import ONLY_BUILT_IN, Profiles, ProfilesError, parse
-
-KEY = "profiles.yaml"
+from orlop_operator.scheduling.profiles import KEY, ONLY_BUILT_IN, Profiles, ProfilesError, of_config_map
 
 log = structlog.get_logger()
 
@@ -87,7 +85,7 @@ class ProfileWatch:
             return
         self._seen = seen
         try:
-            found = _profiles(body)
+            found = of_config_map(ConfigMap.model_validate(body).data)
         except ProfilesError as error:
             self._refuse(body, str(error))
             return
@@ -109,10 +107,3 @@ class ProfileWatch:
         except ValidationError:
             return  # without a readable name there is nothing that an Event could be about; the log has it
         self._announce(Announce(about, CONFIG_MAP.name, kind, reason, message))
-
-
-def _profiles(body: dict[str, Any]) -> Profiles:
-    data = ConfigMap.model_validate(body).data
-    if KEY not in data:
-        raise ProfilesError(f"it has no key {KEY}")
-    return parse(data[KEY])

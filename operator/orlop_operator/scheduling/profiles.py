@@ -22,6 +22,8 @@ FilterName = Literal[
 WeightName = Literal[
     "spread", "pack", "image_locality", "soft_taints", "preferred", "group", "failures", "node_weight"
 ]
+KEY = "profiles.yaml"
+"""Of the ConfigMap's data."""
 MOST = 32
 """Profiles, and weights of one."""
 
@@ -64,6 +66,13 @@ class Profiles:
 
 
 ONLY_BUILT_IN = Profiles({BUILT_IN.name: BUILT_IN}, BUILT_IN.name)
+
+
+def of_config_map(data: Mapping[str, str]) -> Profiles:
+    """Those that the ConfigMap holds; ProfilesError where it holds none."""
+    if KEY not in data:
+        raise ProfilesError(f"it has no key {KEY}")
+    return parse(data[KEY])
 
 
 def parse(text: str) -> Profiles:

@@ -1,17 +1,20 @@
 """InstanceGroups with the operator's process: kept by creates at once, given back, and ended after their Instances."""
 
 import asyncio
+import signal
 from collections import Counter
+from subprocess import Popen
 
 import pytest
 
 from orlop_api.requester import Requester
 from support import wishes
 from support.apiserver import ApiServer
+from support.cloud import Start
 from support.prepared import Tenant, tenant
 from support.rest import Rest, User
 from support.rights import Right, grant
-from support.scripted import Api, RefusedError, ScriptedAgent, api
+from support.scripted import ASSIGNMENTS, Api, RefusedError, ScriptedAgent, api
 
 pytestmark = pytest.mark.component
 
@@ -48,10 +51,8 @@ async def test_each_on_its_own_node_and_a_place_comes_back(user: Api, agents: Ag
     await it.delete("one")
     await it.ready("three")
     group = await user.call("GET", it.path("instancegroups") + "/web")
-    assert {each["name"]: each["domain"] for each in group["status"]["members"]} == {
-        "two": "node-2",
-        "three": "node-1",
-    }
+    members = {each["name"]: each["domain"] for each in group["status"]["members"]}
+    assert (set(members), set(members.values())) == ({"two", "three"}, {"node-1", "node-2"})
     with pytest.raises(RefusedError, match=r"placement\.groupRef is immutable: create another Instance"):
         await it.change("two", placement=None)
 
@@ -87,6 +88,39 @@ async def test_many_at_once_fill_it_to_the_last_place(user: Api, agents: Agents)
     assert await nodes(it, *(name for name in names if name not in leave)) == {"node-1": 8, "node-2": 8}
     await asyncio.gather(*(it.delete(name) for name in names if name not in leave))
     await it.delete("web", "instancegroups")
+
+
+async def test_a_leader_that_slept_wakes_up_to_another_one(
+    user: Api, agents: Agents, start: Start, operator: "Popen[bytes]"
+) -> None:
+    """It goes on by what it knew; so for a moment two decide."""
+    it = await grouped(user, "slept", "AntiAffinity", maxPerDomain=4)
+    names = [f"web-{number}" for number in range(12)]
+
+    def orders(found: wishes.Body) -> Counter[str]:
+        mine = (o["spec"] for o in found["items"] if o["spec"]["instance"]["namespace"] == "slept")
+        return Counter(spec["nodeName"] for spec in mine if "nodeName" in spec)
+
+    with start("sleepless"):
+        lease = "/apis/coordination.k8s.io/v1/namespaces/orlop-system/leases/orlop-operator"
+        assert (await user.call("GET", lease))["spec"]["holderIdentity"] == "one"
+        await asyncio.gather(*(it.make("instances", member("slept", name)) for name in names))
+        operator.send_signal(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(60):
+                while (await user.call("GET", lease))["spec"]["holderIdentity"] == "one":
+                    await asyncio.sleep(0.2)
+        finally:
+            operator.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(120):
+            while (placed := orders(await user.call("GET", ASSIGNMENTS))) != {"node-1": 4, "node-2": 4}:
+                assert max(placed.values(), default=0) <= 4
+                await asyncio.sleep(0.1)
+        group = await user.call("GET", it.path("instancegroups") + "/web")
+        members = Counter(each["domain"] for each in group["status"]["members"])
+        assert members == {"node-1": 4, "node-2": 4}
+        await asyncio.gather(*(it.delete(name) for name in names))
+        await it.delete("web", "instancegroups")
 
 
 async def test_together_and_softly(user: Api, agents: Agents) -> None:

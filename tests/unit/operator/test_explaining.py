@@ -6,7 +6,7 @@ from orlop_api.boot import Boot
 from orlop_api.instance import Instance, InstanceSpec
 from orlop_api.resource import Metadata, ObjectRef
 from orlop_operator.explaining import NEEDED, Explanation, Missing
-from orlop_operator.kinds import NODE, WATCHED
+from orlop_operator.kinds import NODE, WATCHED, ConfigMap
 from support import wishes
 from support.placed import assignment, hypervisor, image, instance, node, seen
 
@@ -72,6 +72,22 @@ def test_a_group_has_its_say() -> None:
     web = instance("web", placement={"groupRef": {"name": "db"}})
     found = seen(TWO, groups=[group], instances=[web]).explain("demo", "web")
     assert against(found) == {"a": ["group"], "b": []}
+
+
+def test_it_goes_by_the_profile_of_the_instance() -> None:
+    text = "profiles: [{name: anywhere, filters: [], weights: [{name: pack}]}]"
+    cordoned = [(node("a", unschedulable=True), hypervisor("a")), TWO[1]]
+    web = instance("web", placement={"profile": "anywhere"})
+    made = seen(cordoned, instances=[web, instance("plain")])
+    unknown = made.explain("demo", "web")
+    assert unknown.rows == ()
+    assert "there is no scheduler profile anywhere" in str(unknown.answer)
+    assert made.follow(ConfigMap(data={"profiles.yaml": text})) == ""
+    found = made.explain("demo", "web")
+    assert against(found) == {"a": [], "b": []}
+    assert set(found.rows[0].scores) == {"pack scarcest"}
+    assert against(made.explain("demo", "plain")) == {"b": [], "a": ["cordoned"]}
+    assert made.follow(ConfigMap(data={})) == "it has no key profiles.yaml"
 
 
 def one_more(flavor: str, name: str | None = None) -> Instance:
