@@ -57,16 +57,16 @@ async def papers(user: Api, names: list[str]) -> None:
         lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}}
         spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": _now()}
         await user.call("POST", LEASES, {**lease, "spec": spec})
-    # The copies are in this node's pool, and have run since its boot.
+    # The copies are in this node's pool, have run since its boot, and their Ports say where it is.
     real = (await user.call("GET", f"{ORLOP}/hypervisors/sim-0001"))["status"]
-    for n, name in enumerate(names):
+    for name in names:
         await user.until(f"{ORLOP}/hypervisors", name, lambda thing: thing is not None, 120)
         status = {
             "bootID": real["bootID"],
             "poolID": real["poolID"],
             "architecture": "x86_64",
             "virtualizationType": "qemu",
-            "hostAddress": f"198.19.{n >> 8}.{n & 255}",
+            "hostAddress": real["hostAddress"],
             "underlayMTU": 1500,
             "nicFamilies": ["IPv4", "IPv6"],
             "bridgeFilter": "Loaded",

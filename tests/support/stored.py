@@ -81,7 +81,7 @@ def copies(
             f'"{nic["ip"]}"': f'"{address}"',
             f"-{nic['ip']}": f"-{address}",
             nic["mac"]: f"02:00:{n >> 24:02x}:{n >> 16 & 255:02x}:{n >> 8 & 255:02x}:{n & 255:02x}",
-            f'"{status["nodeName"]}"': f'"{nodes[n % len(nodes)]}"',
+            status["nodeName"]: nodes[n % len(nodes)],
             **{each: str(uuid4()) for each in own},
         }
         for key, value in its.items():
