@@ -85,7 +85,7 @@ class Placing(Operator):
             place=lambda request: place(request, hosts),
             domain=lambda node, _: node,
             hypervisor=_hypervisor,
-            companions={},
+            companions=dict,
         )
 
     def group_look(self) -> Iterator[None]:

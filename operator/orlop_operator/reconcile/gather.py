@@ -191,12 +191,15 @@ def _group(context: Context, instance: Instance) -> dict[str, Any]:
     if ref is None:
         return {}
     key = Key(INSTANCE_GROUP.name, instance.metadata.namespace, ref.name)
-    named = (store.get(INSTANCE, *each[1:]) for each in store.dependents(key) if each.kind == INSTANCE.name)
-    others = (each.metadata.uid for each in named if each is not None)
-    return {
-        "group": store.get(INSTANCE_GROUP, key.namespace, key.name),
-        "companions": context.placements.others(uid for uid in others if uid != instance.metadata.uid),
-    }
+
+    def companions() -> Mapping[str, int]:
+        named = (
+            store.get(INSTANCE, *each[1:]) for each in store.dependents(key) if each.kind == INSTANCE.name
+        )
+        others = (each.metadata.uid for each in named if each is not None)
+        return context.placements.others(uid for uid in others if uid != instance.metadata.uid)
+
+    return {"group": store.get(INSTANCE_GROUP, key.namespace, key.name), "companions": companions}
 
 
 def _held(store: Store, uid: str) -> dict[str, Any]:

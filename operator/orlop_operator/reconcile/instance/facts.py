@@ -123,8 +123,8 @@ class Facts:
     """By uid those that these Claims are of."""
     group: InstanceGroup | None = None
     """The one that it names, where that exists."""
-    companions: Mapping[str, int] = field(default_factory=dict)
-    """Node to how many others of the group are there, or are just going there."""
+    companions: Callable[[], Mapping[str, int]] = dict
+    """Node to how many others of the group are there, or are just going there; they are counted when it is placed."""
     made_ports: tuple[OwnedPort, ...] = ()
     """Ports that Orlop made for the Instance."""
     used_volumes: tuple[Volume, ...] = ()

@@ -50,7 +50,7 @@ def need(facts: Facts) -> GroupNeed | None:
         hard=hard,
         most=spec.max_per_domain or 1,
         taken=Counter(member.domain for member in _others(facts)) if hard else {},
-        others=facts.companions,
+        others=facts.companions(),
     )
 
 

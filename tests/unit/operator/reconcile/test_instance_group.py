@@ -82,7 +82,7 @@ def test_no_place_is_taken_that_the_group_does_not_allow() -> None:
 def test_soft_policies_take_no_place(policy: str) -> None:
     found = facts(group(policy=policy))
     assert join(found, "a") == ()
-    wanted = need(replace(found, companions={"a": 2}))
+    wanted = need(replace(found, companions=lambda: {"a": 2}))
     assert wanted is not None
     assert (wanted.hard, wanted.others) == (False, {"a": 2})
 
