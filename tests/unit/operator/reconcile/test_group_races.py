@@ -1,26 +1,27 @@
 """Whatever two operators, users and nodes do, in any order: a group's promise is kept, and places come back."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.grouped import GROUP, NODES, Grouped, Placing
+from support.looks import Looks
 from support.racing import KINDS
 
 NAMES = [f"i{n}" for n in range(5)]
 HEARD = ["Instance", "Assignment", "InstanceGroup", "Assignment", "InstanceGroup"]
 
 
-class Run:
+class Run(Looks):
     """A world with the looks that are under way."""
 
     def __init__(self, policy: str, most: int | None) -> None:
+        super().__init__()
         self.world = Grouped(policy, most)
         self.operators = (Placing(self.world, 0), Placing(self.world, 1))
-        self.looks: list[Iterator[None]] = []
         for name in NAMES[:2]:
             self.world.asks(name)
         for operator in self.operators:
@@ -54,20 +55,9 @@ class Run:
             lambda: [self.whole(operator.order_look(place)) for place in orders],
         ]
 
-    def go(self, which: int) -> None:
-        """One write of a look."""
-        if which < len(self.looks) and next(self.looks[which], "end") == "end":
-            self.looks.pop(which)
-
-    def whole(self, look: Iterator[None]) -> None:
-        for _ in look:
-            self.check()
-
     def settle(self) -> None:
         """All that was begun ends, then the first operator is alone and nothing is late any more."""
-        while self.looks:
-            self.go(0)
-            self.check()
+        self.finish()
         self.world.open = set(NODES)
         for _ in range(10):
             for place in self.world.orders():

@@ -1,11 +1,12 @@
 """Whatever two operators, users and nodes do, in any order: never over a Quota, nothing leaks, nobody is forgotten."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.looks import Looks
 from support.racing import KINDS, World
 from support.replica import Operator
 
@@ -13,14 +14,14 @@ LIMITS = {"instances": 3, "vcpus": 4}
 NAMES = [f"i{n}" for n in range(6)]
 
 
-class Run:
+class Run(Looks):
     """A world with the looks that are under way."""
 
     def __init__(self, stopped: str, limits: dict[str, int] = LIMITS) -> None:
+        super().__init__()
         self.limits = limits
         self.world = World(limits, stopped)
         self.operators = (Operator(self.world), Operator(self.world))
-        self.looks: list[Iterator[None]] = []
         for name in NAMES[:4]:
             self.world.asks(name, self.size(name))
         self.rounds(2)
@@ -59,20 +60,9 @@ class Run:
             lambda: [self.whole(operator.order_look(place)) for place in orders],
         ]
 
-    def go(self, which: int) -> None:
-        """One write of a look."""
-        if which < len(self.looks) and next(self.looks[which], "end") == "end":
-            self.looks.pop(which)
-
-    def whole(self, look: Iterator[None]) -> None:
-        for _ in look:
-            self.check()
-
     def settle(self) -> None:
         """All that was begun ends, then the first operator is alone and nothing is late any more."""
-        while self.looks:
-            self.go(0)
-            self.check()
+        self.finish()
         self.rounds(12)
 
     def rounds(self, count: int) -> None:

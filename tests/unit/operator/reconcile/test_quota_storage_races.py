@@ -1,11 +1,12 @@
 """Whatever two operators, users and a node do with Volumes and VolumeSnapshots: never over, and nobody is forgotten."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orlop_api.quantity import to_bytes
+from support.looks import Looks
 from support.racing import KINDS
 from support.replica import Operator
 from support.storing import Storage
@@ -17,13 +18,13 @@ SNAPSHOTS = ["s0", "s1", "s2", "s3"]
 HEARD = ["Volume", "VolumeSnapshot", "Quota", "Hypervisor", "Volume"]
 
 
-class Run:
+class Run(Looks):
     """A world with the looks that are under way."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.world = Storage(LIMITS)
         self.operators = (Operator(self.world), Operator(self.world))
-        self.looks: list[Iterator[None]] = []
         for name in VOLUMES[:2]:
             self.world.volume(name, "1Gi")
         self.rounds(3)
@@ -60,20 +61,9 @@ class Run:
             lambda: [operator.hear(each, 1000) for each in KINDS],
         ]
 
-    def go(self, which: int) -> None:
-        """One write of a look."""
-        if which < len(self.looks) and next(self.looks[which], "end") == "end":
-            self.looks.pop(which)
-
-    def whole(self, look: Iterator[None]) -> None:
-        for _ in look:
-            self.check()
-
     def settle(self) -> None:
         """All that was begun ends, then the first operator is alone and nothing is late any more."""
-        while self.looks:
-            self.go(0)
-            self.check()
+        self.finish()
         self.rounds(12)
 
     def rounds(self, count: int) -> None:
