@@ -12,6 +12,8 @@ import resource
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from orlop_agent import logs
@@ -75,6 +77,19 @@ async def _tell(working: asyncio.Event) -> None:
     sys.stdout.flush()
 
 
+@contextmanager
+def _place(chosen: Path | None) -> Iterator[Path]:
+    """Where the nodes keep what they keep; what was chosen is left to who chose it."""
+    if chosen is not None:
+        yield chosen
+        return
+    memory = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
+    with tempfile.TemporaryDirectory(
+        prefix="orlop-simulated-", dir=memory if memory.is_dir() else None
+    ) as made:
+        yield Path(made)
+
+
 def main() -> int:
     """The exit status."""
     asked = parser().parse_args()
@@ -82,12 +97,9 @@ def main() -> int:
     # Each node has connections of its own: three and, with guests, one for each Network and namespace of theirs.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    memory = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
-    with tempfile.TemporaryDirectory(
-        prefix="orlop-simulated-", dir=memory if memory.is_dir() else None
-    ) as made:
+    with _place(asked.directory) as directory:
         try:
-            asyncio.run(run(asked, asked.directory or Path(made)))
+            asyncio.run(run(asked, directory))
         except NoTokenError as error:
             sys.stderr.write(f"{error}\n")
             return 1
