@@ -119,7 +119,9 @@ def bootstrap(layer: Layer, target: Path) -> None:
     """The essential system, from the machine's own package sources."""
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in LEFT_OUT]
     run([
-        "nice", "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", *excluded,
+        # As in add_packages, what is mounted for it ends with it, whoever ends it.
+        "nice", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+        "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", *excluded,
         "--dpkgopt=force-unsafe-io", f"--hook-dir={MERGED}",
         # What mmdebstrap copies from this machine is no part of an image.
         '--customize-hook=: > "$1/etc/resolv.conf"', '--customize-hook=rm -f "$1/etc/hostname"',

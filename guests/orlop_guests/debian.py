@@ -16,6 +16,7 @@ SOURCES = HERE.parent / "debian"
 SUITE = "bookworm"
 PROGRAMS = {
     "grub-mkimage": "grub-common", "mke2fs": "e2fsprogs", "mmdebstrap": "mmdebstrap", "qemu-img": "qemu-utils",
+    "unshare": "util-linux",
 }  # fmt: skip
 DISK_MEGABYTES = 3072
 GRUB_MODULES = ("biosdisk", "part_msdos", "ext2", "normal", "linux", "serial", "terminal", "boot", "minicmd")
@@ -53,7 +54,9 @@ def bootstrap(names: list[str], root: Path) -> None:
     places = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in LEFT_OUT]
     run(
-        "nice", "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--quiet", *excluded,
+        # What it mounts ends with it, whoever ends it, and nobody else sees it.
+        "nice", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "mmdebstrap", "--mode=root",
+        "--variant=minbase", "--format=directory", "--quiet", *excluded,
         "--dpkgopt=path-include=/usr/share/doc/*/copyright", "--dpkgopt=force-unsafe-io",
         # Before the kernel is installed, which makes the initial file system.
         f"--essential-hook=sync-in {SOURCES / 'root'} /",

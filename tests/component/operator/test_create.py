@@ -160,7 +160,7 @@ async def test_a_delete_is_seven_writes_and_none_is_for_nothing(
     user: Api, agents: Agents, cloud: ApiServer
 ) -> None:
     """No read, and nothing that is refused or not found: each object has one who ends it."""
-    it = await tenant(user, "ends")
+    it = await tenant(user, "ends-once")
     network = await user.call("GET", it.path("networks") + "/blue")
     budget = {
         "patch assignments": 1, "patch assignments/status": 1, "delete assignments": 1, "patch ports": 1,
@@ -175,7 +175,7 @@ async def test_a_delete_is_seven_writes_and_none_is_for_nothing(
             del budget["delete ports"]
         await it.delete(name)
         assert await it.left_of(uid) == []
-        found = asked(cloud, "ends", name, uid, since=began)
+        found = asked(cloud, "ends-once", name, uid, since=began)
         found += asked(cloud, "-", "-", network["metadata"]["uid"], since=began)
         assert Counter(call.what for call in found) == budget
         assert all(call.code == 200 for call in found), found

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections import Counter
+from collections.abc import AsyncIterator
 from subprocess import Popen
 
 import pytest
@@ -14,12 +15,21 @@ from support.cloud import Start
 from support.prepared import Tenant, tenant
 from support.rest import Rest, User
 from support.rights import Right, grant
-from support.scripted import ASSIGNMENTS, Api, RefusedError, ScriptedAgent, api
+from support.scripted import ASSIGNMENTS, Api, RefusedError, ScriptedAgent, agent, api
 
 pytestmark = pytest.mark.component
 
 Agents = dict[str, ScriptedAgent]
 ERIN = Requester("erin", "", ("system:authenticated",))
+
+
+@pytest.fixture
+async def agents(cloud: ApiServer, operator: object) -> AsyncIterator[Agents]:
+    """Of nodes with room for all that these tests ask for, whatever others left there."""
+    room = {"vcpus": 64, "memory": 64 << 30, "disk": 800 << 30}
+    async with agent(cloud, "node-1", **room) as one, agent(cloud, "node-2", **room) as two:
+        await asyncio.gather(one.reported.wait(), two.reported.wait())
+        yield {"node-1": one, "node-2": two}
 
 
 async def grouped(user: Api, namespace: str, policy: str, **spec: object) -> Tenant:
@@ -135,6 +145,7 @@ async def test_together_and_softly(user: Api, agents: Agents) -> None:
     assert sorted((await nodes(soft, *names[:3])).values()) == [1, 2]
     group = await user.call("GET", soft.path("instancegroups") + "/web")
     assert group["status"]["members"] == []
+    await asyncio.gather(*(it.delete(name) for name in names), *(soft.delete(name) for name in names[:3]))
 
 
 async def test_it_is_waited_for_and_takes_the_right_to_use_it(

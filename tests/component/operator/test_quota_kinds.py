@@ -158,8 +158,7 @@ async def test_ports_count_those_of_nics_too(user: Api, agents: Agents) -> None:
     await waits(it, "ports", "next")
     await it.change("web", networks=nics[:1])
     await goes_on(it, "ports", "next")
-    web = await it.ready("web")
-    assert wishes.condition(web, "QuotaReserved")["message"].endswith(", 1 ports")
+    assert (await it.because("web", "Reserved", kind="QuotaReserved")).endswith(", 1 ports")
     await until_used(it, ports=3)
     # And NICs that bring a Port of their own count as that.
     await it.boot("guest", networks=[{"name": "eth0", "portRef": {"name": "own"}}])
