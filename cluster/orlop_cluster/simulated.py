@@ -112,14 +112,17 @@ def up(name: str, count: int, owner: int | None) -> Path:
 
 def down(name: str) -> None:
     """End it, running or half made, and remove all that belongs to it."""
-    if alive(name):
-        keeper = record(name)["keeper"]
-        handle = os.pidfd_open(keeper)
-        with step(f"ending the cluster {name}"):
-            signal.pidfd_send_signal(handle, signal.SIGTERM)
-            if not select.select([handle], [], [], 120.0)[0]:
-                raise StepError(f"the keeper (process {keeper}) does not end")
-        os.close(handle)
+    keeper = record(name).get("keeper")
+    # It may end by itself meanwhile; and only what is held by its handle is surely the one that was looked at.
+    with suppress(ProcessLookupError), ExitStack() as held:
+        if keeper is not None:
+            handle = os.pidfd_open(keeper)
+            held.callback(os.close, handle)
+            if alive(name):
+                with step(f"ending the cluster {name}"):
+                    signal.pidfd_send_signal(handle, signal.SIGTERM)
+                    if not select.select([handle], [], [], 120.0)[0]:
+                        raise StepError(f"the keeper (process {keeper}) does not end")
     _clean(name)
 
 

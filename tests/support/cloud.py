@@ -1,8 +1,6 @@
 """The operator as a process on a real API server with two Nodes: fixtures for a package's conftest."""
 
-import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +14,7 @@ import yaml
 from orlop_cluster import gobuild
 from orlop_cluster.apiserver import running
 from support.apiserver import ApiServer
+from support.fleet import ended
 from support.policies import install
 from support.scripted import Api, api
 
@@ -74,14 +73,9 @@ def start(kubeconfig: Path) -> Start:
                 [sys.executable, "-m", "orlop_operator"], env=environment, stderr=output, stdout=output
             )
         try:
-            yield process
+            with ended(process):
+                yield process
         finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-            process.wait()
             sys.stderr.write(log.read_text()[-3000:])
 
     return started
