@@ -1,8 +1,10 @@
 """The API server's own record of who wrote what, read as events."""
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 WRITES = frozenset({"create", "update", "patch", "delete"})
 OPERATOR = "system:serviceaccount:orlop-system:orlop-operator"
@@ -33,8 +35,29 @@ def _seconds(stamp: str) -> float:
 
 def calls(log: str) -> list[Call]:
     """Every completed request in the log, in order of receipt."""
+    return _sorted(log.splitlines())
+
+
+def writes_of(log: Path, since: int = 0) -> list[Call]:
+    """Every completed write in the file from this byte on: of a file of gigabytes, as a scale run makes it."""
+    return _sorted(line for line in lines(log, since) if any(verb in line for verb in _SAID))
+
+
+def lines(log: Path, since: int = 0) -> Iterator[str]:
+    """The file from this byte on, line by line; a line that is being written comes in no part."""
+    with log.open("rb") as file:
+        file.seek(since)
+        for line in file:
+            if line.endswith(b"\n"):
+                yield line.decode()
+
+
+_SAID = tuple(f'"verb":"{verb}"' for verb in sorted(WRITES))
+
+
+def _sorted(log: Iterable[str]) -> list[Call]:
     found = []
-    for line in log.splitlines():
+    for line in log:
         event = json.loads(line)
         if event.get("stage") != "ResponseComplete":
             continue

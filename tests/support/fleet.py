@@ -52,6 +52,18 @@ class Fleet:
     processes: dict[str, int] = field(default_factory=dict)
     """Process ids."""
     operators: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    nodes: subprocess.Popen[str] | None = None
+
+    @property
+    def audit(self) -> Path:
+        """The API server's log of all requests."""
+        return self.server.directory / "audit.log"
+
+    def works(self) -> bool:
+        """Whether an operator and the nodes are there to do what is asked for."""
+        return (self.nodes is None or self.nodes.poll() is None) and any(
+            each.poll() is None for each in self.operators.values()
+        )
 
     def start(self, name: str) -> None:
         """Another replica, or the same again."""
@@ -92,7 +104,9 @@ def usage(pid: int) -> Usage:
 def operators_kubeconfig(server: ApiServer, directory: Path) -> Path:
     """As the operator's own account, so that its roles are at work."""
     server.kubectl("-n", "orlop-system", "create", "serviceaccount", "orlop-operator")
-    token = server.kubectl("-n", "orlop-system", "create", "token", "orlop-operator", "--duration=6h").strip()
+    token = server.kubectl(
+        "-n", "orlop-system", "create", "token", "orlop-operator", "--duration=48h"
+    ).strip()
     config = yaml.safe_load(server.kubeconfig.read_text())
     config["users"][0]["user"] = {"token": token}
     path = directory / "operator.kubeconfig"
@@ -167,7 +181,8 @@ def fleet(directory: Path, count: int, *options: str, operators: Sequence[str] =
         made = Fleet(server, directory, operators_kubeconfig(server, directory), stack)
         for name in operators:
             made.start(name)
-        made.processes["nodes"] = stack.enter_context(nodes(server, directory, count, *options)).pid
+        made.nodes = stack.enter_context(nodes(server, directory, count, *options))
+        made.processes["nodes"] = made.nodes.pid
         made.processes |= servers(server)
         ready(server, count)
         yield made

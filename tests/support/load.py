@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from support import wishes
-from support.audit import Call, calls, orlops_writes
+from support.audit import Call, writes_of
 from support.fleet import Fleet
+from support.moments import counted, curves, moments, phases, writes
 from support.prepared import Tenant, tenant
-from support.scale import spread
-from support.scripted import ORLOP, Api
+from support.scripted import ORLOP, Api, RefusedError
 
 Body = dict[str, Any]
-PHASES = ("created", "port", "assigned", "bound", "starting", "running", "reported", "seen")
-"""Answers to writes, in the order of a create: the Instance, its Port, its Assignment, that bound, the node's two
-answers, the Instance's Ready; and the moment at which the client's watch says so."""
+CONNECTIONS = 200
+"""Requests of a client under way at the same moment, however many it has to ask: a socket each is no way to be fast."""
 
 
 @dataclass
@@ -36,6 +36,13 @@ class Seen:
     because: dict[str, str] = field(default_factory=dict)
     """What Ready said last."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    awaited: dict[str, asyncio.Event] = field(default_factory=dict)
+    """One event for each that somebody waits for: to wake all waiters at each would be quadratic."""
+
+    async def until_ready(self, key: str) -> None:
+        """Wait until this one is Ready."""
+        if key not in self.ready:
+            await self.awaited.setdefault(key, asyncio.Event()).wait()
 
     def take(self, kind: str, thing: Body) -> None:
         """One event of the watch."""
@@ -50,6 +57,8 @@ class Seen:
             self.ready[key] = time.time()
             self.nodes[key] = thing["status"]["nodeName"]
             self.changed.set()
+            if key in self.awaited:
+                self.awaited.pop(key).set()
 
     async def until(self, found: Mapping[str, float], count: int, seconds: float) -> None:
         """Wait until so many are there."""
@@ -67,25 +76,29 @@ class Seen:
 
 @asynccontextmanager
 async def watched(api: Api) -> AsyncIterator[Seen]:
-    """What a client's watch on all Instances says, for the duration of the block."""
+    """What a client's watch on all Instances says, for the duration of the block; a watch that fails ends it."""
     seen, begun = Seen(), asyncio.Event()
-    following = asyncio.create_task(_watch(api, seen, begun))
-    try:
-        await begun.wait()
-        yield seen
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(_watch(api, seen, begun))
+        try:
+            await begun.wait()
+            yield seen
+        finally:
+            following.cancel()
 
 
 async def _watch(api: Api, seen: Seen, begun: asyncio.Event) -> None:
     path = f"{ORLOP}/instances"
-    listed = await api.call("GET", path, limit="1")
+    since = (await api.call("GET", path, limit="1"))["metadata"]["resourceVersion"]
     begun.set()
-    async with aclosing(api._changes(path, listed["metadata"]["resourceVersion"], {})) as changes:
-        async for kind, thing in changes:
-            if kind != "BOOKMARK":
-                seen.take(kind, thing)
+    # The API server ends each watch after half an hour or more: it goes on where that was.
+    while True:
+        async with aclosing(api._changes(path, since, {"allowWatchBookmarks": "true"})) as changes:
+            async for kind, thing in changes:
+                assert kind != "ERROR", f"the watch of Instances failed: {thing}"
+                since = thing["metadata"]["resourceVersion"]
+                if kind != "BOOKMARK":
+                    seen.take(kind, thing)
 
 
 async def tenants(api: Api, count: int, networks: int, prefix: str = "scale") -> list[Tenant]:
@@ -116,18 +129,30 @@ async def create(
     bodies: Iterable[tuple[Tenant, Body]], seen: Seen, at_once: int, *, closed: bool = True
 ) -> None:
     """Create them, so many at once; `closed`: an Instance counts among these until it is Ready, as Rally counts."""
-    limit = asyncio.Semaphore(at_once)
+    limit, asking = asyncio.Semaphore(at_once), asyncio.Semaphore(min(at_once, CONNECTIONS))
 
     async def one(it: Tenant, body: Body) -> None:
         key = f"{it.namespace}/{body['metadata']['name']}"
         async with limit:
-            seen.sent[key] = time.time()
-            await it.make("instances", body)
-            while closed and key not in seen.ready:
-                seen.changed.clear()
-                await seen.changed.wait()
+            async with asking:
+                seen.sent[key] = time.time()
+                await it.make("instances", body)
+            if closed:
+                await seen.until_ready(key)
 
     await asyncio.gather(*(one(it, body) for it, body in bodies))
+
+
+async def paced(bodies: Iterable[tuple[Tenant, Body]], seen: Seen, every: float = 0.1) -> None:
+    """Create them one after the other, each so many seconds after the one before, whatever becomes of those."""
+    begun = time.monotonic()
+
+    async def one(n: int, it: Tenant, body: Body) -> None:
+        await asyncio.sleep(max(0.0, begun + n * every - time.monotonic()))
+        seen.sent[f"{it.namespace}/{body['metadata']['name']}"] = time.time()
+        await it.make("instances", body)
+
+    await asyncio.gather(*(one(n, *each) for n, each in enumerate(bodies)))
 
 
 async def killing(fleet: Fleet, seen: Seen, name: str, count: int, every: int) -> None:
@@ -144,94 +169,44 @@ async def killing(fleet: Fleet, seen: Seen, name: str, count: int, every: int) -
         fleet.start(active)
 
 
-async def end_all(api: Api, seconds: float) -> None:
-    """Delete every Instance, and wait until none is left."""
-    path = f"{ORLOP}/instances"
-    async with asyncio.timeout(seconds), watched(api) as seen:
-        left = (await api.call("GET", path))["items"]
-        for thing in left:
-            meta = thing["metadata"]
-            await api.call("DELETE", f"{ORLOP}/namespaces/{meta['namespace']}/instances/{meta['name']}")
-        while left and len(seen.gone) < len(left):
-            seen.changed.clear()
-            await seen.changed.wait()
+async def end_all(fleet: Fleet, api: Api, patience: float = 180) -> None:
+    """Delete every Instance, and wait until none is left; at once where nobody is there to do what a delete asks for.
 
-
-async def delete(bodies: Iterable[tuple[Tenant, Body]], at_once: int) -> None:
-    """Ask for the end of them."""
-    limit = asyncio.Semaphore(at_once)
-
-    async def one(it: Tenant, name: str) -> None:
-        async with limit:
-            await it.api.call("DELETE", f"{it.path('instances')}/{name}")
-
-    await asyncio.gather(*(one(it, body["metadata"]["name"]) for it, body in bodies))
-
-
-def moments(found: Iterable[Call], seen: Seen) -> dict[str, dict[str, float]]:
-    """When each phase of each Instance ended, in seconds from when the API server received its create."""
-    by_uid = {uid: key for key, uid in seen.uids.items()}
-    at: defaultdict[str, dict[str, float]] = defaultdict(dict)
-    for call in found:
-        if call.code >= 300:
-            continue
-        key = f"{call.namespace}/{call.name}"
-        match call.what:
-            case "create instances" if key in seen.sent:
-                at[key]["received"] = call.received
-                at[key]["created"] = call.done
-            case "create ports":
-                at[key.rpartition("-")[0]]["port"] = call.done
-            case "create assignments" if call.name in by_uid:
-                at[by_uid[call.name]]["assigned"] = call.done
-            case "patch assignments" if call.name in by_uid:
-                at[by_uid[call.name]].setdefault("bound", call.done)
-            case "patch assignments/status" if call.name in by_uid:
-                its = at[by_uid[call.name]]
-                its["running" if "starting" in its else "starting"] = call.done
-            case "patch instances/status":
-                at[key]["reported"] = call.done
-    for key, when in seen.ready.items():
-        at[key]["seen"] = when
-    return {
-        key: {phase: its[phase] - its["received"] for phase in PHASES if phase in its}
-        for key, its in at.items()
-        if "received" in its
-    }
-
-
-def phases(at: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """p50, p95 and p99 of each phase."""
-    values = {phase: [its[phase] for its in at.values() if phase in its] for phase in PHASES}
-    return {phase: spread(seconds) for phase, seconds in values.items() if seconds}
-
-
-def counted(found: Iterable[Call], seen: Seen) -> dict[str, Counter[str]]:
-    """Writes of operator and agents for each Instance, by name: all, and those on the Instance itself.
-
-    A Claim is named after its address, so it is known by who made it alone: each NIC has one.
+    AssertionError where none has gone for `patience` seconds.
     """
-    by_uid = {uid: key for key, uid in seen.uids.items()}
-    each = {key: Counter({"all": 1, "instances": 0}) for key in seen.sent}
-    for call in orlops_writes(list(found), 0, time.time()):
-        key = f"{call.namespace}/{call.name}"
-        if call.resource == "ports":
-            key = key.rpartition("-")[0]
-        its = each.get(by_uid.get(call.name, key))
-        if its is not None:
-            its.update({"all": 1, "instances": int(call.resource == "instances")})
-    return each
+    path = f"{ORLOP}/instances"
+    async with watched(api) as seen:
+        left = [thing["metadata"] for thing in (await api.call("GET", path))["items"]]
+        if not fleet.works():
+            return
+        await _all_of([f"{ORLOP}/namespaces/{its['namespace']}/instances/{its['name']}" for its in left], api)
+        while len(seen.gone) < len(left) and fleet.works():
+            await seen.until(seen.gone, len(seen.gone) + 1, patience)
 
 
-def writes(audit: list[Call], begin: float, count: int) -> dict[str, float]:
-    """Writes of operator and agents since then, for each Instance, by verb and resource."""
-    found = orlops_writes(audit, begin, time.time())
-    return {what: round(n / count, 3) for what, n in sorted(Counter(call.what for call in found).items())}
+async def delete(bodies: Iterable[tuple[Tenant, Body]]) -> None:
+    """Ask for the end of them, all at once."""
+    wanted = [(it, f"{it.path('instances')}/{body['metadata']['name']}") for it, body in bodies]
+    await _all_of([path for _, path in wanted], wanted[0][0].api)
 
 
-def audited(fleet: Fleet) -> list[Call]:
-    """Every request so far."""
-    return calls((fleet.server.directory / "audit.log").read_text())
+async def _all_of(paths: list[str], api: Api) -> None:
+    asking = asyncio.Semaphore(CONNECTIONS)
+
+    async def one(path: str) -> None:
+        async with asking:
+            try:
+                await api.call("DELETE", path)
+            except RefusedError as error:
+                if error.status != HTTPStatus.NOT_FOUND:  # who was asked to go before may have gone by now
+                    raise
+
+    await asyncio.gather(*(one(path) for path in paths))
+
+
+def audited(fleet: Fleet, since: int = 0) -> list[Call]:
+    """Every write so far, or from that byte of the log on."""
+    return writes_of(fleet.audit, since)
 
 
 async def burst(
@@ -239,13 +214,13 @@ async def burst(
 ) -> tuple[Seen, dict[str, Any]]:
     """Create all, wait until all are Ready, and say how it went."""
     async with watched(api) as seen:
-        before, begin = fleet.usage(), time.time()
+        before, begin, since = fleet.usage(), time.time(), fleet.audit.stat().st_size
         async with asyncio.timeout(seconds):
             await create(bodies, seen, at_once)
         await seen.until(seen.ready, len(bodies), seconds)
         took = max(seen.ready.values()) - begin
         after = fleet.usage()
-    audit = audited(fleet)
+    audit = audited(fleet, since)
     at = moments(audit, seen)
     each = counted(audit, seen)
     its = phases(at)
@@ -258,6 +233,7 @@ async def burst(
         "create_p95": its["seen"]["p95"],
         "create_p99": its["seen"]["p99"],
         "phases": its,
+        "curves": curves(at),
         "writes": writes(audit, begin, len(bodies)),
         "fewest_writes": {what: min(its[what] for its in each.values()) for what in ("all", "instances")},
         "most_writes": {what: max(its[what] for its in each.values()) for what in ("all", "instances")},
