@@ -25,8 +25,8 @@ from orlop_agent.protocol import Me
 from orlop_agent.volume.drivers import Drivers
 from orlop_api.assignment import Assignment, State
 
-_SLOW = 1.0
-"""Seconds after which a preparation is worth a word on the object."""
+_SLOW = 3.0
+"""Seconds after which a preparation is worth a word on the object; the operator holds phases back as long (ADR 9)."""
 _PROGRESS = 10.0
 """Seconds between words on how far it is."""
 _STEPS_AT_ONCE = 64

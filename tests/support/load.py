@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -210,13 +210,24 @@ def audited(fleet: Fleet, since: int = 0) -> list[Call]:
 
 
 async def burst(
-    fleet: Fleet, api: Api, bodies: list[tuple[Tenant, Body]], at_once: int, *, seconds: float = 600
+    fleet: Fleet,
+    api: Api,
+    bodies: list[tuple[Tenant, Body]],
+    at_once: int,
+    *,
+    seconds: float = 600,
+    sent: Callable[[Seen], Awaitable[None]] | None = None,
 ) -> tuple[Seen, dict[str, Any]]:
-    """Create all, wait until all are Ready, and say how it went."""
+    """Create all, wait until all are Ready, and say how it went; `sent` is called once all are sent.
+
+    Where all are sent at once, none waits for another to be Ready.
+    """
     async with watched(api) as seen:
         before, begin, since = fleet.usage(), time.time(), fleet.audit.stat().st_size
         async with asyncio.timeout(seconds):
-            await create(bodies, seen, at_once)
+            await create(bodies, seen, at_once, closed=at_once < len(bodies))
+        if sent is not None:
+            await sent(seen)
         await seen.until(seen.ready, len(bodies), seconds)
         took = max(seen.ready.values()) - begin
         after = fleet.usage()
