@@ -70,6 +70,7 @@ async def test_all_at_once_and_another_tenants_instance_is_bound_within_two_seco
     async def another(seen: load.Seen) -> None:
         fairness["pending"] = len(bodies) - len(seen.ready)
         sent = time.monotonic()
+        seen.sent[f"{few.namespace}/one"] = time.time()
         made = await few.make("instances", wishes.instance(few.namespace, "one", networks=[]))
         uid = made["metadata"]["uid"]
         await user.until(ASSIGNMENTS, uid, lambda it: bool(it and it["spec"].get("nodeName")))

@@ -228,7 +228,7 @@ async def burst(
             await create(bodies, seen, at_once, closed=at_once < len(bodies))
         if sent is not None:
             await sent(seen)
-        await seen.until(seen.ready, len(bodies), seconds)
+        await seen.until(seen.ready, len(seen.sent), seconds)
         took = max(seen.ready.values()) - begin
         after = fleet.usage()
     audit = audited(fleet, since)
