@@ -66,6 +66,8 @@ NODE = Layer(
         "dnsmasq-base", "dmidecode",
         # QEMU's drivers for iSCSI and Ceph, and a server of targets, which runs only where somebody starts it.
         "qemu-block-extra", "tgt",
+        # Guests with UEFI, and with a TPM.
+        "ovmf", "swtpm", "swtpm-tools",
     ),
     BASE,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from orlop_api.assigned_physical import AssignedPhysical
 from orlop_api.attachment import Access, AssignedLimits, AttachedVolume, VolumeSize
 from orlop_api.bandwidth import PortQos
 from orlop_api.condition import Conditions
+from orlop_api.hardware import Hardware
 from orlop_api.identity import InstanceIdentity
 from orlop_api.instance import RestartPolicy, StopPolicy
 from orlop_api.keypair import MOST_KEY_PAIRS, AssignedKey
@@ -190,6 +191,8 @@ class AssignmentSpec(ApiModel):
     """Memory in bytes."""
     root_disk_bytes: ByteCount
     """Size of the root disk in bytes; 0 where a Volume is booted from."""
+    hardware: Hardware | None = None
+    """What is not the default of board, firmware, TPM and processors; only for agents that say what they can give."""
     boot_volume_uid: ObjectUid | None = None
     """The Volume of `volumes` that is the machine's first disk; then no root disk is made, ever."""
     image: AssignedImage | None = None

@@ -11,9 +11,11 @@ from pydantic import Field
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import AssignedSecret
 from orlop_api.condition import Conditions
+from orlop_api.hardware import HardwareOffer
 from orlop_api.hypervisor_scheduling import HypervisorScheduling
 from orlop_api.image import ImageFormat, ImageProgress
 from orlop_api.peer import NodeCertificate, PeerOffer
+from orlop_api.physical_interface import PhysicalInterfaces
 from orlop_api.resource import (
     API_VERSION,
     LIST_SET,
@@ -203,25 +205,6 @@ class SharedPool(ApiModel):
     """What its file pool-id holds: nodes that say the same have the same data."""
 
 
-class InterfaceType(StrEnum):
-    """What a node's interface is."""
-
-    BRIDGE = "Bridge"
-    OTHER = "Other"
-
-
-class PhysicalInterface(ApiModel):
-    """The node's interface on a physical network."""
-
-    name: DnsLabel
-    """Name of the physical network in orlop-config."""
-    mtu: Annotated[int, Field(ge=68, le=65535)]
-    """The interface's MTU, in bytes."""
-    type: InterfaceType
-    """Bridge: a bridge of Linux, which Bridge Networks need. Other: anything else, for VLANs."""
-
-
-_Interfaces = Annotated[list[PhysicalInterface], Field(max_length=16, json_schema_extra=list_map("name"))]
 AddressFamily = Literal["IPv4", "IPv6"]
 
 
@@ -246,10 +229,12 @@ class HypervisorStatus(ApiModel):
     """The MTU of the underlay, in bytes."""
     physical_networks: Annotated[list[DnsLabel], Field(max_length=16, json_schema_extra=LIST_SET)] = []
     """Physical networks that the node has an interface on, by their names in orlop-config."""
-    physical_interfaces: _Interfaces = []
+    physical_interfaces: PhysicalInterfaces = []
     """These interfaces; absent from an agent that cannot have guests there."""
     nic_families: Annotated[list[AddressFamily], Field(max_length=2, json_schema_extra=LIST_SET)] = []
     """Families of which a NIC here may have an address without one of the other; none where the agent is older."""
+    hardware: HardwareOffer | None = None
+    """What hardware guests can have here; absent where the agent is older."""
     bridge_filter: Literal["Loaded", "Missing"] | None = None
     """Whether the node's kernel has br_netfilter, without which no Instance in a SecurityGroup starts here."""
     unrouted: Annotated[

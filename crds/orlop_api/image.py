@@ -9,9 +9,11 @@ from pydantic import Field
 
 from orlop_api.condition import Conditions
 from orlop_api.duration import Duration, lasting
+from orlop_api.hardware import UEFI_NEEDS_Q35
 from orlop_api.imagesource import ONE_SOURCE, BucketFile, ImageSource, RegistryFile, WebFile
 from orlop_api.placement import NodeSelector
-from orlop_api.quantity import Quantity, between, rounded
+from orlop_api.quantity import rounded
+from orlop_api.requirements import Requirements
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,
@@ -114,19 +116,6 @@ class KernelBoot(ApiModel):
     """The kernel's command line: printable ASCII."""
 
 
-class Requirements(ApiModel):
-    """What a machine must have to run the Image."""
-
-    architecture: Literal["x86_64"] | None = None
-    """Processor architecture of the guest."""
-    min_memory: (
-        Annotated[Quantity, Field(json_schema_extra=rules(between("1Mi", "16Ti", "256Mi")))] | None
-    ) = None
-    """The least memory a Flavor must give."""
-    min_disk: Annotated[Quantity, Field(json_schema_extra=rules(between("1Mi", "64Ti", "3Gi")))] | None = None
-    """The least root disk a Flavor must give."""
-
-
 class PrePull(ApiModel):
     """Nodes that shall have the Image before an Instance needs it."""
 
@@ -154,7 +143,7 @@ class ImageSpec(ApiModel):
     format: ImageFormat | None = None
     """qcow2, raw or iso, each also compressed with gzip, xz or zstd; what inspection finds must agree. vmdk, vhd, vhdx
     and vdi where orlop-config names them. An iso becomes a CD-ROM beside an empty root disk."""
-    requirements: Requirements | None = None
+    requirements: Annotated[Requirements, Field(json_schema_extra=rules(UEFI_NEEDS_Q35))] | None = None
     """What a machine must have to run this Image."""
     kernel_boot: KernelBoot | None = None
     """Boot this kernel directly; the disk is still the root disk."""

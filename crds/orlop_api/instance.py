@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from orlop_api.attachment import Access
 from orlop_api.boot import BOOT_DISK, ONE_BOOT, Boot
 from orlop_api.condition import Conditions
+from orlop_api.hardware import UEFI_NEEDS_Q35, Hardware
 from orlop_api.keypair import MOST_KEY_PAIRS
 from orlop_api.nic import EACH_PORT_ONCE, MOST_NICS, NIC_RULES, NICS_STAY_IN_ORDER, NetworkInterface
 from orlop_api.placement import Placement
@@ -110,6 +111,8 @@ class InstanceSpec(ApiModel):
     """The Flavor: vCPUs, memory, root disk."""
     boot: Annotated[Boot, Field(json_schema_extra=rules(ONE_BOOT))]
     """What the machine boots from."""
+    hardware: Annotated[Hardware, Field(json_schema_extra=rules(UEFI_NEEDS_Q35))] | None = None
+    """Board, firmware, TPM and processors, where they matter."""
     networks: Annotated[
         list[Annotated[NetworkInterface, Field(json_schema_extra=NIC_RULES)]],
         Field(
@@ -264,7 +267,7 @@ class Instance(ApiModel):
         InstanceSpec,
         Field(
             json_schema_extra=rules(
-                *(_fixed(name) for name in ("flavorName", "boot", "userData")),
+                *(_fixed(name) for name in ("flavorName", "boot", "hardware", "userData")),
                 _fixed_list("keyPairRefs"),
                 _GROUP_STAYS,
                 _NOT_TWICE,

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.condition import Conditions
-from orlop_api.image import Requirements
 from orlop_api.qos import LIMITS, QualityOfService
 from orlop_api.quantity import Quantity, between
+from orlop_api.requirements import Requirements
 from orlop_api.resource import (
     API_VERSION,
     LIST_ATOMIC,

@@ -198,6 +198,7 @@ async def _facts(
     for delay in backoff.delays(first=1.0):
         try:
             libvirt_version, emulator_version = await hypervisor.versions()
+            hardware = await hypervisor.hardware(node.architecture(), kind)
             break
         except HypervisorError as error:
             _log.warning("hypervisor.waiting", error=str(error))
@@ -209,6 +210,7 @@ async def _facts(
         pool_id=me.pool_id,
         host_address=settings.host_ip,
         nic_families=["IPv4", "IPv6"],
+        hardware=hardware,
         agent_version=version,
         libvirt_version=libvirt_version,
         hypervisor_version=emulator_version,

@@ -11,6 +11,7 @@ from orlop_agent.observed import Observed
 from orlop_agent.paths import Layout
 from orlop_agent.preparation import Prepared
 from orlop_api.assignment import Assignment
+from orlop_api.hardware import Hardware
 
 
 class Node(Protocol):
@@ -49,4 +50,6 @@ def described(
         console_log=node.layout.console_log(instance_uid),
         kernel=prepared.kernel,
         disk_cache=node.disk_cache,
+        hardware=spec.hardware or Hardware(),
+        nvram=node.layout.nvram(instance_uid),
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from orlop_agent import outcome, protocol, steps, wired
+from orlop_agent import outcome, protocol, steps, tpm, wired
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError, ConflictError, ForbiddenError, InvalidError
 from orlop_agent.described import described
@@ -242,7 +242,10 @@ class Executor:
         return replace(memory, mine=mine)
 
     async def _create(self, observed: Observed) -> Memory:
-        async with self._on.preparation.opening(_order(observed).spec, *self._prepared.disks):
+        order = _order(observed).spec
+        async with self._on.preparation.opening(order, *self._prepared.disks):
+            if order.hardware is not None and order.hardware.tpm is not None:
+                await asyncio.to_thread(tpm.link, self._on.layout, self._uid)
             spec = described(self._uid, _order(observed), observed, self._prepared, self._on)
             await self._on.hypervisor.create_paused(domain_xml(spec))
         return replace(observed.memory, created=True, prepared=None)

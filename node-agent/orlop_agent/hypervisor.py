@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from orlop_api.hardware import HardwareOffer
+
 SecretUsage = Literal["iscsi", "ceph", "volume"]
 """What a secret opens, in libvirt's words (formatsecret.html)."""
 
@@ -212,6 +214,9 @@ class Hypervisor(Protocol):
 
     async def versions(self) -> tuple[str, str]:
         """Versions of the management library's daemon and of the emulator."""
+
+    async def hardware(self, architecture: str, virtualization_type: str) -> HardwareOffer:
+        """What guests can have beside vCPUs, memory and disks."""
 
     def listen(self, listener: Callable[[DomainEvent], None]) -> None:
         """Call `listener`, in the event loop, for all that happens from now on."""

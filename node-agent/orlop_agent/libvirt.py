@@ -1,4 +1,4 @@
-"""The hypervisor behind libvirt; nothing else but `libvirt_export` imports its binding.
+"""The hypervisor behind libvirt; nothing else but `libvirt_export` and `libvirt_offer` imports its binding.
 
 Calls block, so they run in a few threads of their own, each with a deadline. A call whose deadline passes may
 still take effect: whoever made it looks again. libvirt's event loop has a thread too; events come over to
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import libvirt
 import structlog
 
-from orlop_agent import libvirt_export
+from orlop_agent import libvirt_export, libvirt_offer
 from orlop_agent.api import backoff
 from orlop_agent.domain import interface
 from orlop_agent.domain.build import NAME_PREFIX
@@ -41,6 +41,7 @@ from orlop_agent.hypervisor import (
     Reconnected,
     SecretUsage,
 )
+from orlop_api.hardware import HardwareOffer
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ _CREATE_SECONDS = 120.0
 _DESTROY_SECONDS = 30.0
 _EXPORT_SECONDS = 60.0
 _ATTACH_SECONDS = 60.0
+_OFFER_SECONDS = 60.0
 _THREADS = 16
 _KEEPALIVE = (5, 3)
 """Seconds between questions, and how many may stay without an answer."""
@@ -207,6 +209,12 @@ class LibvirtHypervisor:
             return _dotted(connection.getLibVersion()), _dotted(connection.getVersion())
 
         return await self._call(ask)
+
+    async def hardware(self, architecture: str, virtualization_type: str) -> HardwareOffer:
+        return await self._call(
+            lambda connection: libvirt_offer.ask(connection, architecture, virtualization_type),
+            _OFFER_SECONDS,
+        )
 
     def listen(self, listener: Callable[[DomainEvent], None]) -> None:
         self._listeners.append(listener)

@@ -14,7 +14,8 @@ from typing import Literal
 
 from orlop_agent import durable
 from orlop_api.config import NodeConfig
-from orlop_api.hypervisor import Capacity, InterfaceType, PhysicalInterface
+from orlop_api.hypervisor import Capacity
+from orlop_api.physical_interface import InterfaceType, PhysicalInterface
 from orlop_api.quantity import to_bytes
 
 _BOOT_NAMESPACE = uuid.UUID("4f3c2a3e-7b60-5a0e-9d86-6f1f0c1c0b57")

@@ -53,6 +53,11 @@ class Layout:
         return self.data / "instances"
 
     @property
+    def tpm_states(self) -> Path:
+        """Libvirt's directory of what TPMs hold, by the UUID of their domain."""
+        return self.root / "var/lib/libvirt/swtpm"
+
+    @property
     def exports(self) -> Path:
         """Sockets at which QEMU offers disks of running guests to the agent."""
         return self.run / "exports"
@@ -79,6 +84,18 @@ class Layout:
     def root_disk(self, uid: str) -> Path:
         """The overlay over the image."""
         return self.instance(uid) / "root.qcow2"
+
+    def nvram(self, uid: str) -> Path:
+        """UEFI's variables, which libvirt makes."""
+        return self.instance(uid) / "nvram.fd"
+
+    def tpm(self, uid: str) -> Path:
+        """What the TPM holds."""
+        return self.instance(uid) / "tpm"
+
+    def tpm_link(self, uid: str) -> Path:
+        """Where libvirt looks for it: it names the place itself."""
+        return self.tpm_states / uid
 
     def disk_folders(self) -> list[Path]:
         """Where disks are that may have a cached image as their base."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from orlop_agent import durable
+from orlop_agent import durable, tpm
 from orlop_agent.credentials import Credentials
 from orlop_agent.disks import Disks
 from orlop_agent.domain.limits import limits_of
@@ -150,10 +150,11 @@ class Preparation:
         return Prepared((*root, *volumes.result(), seed.result(), *discs), kernel)
 
     async def erase(self, instance_uid: str) -> None:
-        """Delete the disks that are the Instance's own, its seed and its console log."""
+        """Delete the Instance's own disks, what its firmware and TPM keep, its seed and its console log."""
         await asyncio.to_thread(self._erase, instance_uid)
 
     def _erase(self, instance_uid: str) -> None:
+        tpm.unlink(self._layout, instance_uid)
         directory = self._layout.instance(instance_uid)
         if directory.exists():
             shutil.rmtree(directory)

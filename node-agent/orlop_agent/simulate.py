@@ -27,6 +27,16 @@ from orlop_agent.hypervisor import (
     Power,
     SecretUsage,
 )
+from orlop_api.hardware import CPU_MODES, Firmware, HardwareOffer
+
+OFFER = HardwareOffer(
+    machine_types=["pc", "pc-i440fx-7.2", "pc-q35-7.2", "q35"],
+    firmwares=[Firmware.BIOS, Firmware.UEFI],
+    tpm_versions=["2.0"],
+    cpu_models=[*CPU_MODES, "EPYC", "Haswell", "Skylake-Server", "qemu64"],
+    cpu_features=["aes", "avx", "avx2", "sse4.2", "vmx"],
+)
+"""As a node with Debian 12 and KVM might say it, in short."""
 
 
 @dataclass
@@ -207,6 +217,9 @@ class SimulatedHypervisor:
 
     async def versions(self) -> tuple[str, str]:
         return "0", "0"
+
+    async def hardware(self, _architecture: str, _virtualization_type: str) -> HardwareOffer:
+        return OFFER
 
     def listen(self, listener: Callable[[DomainEvent], None]) -> None:
         self._listeners.append(listener)

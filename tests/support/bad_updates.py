@@ -51,6 +51,21 @@ CHANGED = [
         "placement.groupRef is immutable: create another Instance",
     ),
     Bad(
+        "another board",
+        "Instance",
+        {"spec.hardware": {"machineType": "q35"}},
+        "spec",
+        "hardware is immutable: create another Instance",
+    ),
+    Bad(
+        "a feature more",
+        "Instance",
+        {"spec.hardware.cpu.features": ["aes", "avx2"]},
+        "spec",
+        "hardware is immutable: create another Instance",
+        first={"spec.hardware": {"cpu": {"features": ["aes"]}}},
+    ),
+    Bad(
         "a key more",
         "Instance",
         {"spec.keyPairRefs": [{"name": "k"}]},

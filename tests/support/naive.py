@@ -59,6 +59,8 @@ def fits(request, host, left):
             return False
     if request.architecture is not None and host.architecture != request.architecture:
         return False
+    if not equipped(request.hardware, host.hardware):
+        return False
     if request.ipv6_alone and "IPv6" not in host.nic_families:
         return False
     if request.image is not None and request.not_given and request.image not in host.images:
@@ -66,6 +68,23 @@ def fits(request, host, left):
     if host.name in request.excluded:
         return False
     return request.vcpus <= left[0] and request.memory <= left[1] and request.disk <= left[2]
+
+
+def equipped(need, offer):
+    """Whether a host that offers this, or whose agent does not say, can have the guest."""
+    if not (need.machine_type or need.uefi or need.tpm or need.cpu_model or need.cpu_features):
+        return True
+    if offer is None:
+        return False
+    if need.machine_type and need.machine_type not in offer.machine_types:
+        return False
+    if need.uefi and "UEFI" not in offer.firmwares:
+        return False
+    if need.tpm and need.tpm not in offer.tpm_versions:
+        return False
+    if need.cpu_model and need.cpu_model not in offer.cpu_models:
+        return False
+    return all(name in offer.cpu_features for name in need.cpu_features)
 
 
 def score(request, host, left, failed=()):

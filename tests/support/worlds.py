@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from orlop_api.placement import Toleration
 from orlop_operator.scheduling import (
+    HardwareNeed,
     Host,
+    Offer,
     Physical,
     PhysicalNeed,
     Pin,
@@ -40,6 +42,14 @@ def few(strategy, most=1):
     return st.lists(strategy, max_size=most).map(tuple)
 
 
+OFFERS = st.builds(
+    Offer,
+    machine_types=mostly(frozenset({"pc", "q35", "pc-q35-7.2"}), frozenset({"pc"})),
+    firmwares=mostly(frozenset({"BIOS", "UEFI"}), frozenset({"BIOS"})),
+    tpm_versions=mostly(frozenset({"2.0"}), frozenset()),
+    cpu_models=mostly(frozenset({"Haswell", "host-model"}), frozenset({"qemu64"})),
+    cpu_features=st.frozensets(one_of("aes", "avx", "avx2")),
+)
 HOSTS = st.builds(
     Host,
     NAMES,
@@ -58,6 +68,7 @@ HOSTS = st.builds(
         st.just("lab"), st.builds(Physical, one_of(1500, 9000), st.booleans()), max_size=1
     ),
     nic_families=one_of(frozenset(), frozenset({"IPv4", "IPv6"})),
+    hardware=st.one_of(OFFERS, OFFERS, OFFERS, st.none()),
 )
 VALUES = st.lists(one_of("v", "w", "3"), min_size=1).map(tuple)
 REQUIREMENTS = st.one_of(
@@ -91,6 +102,14 @@ WISHES = {
     "zone": one_of("v", "w"),
     "tolerations": few(TOLERATIONS, 2),
     "architecture": one_of("x86_64", "aarch64"),
+    "hardware": st.builds(
+        HardwareNeed,
+        one_of(None, None, "q35", "pc-q35-7.2"),
+        one_of(False, True),
+        one_of(None, None, "2.0"),
+        one_of(None, None, "Haswell", "host-model"),
+        st.lists(one_of("aes", "avx"), unique=True).map(tuple),
+    ),
     "ipv6_alone": st.just(True),
     "image": st.just("i"),
     "not_given": st.just("PeersDisabled"),

@@ -51,10 +51,12 @@ def _devices(spec: DomainSpec) -> Node:
             for index, made_of in enumerate(discs)
         ),
         extras.no_usb(),
+        *extras.ports(spec),
         *map(interface, spec.nics),
         console.serial(spec.console_log),
         extras.guest_agent(),
         extras.memballoon(),
         extras.rng(),
+        extras.tpm(spec),
         extras.panic() if spec.architecture == "x86_64" else None,
     )

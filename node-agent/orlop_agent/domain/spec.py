@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orlop_agent.hypervisor import NO_LIMITS, Limits, Mark
+from orlop_api.hardware import Hardware
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +148,6 @@ class DomainSpec:
     kernel: KernelBoot | None
     disk_cache: str
     """none where the pool's file system has O_DIRECT (open(2)), otherwise writeback."""
+    hardware: Hardware = field(default_factory=Hardware)
+    nvram: Path | None = None
+    """Where UEFI keeps its variables, if it is that that starts the machine."""

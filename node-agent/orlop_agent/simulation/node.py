@@ -26,6 +26,7 @@ from orlop_agent.paths import Layout
 from orlop_agent.peer.peering import Peering
 from orlop_agent.preparation import Preparation
 from orlop_agent.protocol import Me
+from orlop_agent.simulate import OFFER
 from orlop_agent.simulation.disks import SimulatedDisks, SimulatedVolumes
 from orlop_agent.simulation.guests import SimulatedGuests
 from orlop_agent.simulation.images import SimulatedImages
@@ -126,6 +127,7 @@ def _facts(made: Simulated, me: Me) -> HypervisorStatus:
         host_address=made.address,
         underlay_mtu=1500,
         nic_families=["IPv4", "IPv6"],
+        hardware=OFFER,
         bridge_filter="Loaded",
         **fixed,
     )

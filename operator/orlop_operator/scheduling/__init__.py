@@ -18,6 +18,7 @@ from orlop_operator.scheduling.facts import (
     Usage,
 )
 from orlop_operator.scheduling.filters.physical_network import why_not
+from orlop_operator.scheduling.hardware import HardwareNeed, Offer
 from orlop_operator.scheduling.hosts import host_from
 from orlop_operator.scheduling.place import place
 from orlop_operator.scheduling.profile import BUILT_IN, Profile
@@ -32,7 +33,9 @@ __all__ = [
     "BUILT_IN",
     "ONLY_BUILT_IN",
     "GroupNeed",
+    "HardwareNeed",
     "Host",
+    "Offer",
     "Physical",
     "PhysicalNeed",
     "Pin",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orlop_api.placement import Toleration
+from orlop_operator.scheduling.hardware import NO_NEED, HardwareNeed, Offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class Host:
     """Its interfaces on physical networks, by the names of these."""
     nic_families: frozenset[str] = frozenset()
     """Families that its agent gives a NIC alone."""
+    hardware: Offer | None = None
+    """What its guests can have; None where its agent is too old to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ class Request:
     tolerations: tuple[Toleration, ...] = ()
     architecture: str | None = None
     """What the Image requires; None: any."""
+    hardware: HardwareNeed = NO_NEED
     ipv6_alone: bool = False
     """Whether a NIC is of a Network that has IPv6 alone."""
     image: str | None = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orlop_api.condition import Truth, find
-from orlop_api.hypervisor import Hypervisor, InterfaceType
+from orlop_api.hypervisor import Hypervisor
 from orlop_api.hypervisor_scheduling import HypervisorScheduling
+from orlop_api.physical_interface import InterfaceType
 from orlop_operator.scheduling.facts import Host, Physical, Taint, Usage
+from orlop_operator.scheduling.hardware import offer_from
 
 
 def host_from(
@@ -47,4 +49,5 @@ def host_from(
             for each in status.physical_interfaces
         },
         nic_families=frozenset(status.nic_families),
+        hardware=offer_from(status.hardware),
     )

@@ -17,7 +17,8 @@ from orlop_operator.scheduling.weights import OF_RESOURCES, PLAIN, Weight
 
 FilterName = Literal[
     "alive", "disabled", "cordoned", "pinned", "shared_pool", "physical_network", "zone", "selector", "affinity",
-    "taints", "architecture", "nic_families", "obtainable", "group", "excluded", "vcpu", "memory", "disk",
+    "taints", "architecture", "machine_type", "firmware", "tpm", "cpu_model", "cpu_features",
+    "nic_families", "obtainable", "group", "excluded", "vcpu", "memory", "disk",
 ]  # fmt: skip
 WeightName = Literal[
     "spread", "pack", "image_locality", "soft_taints", "preferred", "group", "failures", "node_weight"

@@ -67,7 +67,8 @@ def test_the_agent_sees_the_node_s_own_paths(objects: list[dict]) -> None:
     in_pod = {m["name"]: m["mountPath"] for m in container["volumeMounts"] if m["name"] in on_node}
     assert on_node == in_pod, "one path for agent, libvirt and node"
     assert set(on_node.values()) == {
-        "/run/libvirt", "/run/netns", "/run/orlop", "/run/tgtd", "/var/lib/orlop", "/var/log/orlop"
+        "/run/libvirt", "/run/netns", "/run/orlop", "/run/tgtd", "/var/lib/libvirt/swtpm", "/var/lib/orlop",
+        "/var/log/orlop",
     }  # fmt: skip
     [netns] = [m for m in container["volumeMounts"] if m["mountPath"] == "/run/netns"]
     assert netns["mountPropagation"] == "HostToContainer"

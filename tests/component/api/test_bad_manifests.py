@@ -8,6 +8,7 @@ from orlop_api.requester import Requester
 from support.bad import Bad
 from support.bad_floating_ips import FLOATING_IPS
 from support.bad_groups import CHANGED_GROUPS, GROUPS
+from support.bad_hardware import HARDWARE
 from support.bad_instance_groups import INSTANCE_GROUPS
 from support.bad_instances import INSTANCES
 from support.bad_kernels import KERNELS
@@ -39,6 +40,7 @@ CREATED = [
     *SEGMENTS,
     *INSTANCES,
     *PLACEMENTS,
+    *HARDWARE,
     *INSTANCE_GROUPS,
     *KEYS,
     *QUOTAS,

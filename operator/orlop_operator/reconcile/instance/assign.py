@@ -105,6 +105,7 @@ def binding(
             "epoch": step.epoch,
             "desired": Desired.RUNNING,
             "image": image and _with_peers(facts, image, step.node),
+            "hardware": boot.hardware(facts),
             "boot_volume_uid": boots_from.metadata.uid if boots_from is not None else None,
             "nics": list(nics),
             "volumes": list(volumes),

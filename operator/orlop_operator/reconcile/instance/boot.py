@@ -7,17 +7,27 @@ among them; here `Volume.status.image` is that, and the Image may be gone.
 from __future__ import annotations
 
 from orlop_api.assigned_image import AssignedImage
-from orlop_api.image import Requirements
+from orlop_api.hardware import Hardware
 from orlop_api.quantity import from_bytes, to_bytes
+from orlop_api.requirements import Requirements
 from orlop_api.volume import Volume, VolumeImage
 from orlop_api.volume_class import Driver
 from orlop_operator.reconcile.instance import image, origins
 from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts, named
+from orlop_operator.reconcile.instance.hardware import merged
 from orlop_operator.reconcile.location import pinned
 
 
 def resolve(facts: Facts) -> AssignedImage | Blocker | None:
     """The image as the node is told, or what it waits for; None for a Volume that began as none."""
+    found = _resolve(facts)
+    if isinstance(found, Blocker):
+        return found
+    made = _merged(facts)
+    return made if isinstance(made, Blocker) else found
+
+
+def _resolve(facts: Facts) -> AssignedImage | Blocker | None:
     disk = facts.boot_disk
     if disk is None:
         return image.resolve(facts)
@@ -39,14 +49,37 @@ def requirements(facts: Facts) -> Requirements | None:
     return facts.image.spec.requirements if facts.image is not None else None
 
 
+def hardware(facts: Facts) -> Hardware | None:
+    """What is not the default of the machine's hardware; None also where `resolve` has a blocker for it."""
+    made = _merged(facts)
+    return None if isinstance(made, Blocker) else made
+
+
 def data_follows(facts: Facts) -> bool:
-    """Whether every disk of the machine is where all nodes reach it, so that nothing holds it on its node."""
+    """Whether every disk of the machine is where all nodes reach it, so that nothing holds it on its node.
+
+    What a TPM holds is on its node: without it the guest may never read its disks again.
+    """
+    made = hardware(facts)
+    if made is not None and made.tpm is not None:
+        return False
     places = [pinned(disk.volume) for disk in facts.disks if disk.volume is not None]
     return (
         facts.boot_disk is not None
         and len(places) == len(facts.disks)
         and all(place is not None and place.driver is not Driver.LOCAL for place in places)
     )
+
+
+def _merged(facts: Facts) -> Hardware | Blocker | None:
+    disk, reference = facts.boot_disk, facts.instance.spec.boot.image_ref
+    if disk is not None and disk.volume is not None:
+        about = disk.volume.metadata
+        what = f"the image that {named('Volume', about.namespace, about.name)} began as"
+    else:
+        namespace = facts.instance.metadata.namespace
+        what = named("Image", reference.namespace or namespace, reference.name) if reference else "the image"
+    return merged(facts.instance.spec.hardware, requirements(facts), what)
 
 
 def _began_as(disk: DiskFacts, facts: Facts) -> VolumeImage | None:

@@ -9,7 +9,7 @@ from orlop_operator.ipam6 import subnet4
 from orlop_operator.protocol import AskScheduler, Candidate
 from orlop_operator.reconcile import publish
 from orlop_operator.reconcile.conditions import false
-from orlop_operator.reconcile.instance import affinity, boot, group
+from orlop_operator.reconcile.instance import affinity, boot, group, hardware
 from orlop_operator.reconcile.instance.facts import Facts
 from orlop_operator.reconcile.instance.volumes import Disks
 from orlop_operator.reconcile.lan import need
@@ -39,6 +39,7 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         zone=placement.zone,
         tolerations=tuple(placement.tolerations),
         architecture=requirements.architecture if requirements else None,
+        hardware=hardware.need(boot.hardware(facts)),
         ipv6_alone=any(nic.network is not None and subnet4(nic.network) is None for nic in facts.nics),
         image=image.digest if image is not None else None,
         not_given=_not_given(facts, image) if asked.only is None else "",

@@ -24,6 +24,7 @@ from orlop_agent.domain.spec import (
     RbdImage,
 )
 from orlop_agent.hypervisor import DomainDisk, Limits, Mark, Power
+from orlop_api.hardware import Hardware
 
 GOLDEN = Path(__file__).parents[3] / "golden/domain"
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
@@ -61,6 +62,13 @@ IMAGE_IN_POOL = Disk(
 OPEN_IMAGE = Disk(RbdImage(MONITORS[:1], "vms", "orlop-7e7f"), "raw", cache="none")
 SEALED = Luks("orlop-luks-7e7e", b"a-canary")
 SEED = Disk(DiskFile(Path(OWN / "seed.iso")), "raw", readonly=True)
+
+
+NVRAM = Path(OWN / "nvram.fd")
+
+
+def hardware(**asked: object) -> Hardware:
+    return Hardware.model_validate(asked)
 
 
 def spec(**changes: object) -> DomainSpec:
@@ -109,6 +117,14 @@ CASES = {
             Path("/var/lib/orlop/images/k"), Path("/var/lib/orlop/images/i"), "console=ttyS0 a=<&>"
         )
     ),
+    "q35": spec(
+        hardware=hardware(machineType="q35", cpu={"model": "Westmere", "features": ["avx2", "aes"]}),
+        nvram=NVRAM,
+    ),
+    "uefi": spec(hardware=hardware(machineType="pc-q35-7.2", firmware="UEFI", tpm="2.0"), nvram=NVRAM),
+    "feature": spec(hardware=hardware(cpu={"features": ["avx2"]})),
+    "host-model": spec(virtualization_type="kvm", hardware=hardware(cpu={"model": "host-model"})),
+    "kvm-feature": spec(virtualization_type="kvm", hardware=hardware(cpu={"features": ["avx512f"]})),
     "no-network": spec(nics=()),
     "two-nics": spec(
         nics=(

@@ -5,7 +5,7 @@ import pytest
 from orlop_api.assignment import Assignment
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.volume import Volume
-from orlop_operator.scheduling import Usage, assignment_hold, host_from, usage_from, volume_hold
+from orlop_operator.scheduling import Offer, Usage, assignment_hold, host_from, usage_from, volume_hold
 
 GI = 2**30
 
@@ -82,6 +82,16 @@ def test_a_host_is_what_its_agent_reported() -> None:
     assert host.capacity == Usage(8, GI, GI)
     assert host.images == {"sha256:" + "0" * 64}
     assert (host.architecture, host.pool_id, host.labels) == ("x86_64", "p", {"zone": "b"})
+
+
+def test_nodes_that_offer_the_same_hardware_share_it() -> None:
+    told = {"machineTypes": ["pc", "q35"], "firmwares": ["BIOS", "UEFI"], "cpuFeatures": ["aes"]}
+    one, two = (host_from(hypervisor(capacity=CAPACITY, hardware=told), labels={}).hardware for _ in range(2))
+    assert one == Offer(
+        frozenset({"pc", "q35"}), frozenset({"BIOS", "UEFI"}), cpu_features=frozenset({"aes"})
+    )
+    assert one is two
+    assert host_from(hypervisor(capacity=CAPACITY), labels={}).hardware is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import pytest
 
 from orlop_api.placement import Toleration
 from orlop_operator.scheduling import (
+    HardwareNeed,
     Host,
+    Offer,
     Pin,
     Placement,
     PoolNeed,
@@ -56,6 +58,12 @@ FAST = Term(
     )
 )
 TAINT = Taint("dedicated", "NoSchedule", "db")
+PLAIN = Offer(
+    machine_types=frozenset({"pc"}),
+    firmwares=frozenset({"BIOS"}),
+    cpu_models=frozenset({"qemu64"}),
+    cpu_features=frozenset({"aes"}),
+)
 BLAME = [
     (SMALL, host("a", ready=False, reason="NodeUnreachable"), "not ready (NodeUnreachable)"),
     (SMALL, host("a", cordoned=True), "cordoned"),
@@ -86,6 +94,24 @@ BLAME = [
         "taint gone:NoExecute is not tolerated",
     ),
     (request(architecture="aarch64"), host("a"), "architecture x86_64 (need aarch64)"),
+    (request(hardware=HardwareNeed("q35")), host("a", hardware=PLAIN), "offer no machine type q35"),
+    (request(hardware=HardwareNeed(uefi=True)), host("a", hardware=PLAIN), "have no UEFI firmware"),
+    (request(hardware=HardwareNeed(tpm="2.0")), host("a", hardware=PLAIN), "have no TPM 2.0"),
+    (
+        request(hardware=HardwareNeed(cpu_model="Skylake-Server")),
+        host("a", hardware=PLAIN),
+        "CPU model Skylake-Server is not usable",
+    ),
+    (
+        request(hardware=HardwareNeed(cpu_features=("aes", "avx512f", "sgx"))),
+        host("a", hardware=PLAIN),
+        "CPU lacks avx512f, sgx",
+    ),
+    (
+        request(hardware=HardwareNeed(tpm="2.0")),
+        host("a"),
+        "have an agent that does not say what hardware it offers (upgrade it)",
+    ),
     (
         request(image="i", not_given="NodeUnreachable"),
         host("a"),
