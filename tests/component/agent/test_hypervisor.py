@@ -21,6 +21,7 @@ from orlop_agent.hypervisor import (
 )
 from orlop_agent.libvirt import LibvirtHypervisor
 from orlop_agent.simulate import SimulatedHypervisor
+from orlop_api.hardware import Firmware, HardwareOffer
 
 pytestmark = pytest.mark.component
 
@@ -112,3 +113,10 @@ async def test_a_domain_without_a_mark_is_nobodys(hypervisor: Hypervisor, mark: 
 
 async def test_versions(hypervisor: Hypervisor):
     assert all(await hypervisor.versions())
+
+
+async def test_it_says_what_hardware_there_is(hypervisor: Hypervisor):
+    found = await hypervisor.hardware("x86_64", "qemu")
+    assert Firmware.BIOS in found.firmwares
+    told = found.model_dump(mode="json", by_alias=True)
+    assert HardwareOffer.model_validate(told) == found

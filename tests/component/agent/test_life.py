@@ -74,6 +74,31 @@ async def test_stop_and_start(operator: Api, node: SimNode):
         assert second["startID"] != first["startID"]
 
 
+async def test_hardware_is_in_the_domain_and_what_a_tpm_holds_goes_with_the_instance(
+    operator: Api, node: SimNode
+):
+    hardware = {"machineType": "q35", "firmware": "UEFI", "tpm": "2.0", "cpu": {"model": "EPYC"}}
+    story = Story(operator, node, hardware=hardware)
+    link = node.layout.tpm_link(story.uid)
+    async with node.agent():
+        await story.bind()
+        await story.until("Running")
+        for part in ('machine="q35"', str(node.layout.nvram(story.uid)), 'model="tpm-crb"', ">EPYC<"):
+            assert part in node.hypervisor.xml[story.uid]
+        assert link.resolve() == node.layout.tpm(story.uid)
+        held = node.layout.tpm(story.uid) / "held"
+        held.touch()
+        await story.change(desired="Stopped")
+        await story.until("Stopped")
+        await story.change(desired="Running")
+        await story.until("Running")
+        assert held.exists()
+        await story.change(desired="Purged")
+        await story.until("Released", rootDisk="Absent")
+        assert not link.is_symlink()
+        assert not node.files(story.uid)
+
+
 async def test_a_guest_that_does_not_heed_the_button_is_destroyed(operator: Api, node: SimNode):
     story = Story(operator, node)
     node.hypervisor.deaf.add(story.uid)

@@ -1,5 +1,6 @@
 """What an Instance boots from: what of a Volume counts, and what holds the machine on a node."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import Assignment
 from orlop_api.flavor import Flavor
+from orlop_api.hardware import Firmware, Hardware
 from orlop_api.instance import Instance, disks_of
 from orlop_api.volume import Volume
 from orlop_api.volume_class import VolumeClass
@@ -124,6 +126,27 @@ def test_only_a_machine_whose_every_disk_all_nodes_reach_is_held_by_none(
     volumes: tuple[Volume | None, ...], free: bool
 ):
     assert boot.data_follows(facts(*volumes)) is free
+
+
+def test_what_a_tpm_holds_is_on_its_node():
+    shared = facts(volume("system", SHARED))
+    sealed = shared.instance.spec.model_copy(update={"hardware": Hardware(tpm="2.0")})
+    held = replace(shared, instance=shared.instance.model_copy(update={"spec": sealed}))
+    assert (boot.data_follows(shared), boot.data_follows(held)) == (True, False)
+
+
+def test_what_the_image_requires_of_hardware_goes_with_the_volume():
+    image = IMAGE | {"requirements": {"firmware": "UEFI", "cpuFeatures": ["aes"]}}
+    seen = facts(volume("system", LOCAL, image=image))
+    made = boot.hardware(seen)
+    assert made is not None
+    assert made.wire() == {"machineType": "q35", "firmware": "UEFI", "cpu": {"features": ["aes"]}}
+    bios = seen.instance.spec.model_copy(update={"hardware": Hardware(firmware=Firmware.BIOS)})
+    clash = replace(seen, instance=seen.instance.model_copy(update={"spec": bios}))
+    assert boot.resolve(clash) == Blocker(
+        "HardwareMismatch",
+        "the image that Volume demo/system began as requires firmware UEFI, and spec.hardware says BIOS",
+    )
 
 
 def bound(**spec: object) -> Assignment:
