@@ -10,7 +10,8 @@ from support.scripted import Api, api
 
 NODES = int(os.environ.get("ORLOP_SCALE_NODES", "1000"))
 INSTANCES = int(os.environ.get("ORLOP_SCALE_INSTANCES", str(10 * NODES)))
-VCPUS = 16
+VCPUS = 24
+"""Of a node: for all that the tests leave behind, about 21 on each."""
 
 
 @pytest.fixture(scope="package")

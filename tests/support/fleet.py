@@ -42,7 +42,7 @@ AUDIT_POLICY = {
 
 @dataclass
 class Fleet:
-    """What runs, by name: operator, nodes, kube-apiserver, etcd."""
+    """What runs, by name: operator one, nodes, kube-apiserver, etcd."""
 
     server: ApiServer
     directory: Path
@@ -68,7 +68,7 @@ class Fleet:
     def start(self, name: str) -> None:
         """Another replica, or the same again."""
         self.operators[name] = self.stack.enter_context(operator(self.access, name))
-        self.processes["operator" if len(self.operators) == 1 else name] = self.operators[name].pid
+        self.processes[f"operator {name}"] = self.operators[name].pid
 
     def leader(self) -> str:
         """Name of the replica that has the Lease; empty while none has."""
