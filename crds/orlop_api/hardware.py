@@ -27,7 +27,7 @@ the hypervisor can do."""
 _ReportedMachine = Annotated[str, Field(max_length=64), AfterValidator(sys.intern)]
 _ReportedModel = Annotated[str, Field(max_length=64), AfterValidator(sys.intern)]
 _ReportedFeature = Annotated[str, Field(max_length=64), AfterValidator(sys.intern)]
-MOST_MACHINE_TYPES, MOST_CPU_MODELS, MOST_CPU_FEATURES = 256, 256, 1024
+MOST_MACHINE_TYPES, MOST_CPU_MODELS, MOST_CPU_FEATURES = 128, 256, 256
 
 
 Q35 = "q35"
@@ -94,4 +94,4 @@ class HardwareOffer(ApiModel):
     cpu_features: Annotated[
         list[_ReportedFeature], Field(max_length=MOST_CPU_FEATURES, json_schema_extra=LIST_SET)
     ] = []
-    """Features that a guest's processor can have."""
+    """Features that a guest's processor can have; at most 256, those of nested virtualization (vmx-…) last."""

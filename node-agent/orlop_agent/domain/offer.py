@@ -30,7 +30,7 @@ def read_offer(
         firmwares=[Firmware.BIOS, Firmware.UEFI] if uefi else [Firmware.BIOS],
         tpm_versions=["2.0"] if _has_tpm(domain) else [],
         cpu_models=sorted(set(_models(domain)))[:MOST_CPU_MODELS],
-        cpu_features=sorted(set(_features(features)))[:MOST_CPU_FEATURES],
+        cpu_features=sorted(sorted(set(_features(features)), key=_detail)[:MOST_CPU_FEATURES]),
     )
 
 
@@ -70,6 +70,11 @@ def _features(expanded: str | None) -> Iterator[str]:
     if expanded is not None:
         for feature in _parsed(expanded).iterfind("feature[@policy='require']"):
             yield feature.get("name", "")
+
+
+def _detail(feature: str) -> tuple[bool, str]:
+    """Newer libvirts tell a hundred parts of vmx; where not all names have room, the others matter more."""
+    return feature.startswith("vmx-"), feature
 
 
 def _values(within: Node, path: str) -> set[str]:

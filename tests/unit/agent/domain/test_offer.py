@@ -78,6 +78,16 @@ def test_an_older_libvirt_tells_no_versions_of_a_tpm() -> None:
     assert read_offer(CAPABILITIES, none, None, "x86_64").tpm_versions == []
 
 
+def test_parts_of_nested_virtualization_make_room_for_others() -> None:
+    names = [*(f"vmx-{number}" for number in range(300)), "aes", "xsave"]
+    listed = "".join(f"<feature policy='require' name='{name}'/>" for name in names)
+    many = f"<cpu>{listed}</cpu>"
+    found = read_offer(CAPABILITIES, DOMAIN, many, "x86_64").cpu_features
+    assert len(found) == 256
+    assert (found[0], found[-1]) == ("aes", "xsave")
+    assert found == sorted(found)
+
+
 def test_the_nearest_model_is_what_is_expanded() -> None:
     model = host_model(DOMAIN)
     assert model is not None
