@@ -45,7 +45,18 @@ class _Event(msgspec.Struct):
     object: dict[str, Any]
 
 
+class _PageMeta(msgspec.Struct, rename="camel"):
+    resource_version: str
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct):
+    metadata: _PageMeta
+    items: list[msgspec.Raw]
+
+
 _events = msgspec.json.Decoder(_Event)
+_pages = msgspec.json.Decoder(_Page)
 
 
 class Cluster:
@@ -62,24 +73,32 @@ class Cluster:
         """The object as etcd has it now, no cache between."""
         return kind.parse(await self.call("GET", kind.path(namespace, name)))
 
-    async def list(self, kind: Kind[M], namespace: str = "") -> tuple[list[M], int]:
-        """All objects of a kind, page by page, and the resourceVersion of that snapshot."""
-        items: list[M] = []
+    async def list(self, kind: Kind[M], namespace: str = "") -> list[M]:
+        """All objects of a kind, few enough to have them all at once."""
+        pages = [page async for page, _ in self.pages(kind, namespace)]
+        return [kind.parse(msgspec.json.decode(item)) for page in pages for item in page]
+
+    async def pages(
+        self, kind: Kind[M], namespace: str = ""
+    ) -> AsyncGenerator[tuple[Sequence[msgspec.Raw], int]]:
+        """All objects of a kind, some hundred at once and not decoded, with the resourceVersion of their snapshot.
+
+        Another version than before: that snapshot was compacted away, and all begins again with this one.
+        """
         token = ""
         while True:
             query = {"limit": str(PAGE)} | ({"continue": token} if token else {})
             try:
-                page = await self.call("GET", kind.path(namespace), query=query)
+                page = _pages.decode(await self._read("GET", kind.path(namespace), query=query))
             except errors.ApiError as error:
                 if error.status != 410 or not token:
                     raise
-                # The snapshot behind the page token was compacted away: begin again.
-                items, token = [], ""
+                token = ""
                 continue
-            items += map(kind.parse, page["items"])
-            token = page["metadata"].get("continue", "")
+            yield page.items, int(page.metadata.resource_version)
+            token = page.metadata.continue_
             if not token:
-                return items, int(page["metadata"]["resourceVersion"])
+                return
 
     async def watch(
         self, kind: Kind[M], version: str, namespace: str = ""
@@ -196,6 +215,20 @@ class Cluster:
         safe: bool | None = None,
     ) -> Body:
         """One request; raises the errors of `errors`. What is `safe` (reads) is tried again."""
+        content = await self._read(method, path, body, query=query, content_type=content_type, safe=safe)
+        answer: Body = msgspec.json.decode(content) if content else {}
+        return answer
+
+    async def _read(
+        self,
+        method: str,
+        path: str,
+        body: Body | Sequence[Body] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        safe: bool | None = None,
+    ) -> bytes:
         safe = method == "GET" if safe is None else safe
         data = None if body is None else msgspec.json.encode(body)
         for attempt in range(_TRIES if safe else 1):
@@ -209,7 +242,7 @@ class Cluster:
 
     async def _once(
         self, method: str, path: str, data: bytes | None, query: Mapping[str, str] | None, content_type: str
-    ) -> Body:
+    ) -> bytes:
         info = self._fresh()
         headers = {**info.as_http_headers(), "Accept": "application/json"}
         if data is not None:
@@ -223,8 +256,7 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise errors.UnavailableError(f"{method} {path}: {error or type(error).__name__}") from error
         if status < 300:
-            answer: Body = msgspec.json.decode(content) if content else {}
-            return answer
+            return content
         self._raise(status, content, f"{method} {path}")
         raise AssertionError
 

@@ -133,7 +133,7 @@ class Garbage:
             gone = port is None or holder.uid not in {port.metadata.uid, port.owner_uid}
             # The Instance claims before its Port exists; only its uid is known here.
             if gone:
-                instances, _ = await self._cluster.list(INSTANCE, holder.namespace)
+                instances = await self._cluster.list(INSTANCE, holder.namespace)
                 gone = all(instance.metadata.uid != holder.uid for instance in instances)
         return Plan((Delete(CLAIM, claim),)) if gone else Plan()
 
@@ -145,7 +145,7 @@ class Garbage:
         if any(not self._store.is_dead(uid) for uid in missing):
             # Another operator may have reserved for what the watch has yet to bring here.
             for kind in (INSTANCE, *KINDS):
-                for thing in (await self._cluster.list(kind, key.namespace))[0]:
+                for thing in await self._cluster.list(kind, key.namespace):
                     self._store.observe(kind, thing)
             missing = [uid for uid in missing if self._store.by_uid(uid) is None]
         # An Instance that lost its finalizer by force may still run: then its Assignment is there.

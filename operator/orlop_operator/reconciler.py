@@ -138,7 +138,7 @@ class Reconciler:
         for key in self._store.everything():
             if key.kind in self._looks and not is_of_others(self._store, key):
                 self._queue.add(key)
-            elif key.kind == "Node":
+            elif key.kind == NODE.name:
                 self._queue.add(Key(HYPERVISOR.name, "", key.name))
 
     async def sweep(self, now: datetime) -> None:

@@ -19,6 +19,7 @@ from orlop_operator.health import Vitals, served
 from orlop_operator.kinds import QUOTA, WATCHED, Kind
 from orlop_operator.kopfsettings import kopf_settings
 from orlop_operator.lease import Election
+from orlop_operator.listing import filling, take_over
 from orlop_operator.listwatch import follow
 from orlop_operator.profile_watch import ProfileWatch
 from orlop_operator.reconcile.effects import Announce
@@ -120,7 +121,7 @@ class Replica:
     def take(self, kind: Kind[Any], event: str, body: dict[str, Any]) -> None:
         """One watch event."""
         self._heard = self._clock()
-        if event != "DELETED" and self._store.is_known(kind, body):
+        if event != "DELETED" and self._is_known(kind, body["metadata"]):
             return
         try:
             thing = kind.parse(body)
@@ -133,6 +134,10 @@ class Replica:
         else:
             self._store.observe(kind, thing)
 
+    def _is_known(self, kind: Kind[Any], meta: dict[str, Any]) -> bool:
+        place = meta.get("namespace", ""), meta["name"]
+        return self._store.is_known(kind, *place, meta["uid"], int(meta["resourceVersion"]))
+
     async def _fill(self) -> dict[str, int]:
         """List everything before anything is decided: only then may a missing object be called missing.
 
@@ -141,16 +146,15 @@ class Replica:
         while True:
             try:
                 await self._profiles.begin()
-                return {kind.name: await self._list(kind) for kind in WATCHED}
+                with filling():
+                    return {kind.name: await self._list(kind) for kind in WATCHED}
             except errors.ApiError as error:
                 log.warning("first listing failed", error=str(error), retry_seconds=_LIST_AGAIN)
                 self._heard = self._clock()
                 await asyncio.sleep(_LIST_AGAIN)
 
     async def _list(self, kind: Kind[Any]) -> int:
-        items, version = await self._cluster.list(kind)
-        self._store.reset(kind, items, version)
-        return version
+        return await take_over(self._cluster, self._store, kind)
 
     async def _resync(self) -> None:
         """Catch what a watch has missed."""

@@ -6,30 +6,25 @@ the API server again. Our own writes enter it with their answers, so that the ne
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, cast
+from sys import intern
+from typing import Any, cast
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.claim import CLAIM_NAMESPACE, Claim
+from orlop_api.instance import Instance
 from orlop_api.volume import Volume
-from orlop_operator.kinds import ASSIGNMENT, CLAIM, PORT, VOLUME, WATCHED, Kind, M, Object, OwnedPort
+from orlop_operator.claims import Claims
+from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, WATCHED, Kind, M, Object, OwnedPort
+from orlop_operator.places import By, lacks_address, owner, places
 from orlop_operator.references import references
+from orlop_operator.rows import WARM, Index, Key, Row, Shelf
+
+__all__ = ["Change", "Key", "Listener", "Store", "key_of", "version"]
 
 _REMEMBERED_DEAD = 4096
-
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-
-
-class Key(NamedTuple):
-    """Names one object; also what is put on the work queue."""
-
-    kind: str
-    namespace: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -65,43 +60,47 @@ def version(thing: Object) -> int:
 class Store:
     """All objects of all watched kinds."""
 
-    def __init__(self, listener: Listener = lambda _: None) -> None:
-        self._tables: dict[str, dict[tuple[str, str], Object]] = {kind.name: {} for kind in WATCHED}
-        self._within: defaultdict[tuple[str, str], dict[str, Object]] = defaultdict(dict)
-        """By kind and namespace, and then by name."""
+    def __init__(self, listener: Listener = lambda _: None, *, warm: int = WARM) -> None:
+        self._tables: dict[str, dict[str, dict[str, Row]]] = {kind.name: {} for kind in WATCHED}
+        """By kind, namespace and name."""
+        self._shelf = Shelf(warm)
         self._dead: OrderedDict[str, None] = OrderedDict()
         """Uids that are gone: a late answer about one must not bring it back."""
-        self._dependents: defaultdict[Key, set[Key]] = defaultdict(set)
-        self._by_uid: dict[str, Key] = {}
-        self._claims: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
-        self._holdings: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
-        self._nodes: defaultdict[str, set[str]] = defaultdict(set)
-        self._owned: defaultdict[str, set[Key]] = defaultdict(set)
-        self._bound: defaultdict[str, set[Key]] = defaultdict(set)
-        self._attached: defaultdict[str, set[Key]] = defaultdict(set)
+        self._by_uid: dict[str, Row] = {}
+        self._dependents: Index[Key] = Index()
+        self._claims: dict[str, dict[str, Row]] = {}
+        self._found: dict[By, Index[str]] = {way: Index() for way in By}
+        self._lacking: set[Row] = set()
         self._listener = listener
 
     def get(self, kind: Kind[M], namespace: str, name: str) -> M | None:
         """The object as last seen."""
-        return cast("M | None", self._tables[kind.name].get((namespace, name)))
+        row = self._row(kind.name, namespace, name)
+        return None if row is None else cast("M", self._shelf.thing(row))
 
-    def all(self, kind: Kind[M]) -> Iterable[M]:
+    def all(self, kind: Kind[M]) -> Iterator[M]:
         """All objects of the kind; not to be kept over an await."""
-        return cast("Iterable[M]", self._tables[kind.name].values())
+        for table in self._tables[kind.name].values():
+            for row in table.values():
+                yield cast("M", self._shelf.peek(row))
 
-    def within(self, kind: Kind[M], namespace: str) -> Iterable[M]:
+    def within(self, kind: Kind[M], namespace: str) -> Iterator[M]:
         """Those of one namespace, however many there are in others; not to be kept over an await."""
-        return cast("Iterable[M]", self._within.get((kind.name, namespace), {}).values())
+        for row in self._tables[kind.name].get(namespace, {}).values():
+            yield cast("M", self._shelf.thing(row))
 
     def everything(self) -> Iterator[Key]:
-        """The keys of everything."""
-        for kind, table in self._tables.items():
-            for namespace, name in table:
-                yield Key(kind, namespace, name)
+        """The keys of everything, but for what wants nothing while its owner is there."""
+        for tables in self._tables.values():
+            for table in tables.values():
+                for row in table.values():
+                    if row.owner is None or row.owner not in self._by_uid:
+                        yield row.key
 
     def by_uid(self, uid: str) -> Key | None:
         """The key of the object with this uid."""
-        return self._by_uid.get(uid)
+        row = self._by_uid.get(uid)
+        return None if row is None else row.key
 
     def is_dead(self, uid: str) -> bool:
         """Whether the object was there, and is gone; False also where that was long ago."""
@@ -109,15 +108,27 @@ class Store:
 
     def dependents(self, key: Key) -> frozenset[Key]:
         """Objects that refer to this one by name, whether it exists or not."""
-        return frozenset(self._dependents.get(key, ()))
+        return frozenset(row.key for row in self._dependents.of(key))
 
-    def claims_of_network(self, uid: str) -> dict[str, Claim]:
+    def naming(self, key: Key, kind: Kind[Any]) -> Iterator[str]:
+        """Names of those of a kind; as long as it takes to find those that are asked for."""
+        return (row.key.name for row in self._dependents.of(key) if row.key.kind == kind.name)
+
+    def lacking(self, key: Key) -> list[Key]:
+        """Those that refer to it and may wait for an address: who has a node, or addresses, does not."""
+        return [row.key for row in self._dependents.of(key) & self._lacking]
+
+    def claims_of_network(self, uid: str) -> Claims:
         """Claim name to Claim, of one Network (its segment's too)."""
-        return self._claims.get(uid, {})
+        return Claims(self._claims.get(uid, {}), self._found[By.HOLDER], self._shelf)
 
     def claims_of_holder(self, uid: str) -> dict[str, Claim]:
         """Claim name to Claim, held by the Network, Port or Instance with this uid."""
-        return self._holdings.get(uid, {})
+        return {claim.metadata.name: claim for claim in self._of(By.HOLDER, uid)}
+
+    def segments(self) -> set[str]:
+        """Numbers that a Network has claimed."""
+        return set(self._found[By.SEGMENT])
 
     def claim(self, name: str) -> Claim | None:
         """The Claim of this name."""
@@ -125,146 +136,151 @@ class Store:
 
     def assignments_on(self, node: str) -> list[Assignment]:
         """Assignments that are bound to the node."""
-        found = (self.get(ASSIGNMENT, ASSIGNMENT_NAMESPACE, name) for name in self._nodes.get(node, ()))
-        return [assignment for assignment in found if assignment is not None]
+        return self._of(By.NODE, node)
+
+    def count_on(self, node: str) -> int:
+        """How many those are."""
+        return len(self._found[By.NODE].of(node))
 
     def assignment_of(self, instance_uid: str) -> Assignment | None:
         """The Instance's Assignment."""
         return self.get(ASSIGNMENT, ASSIGNMENT_NAMESPACE, instance_uid)
 
+    def beginning_as(self, uid: str) -> list[Assignment]:
+        """Assignments with a Volume that is to begin as the VolumeSnapshot or Volume with this uid, made or not."""
+        return self._of(By.ORIGIN, uid)
+
     def ports_of(self, instance_uid: str) -> list[OwnedPort]:
         """Ports that Orlop made for the Instance."""
-        found = (self.get(PORT, key.namespace, key.name) for key in self._owned.get(instance_uid, ()))
-        return [port for port in found if port is not None]
+        return self._of(By.OWNER, instance_uid)
 
     def ports_bound_to(self, instance_uid: str) -> list[OwnedPort]:
         """Ports of users that are bound to the Instance, whether it lists them or not."""
-        found = (self.get(PORT, key.namespace, key.name) for key in self._bound.get(instance_uid, ()))
-        return [port for port in found if port is not None]
+        return self._of(By.USER, instance_uid)
 
     def volumes_of(self, instance_uid: str) -> list[Volume]:
         """Volumes that are attached to the Instance, whether it lists them or not."""
-        found = (self.get(VOLUME, key.namespace, key.name) for key in self._attached.get(instance_uid, ()))
-        return [volume for volume in found if volume is not None]
+        return self._of(By.ATTACHED, instance_uid)
 
-    def is_known(self, kind: Kind[M], body: dict[str, Any]) -> bool:
+    def is_known(self, kind: Kind[Any], namespace: str, name: str, uid: str, seen: int) -> bool:
         """Whether this version of the object, or a later one, was seen: most events tell of our own writes.
 
         They are not worth parsing, which costs more than all else that becomes of an event.
         """
-        meta = body["metadata"]
-        known = self._tables[kind.name].get((meta.get("namespace", ""), meta["name"]))
-        return (
-            known is not None
-            and known.metadata.uid == meta["uid"]
-            and version(known) >= int(meta["resourceVersion"])
-        )
+        row = self._row(kind.name, namespace, name)
+        return row is not None and row.uid == uid and row.version >= seen
 
     def observe(self, kind: Kind[M], thing: M) -> bool:
         """Take over a newer version; False for one that is older, the same, or of a dead object."""
-        key = key_of(kind.name, thing)
-        old = self._tables[kind.name].get((key.namespace, key.name))
-        if thing.metadata.uid in self._dead:
+        meta, seen = thing.metadata, version(thing)
+        row = self._row(kind.name, meta.namespace, meta.name)
+        if meta.uid in self._dead or (row is not None and row.version >= seen):
             return False
-        if old is not None and version(old) >= version(thing):
-            return False
-        if old is not None and old.metadata.uid != thing.metadata.uid:
-            self._bury(old.metadata.uid)
-        self._replace(Change(kind.name, old, thing))
+        if row is not None and row.uid != meta.uid:
+            self._bury(row.uid)
+        self._replace(kind.name, row, thing)
         return True
 
     def remove(self, kind: Kind[M], namespace: str, name: str, uid: str) -> bool:
         """The object with this uid is gone; False where that was known, or another has its name."""
         self._bury(uid)
-        old = self._tables[kind.name].get((namespace, name))
-        if old is None or old.metadata.uid != uid:
+        row = self._row(kind.name, namespace, name)
+        if row is None or row.uid != uid:
             return False
-        self._replace(Change(kind.name, old, None))
+        self._replace(kind.name, row, None)
         return True
 
     def reset(self, kind: Kind[M], things: Iterable[M], since: int) -> None:
         """Take over a whole list: what is not in it is gone, unless it was seen after `since`."""
         listed = {(thing.metadata.namespace, thing.metadata.name): thing for thing in things}
-        for name, old in list(self._tables[kind.name].items()):
-            if name not in listed and version(old) <= since:
-                self.remove(kind, *name, old.metadata.uid)
+        self.retain(kind, listed.keys(), since)
         for thing in listed.values():
             self.observe(kind, thing)
+
+    def retain(self, kind: Kind[Any], listed: Collection[tuple[str, str]], since: int) -> None:
+        """What is not in a whole list is gone, unless it was seen after `since`."""
+        rows = [row for table in self._tables[kind.name].values() for row in table.values()]
+        for row in rows:
+            if row.version <= since and row.key[1:] not in listed:
+                self.remove(kind, row.key.namespace, row.key.name, row.uid)
+
+    def _of(self, way: By, at: str) -> list[Any]:
+        rows = sorted(self._found[way].of(at), key=lambda row: row.key)
+        return [self._shelf.thing(row) for row in rows]
+
+    def _row(self, kind: str, namespace: str, name: str) -> Row | None:
+        table = self._tables[kind].get(namespace)
+        return None if table is None else table.get(name)
 
     def _bury(self, uid: str) -> None:
         self._dead[uid] = None
         if len(self._dead) > _REMEMBERED_DEAD:
             self._dead.popitem(last=False)
 
-    def _replace(self, change: Change) -> None:
-        key = change.key
-        table = self._tables[change.kind]
-        if change.old is not None:
-            self._unindex(key, change.old)
-        if change.new is None:
-            table.pop((key.namespace, key.name), None)
-            _forget(self._within, (key.kind, key.namespace), key.name)
+    def _replace(self, kind: str, row: Row | None, thing: M | None) -> None:
+        old = None if row is None else self._shelf.thing(row)
+        change = Change(kind, old, thing)
+        if row is not None and old is not None:
+            self._unindex(row, old)
+        if thing is None:
+            self._take_out(change.key)
         else:
-            table[key.namespace, key.name] = change.new
-            self._within[key.kind, key.namespace][key.name] = change.new
-            self._index(key, change.new)
+            row = self._put_in(change.key) if row is None else row
+            row.uid, row.version = intern(thing.metadata.uid), version(thing)
+            self._shelf.put(row, thing)
+            self._index(row, thing)
         self._listener(change)
 
-    def _index(self, key: Key, thing: Object) -> None:
-        self._by_uid[thing.metadata.uid] = key
+    def _put_in(self, key: Key) -> Row:
+        row = Row(Key(key.kind, intern(key.namespace), key.name))
+        self._tables[key.kind].setdefault(row.key.namespace, {})[row.key.name] = row
+        return row
+
+    def _take_out(self, key: Key) -> None:
+        table = self._tables[key.kind][key.namespace]
+        self._shelf.drop(table.pop(key.name))
+        if not table:
+            del self._tables[key.kind][key.namespace]
+
+    def _index(self, row: Row, thing: Object) -> None:
+        self._by_uid[row.uid] = row
+        found = owner(thing)
+        row.owner = None if found is None else intern(found)
         for reference in references(thing):
-            self._dependents[Key(*reference)].add(key)
+            there = self._row(*reference)
+            self._dependents.add(Key(*reference) if there is None else there.key, row)
+        if lacks_address(thing) and not (isinstance(thing, Instance) and self._is_bound(row.uid)):
+            self._lacking.add(row)
         if isinstance(thing, Claim):
-            self._claims[thing.spec.network_uid][key.name] = thing
-            if thing.is_held:
-                self._holdings[thing.spec.holder.uid][key.name] = thing
-        elif isinstance(thing, Assignment) and thing.spec.node_name:
-            self._nodes[thing.spec.node_name].add(key.name)
-        elif isinstance(thing, OwnedPort) and thing.owner_uid:
-            self._owned[thing.owner_uid].add(key)
-        elif isinstance(thing, OwnedPort) and (user := _user(thing)) is not None:
-            self._bound[user].add(key)
-        elif isinstance(thing, Volume):
-            for holder in _holders(thing):
-                self._attached[holder].add(key)
+            self._claims.setdefault(intern(thing.spec.network_uid), {})[row.key.name] = row
+        if isinstance(thing, Assignment):
+            row.node = None if thing.spec.node_name is None else intern(thing.spec.node_name)
+            self._settle(row)
+        for way, at in places(thing):
+            self._found[way].add(intern(at), row)
 
-    def _unindex(self, key: Key, thing: Object) -> None:
-        self._by_uid.pop(thing.metadata.uid, None)
+    def _unindex(self, row: Row, thing: Object) -> None:
+        self._by_uid.pop(row.uid, None)
+        self._lacking.discard(row)
         for reference in references(thing):
-            _discard(self._dependents, Key(*reference), key)
+            self._dependents.discard(Key(*reference), row)
         if isinstance(thing, Claim):
-            _forget(self._claims, thing.spec.network_uid, key.name)
-            _forget(self._holdings, thing.spec.holder.uid, key.name)
-        elif isinstance(thing, Assignment) and thing.spec.node_name:
-            _discard(self._nodes, thing.spec.node_name, key.name)
-        elif isinstance(thing, OwnedPort) and thing.owner_uid:
-            _discard(self._owned, thing.owner_uid, key)
-        elif isinstance(thing, OwnedPort) and (user := _user(thing)) is not None:
-            _discard(self._bound, user, key)
-        elif isinstance(thing, Volume):
-            for holder in _holders(thing):
-                _discard(self._attached, holder, key)
+            claims = self._claims[thing.spec.network_uid]
+            del claims[row.key.name]
+            if not claims:
+                del self._claims[thing.spec.network_uid]
+        if isinstance(thing, Assignment):
+            row.node = None
+            self._settle(row)
+        for way, at in places(thing):
+            self._found[way].discard(at, row)
 
+    def _settle(self, order: Row) -> None:
+        """Whether its Instance lacks an address goes by whether it has a node."""
+        instance = self._by_uid.get(order.key.name)
+        if instance is not None and instance.key.kind == INSTANCE.name:
+            (self._lacking.add if order.node is None else self._lacking.discard)(instance)
 
-def _user(port: OwnedPort) -> str | None:
-    """Uid of the Instance that the Port is bound to."""
-    return port.status.binding.instance_uid if port.status and port.status.binding else None
-
-
-def _holders(volume: Volume) -> set[str]:
-    """Uids of the Instances that the Volume is attached to."""
-    return {held.instance_uid for held in volume.status.attachments} if volume.status else set()
-
-
-def _discard(index: dict[A, set[B]], at: A, item: B) -> None:
-    found = index.get(at, set())
-    found.discard(item)
-    if not found:
-        index.pop(at, None)
-
-
-def _forget(index: dict[A, dict[B, C]], at: A, item: B) -> None:
-    found = index.get(at, {})
-    found.pop(item, None)
-    if not found:
-        index.pop(at, None)
+    def _is_bound(self, instance_uid: str) -> bool:
+        order = self._row(ASSIGNMENT.name, ASSIGNMENT_NAMESPACE, instance_uid)
+        return order is not None and order.node is not None

@@ -20,9 +20,7 @@ from orlop_operator.kinds import (
     FLOATING_IP,
     HYPERVISOR,
     IMAGE,
-    INSTANCE,
     NETWORK,
-    PORT,
     ROUTER,
     SERVICE,
     VOLUME,
@@ -188,32 +186,19 @@ def _of_claim(change: Change, thing: Claim, store: Store) -> Iterator[Key]:
         # Who waited was woken when it was given back, and could have it then.
         return
     if network is not None:
-        yield from (key for key in store.dependents(network) if _waits_for(thing, key, store))
+        yield from _waiting(thing, network, store)
     holder = store.by_uid(thing.spec.holder.uid)
     if holder is not None:
         yield holder
 
 
-def _waits_for(claim: Claim, key: Key, store: Store) -> bool:
-    """Whether somebody may wait for it; Routers wait for Networks, FloatingIPs for Ports, all others for addresses."""
-    if claim.spec.type is ClaimType.ROUTER:
-        return key.kind == ROUTER.name
-    if claim.spec.type is ClaimType.FLOATING:
-        return key.kind == FLOATING_IP.name
-    return _wants_address(key, store)
-
-
-def _wants_address(key: Key, store: Store) -> bool:
-    """Whether it may wait for one: whoever has a node, or addresses, does not."""
-    if key.kind == PORT.name:
-        port = store.get(PORT, key.namespace, key.name)
-        return port is not None and port.owner_uid is None and not (port.status and port.status.addresses)
-    if key.kind == FLOATING_IP.name:
-        floating = store.get(FLOATING_IP, key.namespace, key.name)
-        return floating is not None and not (floating.status and floating.status.address)
-    instance = store.get(INSTANCE, key.namespace, key.name) if key.kind == INSTANCE.name else None
-    order = store.assignment_of(instance.metadata.uid) if instance is not None else None
-    return instance is not None and (order is None or order.spec.node_name is None)
+def _waiting(claim: Claim, network: Key, store: Store) -> Iterator[Key]:
+    """Who may wait for it; Routers wait for Networks, FloatingIPs for Ports, all others for addresses."""
+    if claim.spec.type in {ClaimType.ROUTER, ClaimType.FLOATING}:
+        kind = ROUTER if claim.spec.type is ClaimType.ROUTER else FLOATING_IP
+        yield from (key for key in store.dependents(network) if key.kind == kind.name)
+    else:
+        yield from store.lacking(network)
 
 
 def _revives(change: Change) -> bool:

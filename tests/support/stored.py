@@ -6,6 +6,7 @@ import base64
 import json
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ class Etcd:
         self._url = next(w.partition("=")[2] for w in words if w.startswith("--etcd-servers="))
 
     def get(self, prefix: str) -> dict[str, str]:
-        """Keys and values below a prefix."""
+        """Keys and values below a prefix; a character is a byte."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         found = self._call("range", {"key": _encoded(prefix), "range_end": _encoded(end)})
         return {_decoded(kv["key"]): _decoded(kv["value"]) for kv in found.get("kvs", [])}
@@ -50,11 +51,11 @@ class Etcd:
 
 
 def _encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+    return base64.b64encode(text.encode("latin-1")).decode()
 
 
 def _decoded(text: str) -> str:
-    return base64.b64decode(text).decode()
+    return base64.b64decode(text).decode("latin-1")
 
 
 def copies(
@@ -72,16 +73,19 @@ def copies(
     }
     assert len(its) == 4, sorted(its)
     own = {json.loads(value)["metadata"]["uid"] for value in its.values()} - {uid}
+    made = datetime.fromisoformat(meta["creationTimestamp"])
     for n in range(count):
         address = f"10.0.{4 + n // 250}.{1 + n % 250}"
         changed = {
             uid: str(uuid4()),
             f'"{name}"': f'"idle-{n}"',
             f'"{name}-eth0"': f'"idle-{n}-eth0"',
+            f"Instance {name} ": f"Instance idle-{n} ",
             f'"{nic["ip"]}"': f'"{address}"',
             f"-{nic['ip']}": f"-{address}",
-            nic["mac"]: f"02:00:{n >> 24:02x}:{n >> 16 & 255:02x}:{n >> 8 & 255:02x}:{n & 255:02x}",
+            nic["mac"]: f"{nic['mac'][:12]}{(4 + n // 250):02x}:{(1 + n % 250):02x}",
             status["nodeName"]: nodes[n % len(nodes)],
+            meta["creationTimestamp"]: (made - timedelta(seconds=n)).strftime("%Y-%m-%dT%H:%M:%SZ"),
             **{each: str(uuid4()) for each in own},
         }
         for key, value in its.items():
@@ -89,6 +93,39 @@ def copies(
                 [*key.split("/")[:-1], _replaced(f'"{key.rpartition("/")[2]}"', changed).strip('"')]
             )
             yield there, _replaced(value, changed)
+
+
+def twins(etcd: Etcd, first: str, uids: Iterable[str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Node, Lease and Hypervisor of as many more that are like the first node.
+
+    The names are as long as its own: Kubernetes keeps its kinds as protobuf, where a string's length is before it.
+    """
+    below = ("/registry/minions/", LEASES, f"{PREFIX}/hypervisors/")
+    its = {key: value for each in below for key, value in etcd.get(each).items() if key.endswith(first)}
+    assert len(its) == 3, sorted(its)
+    for name in names:
+        assert len(name) == len(first)
+        changed = {first: name, **{uid: str(uuid4()) for uid in uids}}
+        for key, value in its.items():
+            yield key.replace(first, name), _replaced(value, changed)
+
+
+LEASES = "/registry/leases/orlop-nodes/"
+
+
+def renewed(lease: str, was: datetime, now: datetime) -> str:
+    """A stored Lease with another renewTime, of whole seconds: five bytes of protobuf until the year 2514."""
+    old, new = (_varint(int(each.astimezone(UTC).timestamp())) for each in (was, now))
+    assert len(old) == len(new) == 5
+    assert old in lease
+    return lease.replace(old, new)
+
+
+def _varint(number: int) -> str:
+    made = ""
+    while number > 127:
+        made, number = made + chr(number & 127 | 128), number >> 7
+    return made + chr(number)
 
 
 def _replaced(text: str, changed: Mapping[str, str]) -> str:

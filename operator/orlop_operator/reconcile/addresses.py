@@ -5,8 +5,11 @@ An address belongs to whoever created the Claim that is named after it; nothing 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from orlop_api.claim import ClaimType, address_claim
 from orlop_api.network import Network, Subnet
+from orlop_operator.claims import resting
 from orlop_operator.ipam import candidates, derived_mac, next_free, why_not
 from orlop_operator.ipam6 import is_ipv6, subnet4, subnet6
 from orlop_operator.reconcile.addresses6 import alone6, with_ipv6
@@ -91,19 +94,35 @@ def address_for(
         if problem is not None:
             return Blocker("AddressInvalid", f"{what}: {problem}")
         return unless_held(what, wanted, taken.claims.get(address_claim(uid, wanted)))
+    free = next_free(subnet, Gone(uid, taken)) or _freed_first(uid, subnet, taken)
+    return free or Blocker("NoFreeAddress", f"{what} has no free address ({_count(uid, taken)} are held)")
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Addresses that nobody may have now: by the names of their Claims, of which none is read."""
+
+    network_uid: str
+    taken: Taken
+
+    def __contains__(self, address: object) -> bool:
+        name = f"{self.network_uid}-{address}"
+        return name in self.taken.claims or name in self.taken.picked
+
+
+def _count(uid: str, taken: Taken) -> int:
     claims = taken.claims.values()
     gone = {c.spec.value for c in claims if c.spec.type is ClaimType.ADDRESS and not is_ipv6(c)}
-    gone |= {name.removeprefix(f"{uid}-") for name in taken.picked}
-    free = next_free(subnet, gone) or _freed_first(uid, subnet, taken)
-    return free or Blocker("NoFreeAddress", f"{what} has no free address ({len(gone)} are held)")
+    return len(gone | {name.removeprefix(f"{uid}-") for name in taken.picked})
 
 
 def _freed_first(uid: str, subnet: Subnet, taken: Taken) -> str | None:
     """Of the addresses in quarantine the one that was freed first: nobody waits while any is nobody's."""
-    known = ((a, taken.claims.get(address_claim(uid, a))) for a in candidates(subnet))
-    resting = [
+    given = resting(taken.claims)
+    known = ((a, given.get(address_claim(uid, a))) for a in candidates(subnet)) if given else ()
+    nobodys = [
         (claim.spec.quarantined_until or "", address)
         for address, claim in known
-        if claim is not None and not claim.is_held and claim.metadata.name not in taken.picked
+        if claim is not None and claim.metadata.name not in taken.picked
     ]
-    return min(resting, key=lambda each: each[0])[1] if resting else None
+    return min(nobodys, key=lambda each: each[0])[1] if nobodys else None

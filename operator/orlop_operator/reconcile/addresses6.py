@@ -8,6 +8,7 @@ from ipaddress import IPv6Address
 from orlop_api.address6 import mac_of
 from orlop_api.claim import address_claim
 from orlop_api.network import Ipv6Mode, Network, Subnet
+from orlop_operator.claims import resting
 from orlop_operator.ipam import numbered_mac
 from orlop_operator.ipam6 import DERIVED, gateway6, is_ipv6, mac_for, next_free6, slaac, why_not6
 from orlop_operator.reconcile.holding import (
@@ -71,20 +72,23 @@ def _made(uid: str, address: str, mac: str, holder: Holder, taken: Taken) -> Ide
 def _free_mac(network: Network, segment: int, subnet: Subnet, taken: Taken) -> str | Blocker:
     """The first derived MAC address whose own address nobody has; where all have been had, the one freed first."""
     uid, router = network.metadata.uid, gateway6(subnet)
-    resting: list[tuple[str, str]] = []
+    macs: dict[str, str] = {}
     for number in range(1, DERIVED):
         mac = numbered_mac(segment, number)
         address = slaac(subnet, mac)
         name = address_claim(uid, address)
         if address == router or name in taken.picked:
             continue
-        claim = taken.claims.get(name)
-        if claim is None:
+        if name not in taken.claims:
             return mac
-        if not claim.is_held:
-            resting.append((claim.spec.quarantined_until or "", mac))
-    if resting:
-        return min(resting)[1]
+        macs[name] = mac
+    nobodys = [
+        (c.spec.quarantined_until or "", macs[name])
+        for name, c in resting(taken.claims).items()
+        if name in macs
+    ]
+    if nobodys:
+        return min(nobodys)[1]
     what = named("Network", network.metadata.namespace, network.metadata.name)
     return Blocker("NoFreeAddress", f"{what} has no free IPv6 address")
 
@@ -111,15 +115,15 @@ def _address(
         if got == gateway6(subnet):
             return Blocker("AddressInvalid", f"{what}: {got}, which {mac} makes for itself, is the gateway")
         return unless_held(what, got, held)
-    names = taken.claims.keys() | set(taken.picked)
-    free = next_free6(subnet, lambda address: address_claim(uid, address) in names)
+    names = (taken.claims, taken.picked)
+    free = next_free6(subnet, lambda address: any(address_claim(uid, address) in each for each in names))
     return free or _freed_first(taken) or Blocker("NoFreeAddress", f"{what} has no free IPv6 address")
 
 
 def _freed_first(taken: Taken) -> str | None:
-    resting = [
+    nobodys = [
         (claim.spec.quarantined_until or "", claim.spec.value)
-        for name, claim in taken.claims.items()
-        if not claim.is_held and is_ipv6(claim) and name not in taken.picked
+        for name, claim in resting(taken.claims).items()
+        if is_ipv6(claim) and name not in taken.picked
     ]
-    return min(resting)[1] if resting else None
+    return min(nobodys)[1] if nobodys else None

@@ -52,11 +52,12 @@ def kstatus(ready: Condition, *, stalled: bool = False) -> list[Condition]:
 
 def differs(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> bool:
     """Whether a status is worth a write: anything but a time has changed."""
-    return bool(_timeless(old or {}) != _timeless(new))
+    # Nearly every look finds all as it was, times and all, which takes far less to see.
+    return old != new and bool(_timeless(old or {}) != _timeless(new))
 
 
 def _timeless(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {k: _timeless(v) for k, v in value.items() if k != _TIMES}
     if isinstance(value, list):
         return [_timeless(v) for v in value]

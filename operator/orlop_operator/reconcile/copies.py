@@ -6,7 +6,7 @@ from orlop_api.hypervisor import ImportState
 from orlop_api.image import Image
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
-from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR, IMAGE, INSTANCE, VOLUME
+from orlop_operator.kinds import HYPERVISOR, IMAGE, INSTANCE, VOLUME
 from orlop_operator.reconcile.imports import answer_to
 from orlop_operator.reconcile.instance.facts import named
 from orlop_operator.reconcile.publish import Holdings
@@ -16,7 +16,7 @@ from orlop_operator.store import Store
 def copied_by(store: Store, thing: Volume | VolumeSnapshot) -> str:
     """Who was told to begin a Volume as this one, to keep it, or to put one back to it, and has not done so yet."""
     uid = thing.metadata.uid
-    for assignment in store.all(ASSIGNMENT):
+    for assignment in store.beginning_as(uid):
         made = assignment.status.created_volumes if assignment.status is not None else []
         for volume in assignment.spec.volumes:
             if (

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE
@@ -19,9 +20,9 @@ from orlop_api.quota import NAME as QUOTA_NAME
 from orlop_api.requester import from_annotations
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
+from orlop_operator.claims import resting
 from orlop_operator.kinds import (
     ASSIGNMENT,
-    CLAIM,
     FLAVOR,
     FLOATING_IP,
     HYPERVISOR,
@@ -220,13 +221,16 @@ def network_facts(context: Context, key: Key) -> NetworkFacts | None:
     settled = any(c.spec.type is ClaimType.SEGMENT for c in held.values())
     segments: set[str] = set()
     if not settled:
-        segments = {c.spec.value for c in store.all(CLAIM) if c.spec.type is ClaimType.SEGMENT}
+        segments = store.segments()
         segments |= {name.removeprefix("vni-") for name in context.claimed}
-    ports, floating = (
-        [k.name for k in store.dependents(key) if k.kind == kind.name] for kind in (PORT, FLOATING_IP)
+    # Who uses it is told where it is to go; until then only whether anybody does.
+    most = None if network.metadata.deleting else 1
+    ports, floating = (list(islice(store.naming(key, kind), most)) for kind in (PORT, FLOATING_IP))
+    freed = (
+        list(resting(store.claims_of_network(network.metadata.uid)).values())
+        if network.metadata.deleting
+        else []
     )
-    claims = store.claims_of_network(network.metadata.uid).values() if network.metadata.deleting else ()
-    freed = [claim for claim in claims if not claim.is_held]
     facts = NetworkFacts(network, context.now(), held, segments, (), ports, freed, floating=floating)
     return with_nodes(store, facts)
 
@@ -268,7 +272,7 @@ def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> Hy
         hypervisor=store.get(HYPERVISOR, "", key.name),
         silent_for=silent_for,
         certify=context.certify,
-        bound=len(store.assignments_on(key.name)),
+        bound=store.count_on(key.name),
         images=Existing(store, frozenset({IMAGE.name})),
         data=Existing(store, frozenset({VOLUME.name, VOLUME_SNAPSHOT.name})),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from orlop_api.claim import CLAIM_NAMESPACE, Claim, ClaimType, address_claim, mac_claim
 from orlop_api.resource import API_VERSION
+from orlop_operator.claims import held_by
 from orlop_operator.ipam import mac_is_reserved, numbered_mac
 from orlop_operator.ipam6 import is_ipv6
 from orlop_operator.kinds import CLAIM
@@ -72,7 +73,8 @@ def unless_held(what: str, address: str, claim: Claim | None) -> str | Blocker:
 
 def mine_of(family: int, holder: Holder, taken: Taken) -> str | None:
     """The address of a family that the holder has claimed."""
-    mine = (c for c in taken.claims.values() if c.spec.type is ClaimType.ADDRESS and is_mine(c, holder))
+    own = held_by(taken.claims, holder.uid)
+    mine = (c for c in own if c.spec.type is ClaimType.ADDRESS and is_mine(c, holder))
     return next((c.spec.value for c in mine if is_ipv6(c) == (family == 6)), None)
 
 
