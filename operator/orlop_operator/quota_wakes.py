@@ -57,8 +57,7 @@ def _waiting(change: Change, namespace: str, store: Store) -> Iterator[Key]:
     if _policy(old) is _policy(new):
         return
     for kind in (INSTANCE, *(KINDS if old is None or new is None else ())):
-        for thing in store.within(kind, namespace):
-            yield Key(kind.name, namespace, thing.metadata.name)
+        yield from store.keys(kind, namespace)
 
 
 def _policy(thing: Object | None) -> StoppedInstances | None:

@@ -31,6 +31,8 @@ from orlop_operator.workqueue import WorkQueue
 
 log = structlog.get_logger()
 
+_RESYNCED = 50_000
+"""Objects up to which a resync comes as often as it is set; of more more seldom, so that it takes no larger share."""
 _LIST_AGAIN = 2.0
 """Seconds between tries of the first listing, for example until the CRDs are there."""
 
@@ -159,7 +161,9 @@ class Replica:
     async def _resync(self) -> None:
         """Catch what a watch has missed."""
         while True:
-            await asyncio.sleep(self._settings.resync_seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+            size = max(1.0, len(self._store) / _RESYNCED)
+            jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+            await asyncio.sleep(self._settings.resync_seconds * size * jitter)
             try:
                 for kind in WATCHED:
                     await self._list(kind)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Iterator
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from orlop_operator.kinds import ASSIGNMENT, BY_NAME, CLAIM, INSTANCE, PORT, Object
 
@@ -38,10 +39,40 @@ class Key(NamedTuple):
     name: str
 
 
+@dataclass(frozen=True)
+class Change:
+    """What an observation changed; `new` is None for a deletion."""
+
+    kind: str
+    old: Object | None
+    new: Object | None
+
+    @property
+    def key(self) -> Key:
+        """The object's key."""
+        some = self.new or self.old
+        if some is None:
+            raise AssertionError
+        return key_of(self.kind, some)
+
+
+Listener = Callable[[Change], None]
+
+
+def key_of(kind: str, thing: Object) -> Key:
+    """The key of an object."""
+    return Key(kind, thing.metadata.namespace, thing.metadata.name)
+
+
+def version(thing: Object) -> int:
+    """The resourceVersion as a number: the API guarantees since 1.35 that it orders versions of an object."""
+    return int(thing.metadata.resource_version or 0)
+
+
 class Row:
     """One object, and what is asked of it most, so that it need not be warm for that."""
 
-    __slots__ = ("key", "node", "owner", "packed", "state", "thing", "uid", "version")
+    __slots__ = ("key", "node", "owner", "packed", "said", "state", "thing", "uid", "version")
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -53,6 +84,8 @@ class Row:
         """The node that an Assignment is bound to."""
         self.thing: Object | None = None
         self.packed: bytes | None = None
+        self.said: tuple[Hashable, Any] | None = None
+        """What was made out of this version of it, and of what beside."""
         self.state = COLD
 
 
@@ -66,7 +99,7 @@ class Shelf:
 
     def put(self, row: Row, thing: Object) -> None:
         """The row is about this version from now on."""
-        row.thing, row.packed = thing, None
+        row.thing, row.packed, row.said = thing, None, None
         if row.key.kind in MANY:
             self._enter(row, IDLE)
 

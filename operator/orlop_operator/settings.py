@@ -25,5 +25,5 @@ class Settings(BaseSettings):
     webhook_port: int = 9443
     health_port: int = 8080
     resync_seconds: float = Field(default=300.0, gt=0)
-    """How often everything is listed and looked at anew."""
+    """How often everything is listed and looked at anew; with more than 50,000 objects more seldom in proportion."""
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"

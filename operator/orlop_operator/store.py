@@ -7,10 +7,9 @@ the API server again. Our own writes enter it with their answers, so that the ne
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from sys import intern
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.claim import CLAIM_NAMESPACE, Claim
@@ -20,41 +19,13 @@ from orlop_operator.claims import Claims
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, WATCHED, Kind, M, Object, OwnedPort
 from orlop_operator.places import By, lacks_address, owner, places
 from orlop_operator.references import references
-from orlop_operator.rows import WARM, Index, Key, Row, Shelf
+from orlop_operator.rows import WARM, Change, Index, Key, Listener, Row, Shelf, key_of, version
 
 __all__ = ["Change", "Key", "Listener", "Store", "key_of", "version"]
 
 _REMEMBERED_DEAD = 4096
 
-
-@dataclass(frozen=True)
-class Change:
-    """What an observation changed; `new` is None for a deletion."""
-
-    kind: str
-    old: Object | None
-    new: Object | None
-
-    @property
-    def key(self) -> Key:
-        """The object's key."""
-        some = self.new or self.old
-        if some is None:
-            raise AssertionError
-        return key_of(self.kind, some)
-
-
-Listener = Callable[[Change], None]
-
-
-def key_of(kind: str, thing: Object) -> Key:
-    """The key of an object."""
-    return Key(kind, thing.metadata.namespace, thing.metadata.name)
-
-
-def version(thing: Object) -> int:
-    """The resourceVersion as a number: the API guarantees since 1.35 that it orders versions of an object."""
-    return int(thing.metadata.resource_version or 0)
+A = TypeVar("A")
 
 
 class Store:
@@ -73,6 +44,10 @@ class Store:
         self._lacking: set[Row] = set()
         self._listener = listener
 
+    def __len__(self) -> int:
+        """How many objects there are."""
+        return len(self._by_uid)
+
     def get(self, kind: Kind[M], namespace: str, name: str) -> M | None:
         """The object as last seen."""
         row = self._row(kind.name, namespace, name)
@@ -88,6 +63,34 @@ class Store:
         """Those of one namespace, however many there are in others; not to be kept over an await."""
         for row in self._tables[kind.name].get(namespace, {}).values():
             yield cast("M", self._shelf.thing(row))
+
+    def said(
+        self, kind: Kind[M], namespace: str, beside: Callable[[str], Hashable], say: Callable[[M], A]
+    ) -> Iterator[A]:
+        """What one function, the same at each call, says of each of a namespace.
+
+        It is asked anew only where the object changed, or what is looked at beside it: `beside` tells by its uid.
+        """
+        for row in self._tables[kind.name].get(namespace, {}).values():
+            mark = beside(row.uid)
+            if row.said is None or row.said[0] != mark:
+                row.said = mark, say(cast("M", self._shelf.thing(row)))
+            yield row.said[1]
+
+    def version_of(self, kind: Kind[Any], namespace: str, name: str) -> int:
+        """The version of an object as last seen; 0 where there is none."""
+        row = self._row(kind.name, namespace, name)
+        return 0 if row is None else row.version
+
+    def keys(self, kind: Kind[Any], namespace: str) -> list[Key]:
+        """The keys of those."""
+        return [row.key for row in self._tables[kind.name].get(namespace, {}).values()]
+
+    def alone(self, kind: Kind[M], namespace: str) -> Iterator[M]:
+        """Those of one namespace that are not just a part of another object that is there; likewise."""
+        for row in self._tables[kind.name].get(namespace, {}).values():
+            if row.owner is None or row.owner not in self._by_uid:
+                yield cast("M", self._shelf.thing(row))
 
     def everything(self) -> Iterator[Key]:
         """The keys of everything, but for what wants nothing while its owner is there."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
+from orlop_api.assignment import ASSIGNMENT_NAMESPACE
+from orlop_api.instance import Instance
 from orlop_api.quota import NAME, Quota
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
-from orlop_operator.kinds import FLAVOR, INSTANCE, QUOTA, VOLUME, VOLUME_SNAPSHOT
+from orlop_operator.kinds import ASSIGNMENT, FLAVOR, INSTANCE, QUOTA, VOLUME, VOLUME_SNAPSHOT
 from orlop_operator.reconcile.counting import (
     KINDS,
     UNLIMITED,
@@ -42,15 +44,20 @@ def stands(store: Store, verdicts: Verdicts, thing: Counted) -> Standing:
 
 def _askers(store: Store, quota: Quota, gone: Collection[str]) -> Iterator[Asker]:
     namespace, policy = quota.metadata.namespace, quota.spec.stopped_instances
-    for instance in store.within(INSTANCE, namespace):
+    flavors = frozenset((each.metadata.uid, each.metadata.resource_version) for each in store.all(FLAVOR))
+    beside = hash((flavors, policy))
+
+    def asked(instance: Instance) -> Asker | None:
         flavor = store.get(FLAVOR, "", instance.spec.flavor_name)
-        order = store.assignment_of(instance.metadata.uid)
-        found = instances.asker(instance, flavor, order, policy)
-        if found is not None:
-            yield found
+        return instances.asker(instance, flavor, store.assignment_of(instance.metadata.uid), policy)
+
+    def seen(uid: str) -> tuple[int, int]:
+        return store.version_of(ASSIGNMENT, ASSIGNMENT_NAMESPACE, uid), beside
+
+    yield from (each for each in store.said(INSTANCE, namespace, seen, asked) if each is not None)
     behind = _unknown(store, quota, gone)
     for kind in KINDS:
-        for thing in store.within(kind, namespace):
+        for thing in store.alone(kind, namespace):
             counted = _counted(store, quota, thing, behind)
             if counted is not None:
                 yield counted
