@@ -36,6 +36,16 @@ GROUPED = (
     AGE,
     MESSAGE,
 )
+AGGREGATED = (
+    READY,
+    Column("Hypervisors", ".status.hypervisorCount", "integer"),
+    *(
+        Column(title, f".spec.overcommit.{field}")
+        for title, field in (("vCPUs", "vcpus"), ("Memory", "memory"), ("Disk", "disk"))
+    ),
+    AGE,
+    MESSAGE,
+)
 LED = (
     Column("IP", ".status.address"),
     Column("Port", ".spec.portRef.name"),

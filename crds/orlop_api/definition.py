@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from orlop_api.aggregate import Aggregate
 from orlop_api.assignment import Assignment
 from orlop_api.claim import Claim
 from orlop_api.column import (
     AGE,
+    AGGREGATED,
     ALLOWED,
     ALSO_ALLOWED,
     GROUPED,
@@ -196,6 +198,7 @@ DEFINITIONS = (
         ANYBODY,
     ),
     Definition(Flavor, "flavors", "flavor", "Cluster", SIZES, ANYBODY),
+    Definition(Aggregate, "aggregates", "oagg", "Cluster", AGGREGATED, ANYBODY),
     Definition(
         VolumeClass,
         "volumeclasses",

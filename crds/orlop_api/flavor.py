@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orlop_api.placement import AggregateNames
 from orlop_api.quantity import Quantity, between
 from orlop_api.resource import API_VERSION, ApiModel, Metadata, rule, rules
 
@@ -19,6 +20,8 @@ class FlavorSpec(ApiModel):
     """Memory, from 64Mi to 16Ti, for example 512Mi."""
     root_disk: Annotated[Quantity, Field(json_schema_extra=rules(between("1Mi", "64Ti", "5Gi")))]
     """Size of the root disk, from 1Mi to 64Ti; must hold the image."""
+    aggregates: AggregateNames = []
+    """Names of Aggregates; the node of an Instance of this Flavor is in all of them."""
 
 
 class Flavor(ApiModel):

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from orlop_api.assigned_image import AssignedImage
 from orlop_api.assignment import AssignedSecret
+from orlop_api.capacity import Capacity, Ratios
 from orlop_api.condition import Conditions
 from orlop_api.hardware import HardwareOffer
 from orlop_api.hypervisor_scheduling import HypervisorScheduling
@@ -101,6 +102,9 @@ class HypervisorSpec(ApiModel):
     """What to do with the data of Volumes."""
     scheduling: HypervisorScheduling | None = None
     """What administrators say of it to the scheduler."""
+    overcommit: Ratios | None = None
+    """The ratios that hold here, of spec.scheduling and the Aggregates that the node is in; operator only. One that is
+    absent is the agent's own: vcpuRatio of orlop-config for vCPUs, else 1."""
     certificate: NodeCertificate | None = None
     """Who the node is to other nodes, when it gets images from them or gives them some."""
 
@@ -163,17 +167,6 @@ class PrePullReport(ApiModel):
     """The cause in one sentence."""
 
 
-class Capacity(ApiModel):
-    """What the node can give to guests in all; the scheduler subtracts what its Assignments hold."""
-
-    vcpus: Annotated[int, Field(ge=0, le=1_000_000)]
-    """Virtual CPUs, overcommit included."""
-    memory_bytes: ByteCount
-    """Memory in bytes, what the node itself needs taken off."""
-    disk_bytes: ByteCount
-    """Size of the data pool in bytes."""
-
-
 class ImageCacheUsage(ApiModel):
     """How full the node's image cache is."""
 
@@ -213,6 +206,8 @@ class HypervisorStatus(ApiModel):
 
     capacity: Capacity | None = None
     """What the node can give to guests in all."""
+    overcommit: Ratios | None = None
+    """The ratios that are in the capacity; absent from an agent that takes none but its own."""
     architecture: Annotated[str, Field(max_length=16)] | None = None
     """Processor architecture: x86_64."""
     virtualization_type: Literal["kvm", "qemu"] | None = None

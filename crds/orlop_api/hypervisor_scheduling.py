@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orlop_api.capacity import Overcommit
 from orlop_api.resource import ApiModel
 
 
@@ -18,3 +19,5 @@ class HypervisorScheduling(ApiModel):
     """Why it is Disabled, in a few words. Whoever waits for a node reads it."""
     weight: Annotated[int, Field(ge=-100, le=100)] = 0
     """How much better than others it is found, in hundredths of a node's capacity."""
+    overcommit: Overcommit | None = None
+    """What it promises to guests, as multiples of what it has; before what its Aggregates and orlop-config say."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orlop_api.node_affinity import NodeAffinity
-from orlop_api.resource import LIST_ATOMIC, ApiModel, DnsLabel, LocalRef, rule, rules
+from orlop_api.resource import LIST_ATOMIC, LIST_SET, ApiModel, DnsLabel, DnsSubdomain, LocalRef, rule, rules
 
 
 class Toleration(ApiModel):
@@ -43,6 +43,7 @@ NodeSelector = Annotated[
     dict[str, Annotated[str, Field(max_length=63)]],
     Field(max_length=32, json_schema_extra=rules(_LABELS)),
 ]
+AggregateNames = Annotated[list[DnsSubdomain], Field(max_length=8, json_schema_extra=LIST_SET)]
 
 
 class Placement(ApiModel):
@@ -54,6 +55,8 @@ class Placement(ApiModel):
     """Expressions about nodes: those that must hold, and those that had better."""
     zone: Annotated[str, Field(min_length=1, max_length=63, pattern=_ZONE)] | None = None
     """Value of the node's label topology.kubernetes.io/zone."""
+    aggregates: AggregateNames = []
+    """Names of Aggregates; the node is in all of them, and in those that the Flavor names."""
     profile: DnsLabel | None = None
     """Name of a scheduler profile of the platform team; its default one when absent."""
     tolerations: Annotated[

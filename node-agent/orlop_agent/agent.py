@@ -163,11 +163,15 @@ class Agent:
                 del self._workers[instance_uid]
                 return
 
+    def room(self) -> None:
+        """There may be more of it now: whoever waits looks again."""
+        for worker in self._workers.values():
+            if worker.short_of_room:
+                worker.wake()
+
     def _release(self, instance_uid: str) -> None:
         if self._on.ledger.release(instance_uid):
-            for worker in self._workers.values():
-                if worker.short_of_room:
-                    worker.wake()
+            self.room()
 
     def _happened(self, event: DomainEvent) -> None:
         match event:
@@ -180,6 +184,8 @@ class Agent:
                 self._wake_all(())
 
     async def _follow_assignments(self) -> None:
+        # What does not fit is refused for good, so it has to be known before what holds for the node.
+        await self._inventory.asked()
         async for event in self._client.watch_assignments():
             match event:
                 case Listed(objects):

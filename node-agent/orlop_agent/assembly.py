@@ -10,6 +10,7 @@ import structlog
 
 from orlop_agent import node
 from orlop_agent.agent import Agent
+from orlop_agent.allocation import Allocation
 from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
 from orlop_agent.api.http import connected
@@ -125,7 +126,7 @@ async def assembled(
         wiring = Wiring(networks, client)
         cache = Cache()
         facts = await _facts(settings, me, kind, hypervisor, version)
-        capacity = node.capacity(config.node, layout.data)
+        has, allocation = node.capacity(config.node, layout.data), Allocation(config.node.vcpu_ratio)
 
         makings = Makings(volumes, Origins(images, snapshots).open, credentials.of_volume)
 
@@ -137,7 +138,7 @@ async def assembled(
             client=client,
             hypervisor=hypervisor,
             journal=Journal(layout.journal),
-            ledger=Ledger(lambda: capacity),
+            ledger=Ledger(lambda: allocation.of(has)),
             preparation=Preparation(
                 layout, images, wiring, volumes, credentials, makings, publisher, NodeDisks()
             ),
@@ -157,7 +158,8 @@ async def assembled(
             client,
             lambda: facts.model_copy(
                 update={
-                    "capacity": node.capacity(config.node, layout.data),
+                    "capacity": allocation.of(node.capacity(config.node, layout.data)),
+                    "overcommit": allocation.ratios(),
                     "underlay_mtu": node.underlay_mtu(settings.host_ip),
                     "physical_networks": node.physical_networks(config.node),
                     "physical_interfaces": node.physical_interfaces(config.node),
@@ -165,6 +167,7 @@ async def assembled(
                     "unrouted": unrouted(networks.unrouted()),
                 }
             ),
+            allocation,
             images,
             storage,
             peering,
@@ -175,6 +178,7 @@ async def assembled(
         makings.listen(lambda _: storage.wake())
         agents.append(Agent(me, kind, client, cache, services, volumes, inventory, storage))
         makings.listen(agents[0].wake)
+        allocation.listen(agents[0].room)
 
         async def counted() -> bytes:
             return exposition(await networks.counts())

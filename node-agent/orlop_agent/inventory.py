@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from orlop_agent.allocation import Allocation
 from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError
@@ -102,6 +103,7 @@ class Inventory:
         node: str,
         client: Client,
         facts: Callable[[], HypervisorStatus],
+        allocation: Allocation,
         images: ImageCache,
         storage: StorageWork,
         peering: Peering,
@@ -111,6 +113,8 @@ class Inventory:
         self._node = node
         self._client = client
         self._facts = facts
+        self._allocation = allocation
+        self._asked = asyncio.Event()
         self._images = images
         self._seen: Hypervisor | None = None
         self._dirty = asyncio.Event()
@@ -127,6 +131,10 @@ class Inventory:
     def look(self) -> None:
         """Something may have changed."""
         self._dirty.set()
+
+    async def asked(self) -> None:
+        """Wait until it is known what the operator wants of the node, if anything."""
+        await self._asked.wait()
 
     def images_in_use(self) -> set[str] | None:
         """Digests that the node is asked to have, or is about to have, whatever its Instances use.
@@ -164,6 +172,7 @@ class Inventory:
             match event:
                 case Listed(objects):
                     self._saw(Hypervisor.model_validate(objects[0]) if objects else None)
+                    self._asked.set()
                 case Changed(found):
                     self._saw(Hypervisor.model_validate(found))
                 case Gone():
@@ -172,6 +181,7 @@ class Inventory:
     def _saw(self, hypervisor: Hypervisor | None) -> None:
         self._seen = hypervisor
         if hypervisor is not None:
+            self._allocation.follow(hypervisor.spec.overcommit)
             self._peering.follow(hypervisor.spec.certificate)
             self._prepulls.follow(hypervisor.spec.pre_pulls)
             self._imports.remember(hypervisor.status.imports if hypervisor.status else ())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orlop_api.assignment import FINAL, Assignment
-from orlop_api.hypervisor import Capacity
+from orlop_api.capacity import Capacity
 from orlop_api.quantity import rounded
 
 

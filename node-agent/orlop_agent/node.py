@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from orlop_agent import durable
+from orlop_api.capacity import Capacity
 from orlop_api.config import NodeConfig
-from orlop_api.hypervisor import Capacity
 from orlop_api.physical_interface import InterfaceType, PhysicalInterface
 from orlop_api.quantity import to_bytes
 
@@ -50,11 +50,11 @@ def pool_id(path: Path) -> str:
 
 
 def capacity(config: NodeConfig, pool: Path, proc: Path = Path("/proc")) -> Capacity:
-    """What the node can give to guests in all; memory and disk in whole MiB."""
+    """What the node has for guests, without any overcommit; memory and disk in whole MiB."""
     memory = _total_memory(proc) - to_bytes(config.reserved_memory)
     disk = os.statvfs(pool)
     return Capacity(
-        vcpus=int((os.cpu_count() or 1) * config.vcpu_ratio),
+        vcpus=os.cpu_count() or 1,
         memory_bytes=max(0, memory) // _ROUND * _ROUND,
         disk_bytes=disk.f_blocks * disk.f_frsize // _ROUND * _ROUND,
     )

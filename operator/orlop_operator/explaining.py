@@ -15,6 +15,7 @@ from orlop_api.boot import Boot
 from orlop_api.condition import Truth
 from orlop_api.instance import Instance
 from orlop_operator.kinds import (
+    AGGREGATE,
     ASSIGNMENT,
     FLAVOR,
     HYPERVISOR,
@@ -58,6 +59,7 @@ NEEDED: tuple[tuple[Kind[Any], str | None], ...] = (
     (HYPERVISOR, EVERYWHERE),
     (ASSIGNMENT, ASSIGNMENT_NAMESPACE),
     (VOLUME, EVERYWHERE),
+    (AGGREGATE, EVERYWHERE),
     (FLAVOR, EVERYWHERE),
     (VOLUME_CLASS, EVERYWHERE),
     (IMAGE, EVERYWHERE),
@@ -125,6 +127,7 @@ class Seen:
         meta, order = facts.instance.metadata, facts.assignment
         # What it has itself is in nobody's way.
         self._placements.world.drop(meta.uid)
+        self._placements.world.occupy(meta.uid, None)
         wanted, missing = _request(facts)
         profile, status = self._placements.profiles.get(wanted.profile), facts.instance.status
         conditions = status.conditions if status is not None else []

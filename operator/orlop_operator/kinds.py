@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import Field
 
+from orlop_api.aggregate import Aggregate
 from orlop_api.assignment import Assignment
 from orlop_api.claim import Claim
 from orlop_api.flavor import Flavor
@@ -117,7 +118,8 @@ class OwnedPort(Port):
 
 
 Object = (
-    Assignment
+    Aggregate
+    | Assignment
     | Claim
     | ConfigMap
     | Flavor
@@ -187,6 +189,7 @@ KEY_PAIR = Kind("KeyPair", "keypairs", KeyPair)
 FLAVOR = Kind("Flavor", "flavors", Flavor, namespaced=False)
 VOLUME_SNAPSHOT = Kind("VolumeSnapshot", "volumesnapshots", VolumeSnapshot)
 VOLUME_CLASS = Kind("VolumeClass", "volumeclasses", VolumeClass, namespaced=False)
+AGGREGATE = Kind("Aggregate", "aggregates", Aggregate, namespaced=False)
 HYPERVISOR = Kind("Hypervisor", "hypervisors", Hypervisor, namespaced=False)
 ASSIGNMENT = Kind("Assignment", "assignments", Assignment)
 CLAIM = Kind("Claim", "claims", Claim)
@@ -200,8 +203,8 @@ CONFIG_MAP = Kind(
 LEASE = Kind("Lease", "leases", Lease, group="coordination.k8s.io", version="v1", watched=_OURS)
 
 WATCHED: tuple[Kind[Any], ...] = (
-    FLAVOR, VOLUME_CLASS, QUOTA, NODE, LEASE, SERVICE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM, ROUTER,
-    SECURITY_GROUP, INSTANCE_GROUP, PORT, FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
+    FLAVOR, VOLUME_CLASS, QUOTA, AGGREGATE, NODE, LEASE, SERVICE, HYPERVISOR, IMAGE, KEY_PAIR, NETWORK, CLAIM,
+    ROUTER, SECURITY_GROUP, INSTANCE_GROUP, PORT, FLOATING_IP, VOLUME, VOLUME_SNAPSHOT, ASSIGNMENT, INSTANCE,
 )  # fmt: skip
 """All that the store holds; what others refer to comes first."""
 BY_NAME: dict[str, Kind[Any]] = {kind.name: kind for kind in (*WATCHED, CONFIG_MAP)}

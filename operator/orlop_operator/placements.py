@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from orlop_api.aggregate import Aggregate
 from orlop_api.assignment import Assignment, State
 from orlop_api.hypervisor import Hypervisor
 from orlop_api.volume import Volume
+from orlop_operator.aggregate_wakes import is_other
 from orlop_operator.kinds import HYPERVISOR, NODE, Node, Object
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.hypervisor import wanted
@@ -22,8 +24,10 @@ from orlop_operator.scheduling import (
     Usage,
     World,
     assignment_hold,
+    assignment_work,
     domain_of,
     host_from,
+    hypervisor_work,
     place,
     volume_hold,
 )
@@ -75,6 +79,7 @@ class Placements:
         """Count the choice until `settle`."""
         self._tentative[instance_uid] = (node, request.usage)
         self._world.hold(instance_uid, node, request.usage)
+        self._world.occupy(instance_uid, node)
 
     def settle(self, instance_uid: str) -> None:
         """From here on only what the Assignment says counts."""
@@ -96,6 +101,9 @@ class Placements:
             case Volume() as volume:
                 self._set(volume.metadata.uid, volume_hold(volume) if change.new is not None else None)
                 return change.new is None
+            case Aggregate():
+                # Who waits may name it, or is of a Flavor that does.
+                return is_other(change)
             case _:
                 return False
 
@@ -103,7 +111,9 @@ class Placements:
         hypervisor, node = self._store.get(HYPERVISOR, "", name), self._store.get(NODE, "", name)
         if hypervisor is None:
             self._world.remove(name)
+            self._world.occupy(_orders(name), None)
             return False
+        self._world.occupy(_orders(name), name, hypervisor_work(hypervisor))
         before = self._world.row(name)
         old = self._world.hosts[before] if before is not None else None
         taints = node.spec.taints if node is not None else []
@@ -119,6 +129,7 @@ class Placements:
     def _follow(self, instance_uid: str) -> None:
         found = self._store.assignment_of(instance_uid)
         self._set(instance_uid, assignment_hold(found) if found is not None else None)
+        self._world.occupy(instance_uid, assignment_work(found) if found is not None else None)
 
     def _set(self, uid: str, hold: tuple[str, Usage] | None) -> None:
         if hold is None:
@@ -129,6 +140,11 @@ class Placements:
     @staticmethod
     def _held(thing: Object | None) -> tuple[str, Usage] | None:
         return assignment_hold(thing) if isinstance(thing, Assignment) else None
+
+
+def _orders(name: str) -> str:
+    """Stands for what a node does beside its Instances; no uid is like it."""
+    return f"orders of {name}"
 
 
 def _failed_on(thing: Object | None) -> str | None:

@@ -10,7 +10,7 @@ from orlop_api.claim import Claim, ClaimType
 from orlop_api.floating_ip import FloatingIP
 from orlop_api.instance import Instance
 from orlop_api.volume import Volume
-from orlop_operator.kinds import Object, OwnedPort
+from orlop_operator.kinds import Node, Object, OwnedPort
 
 
 class By(Enum):
@@ -30,6 +30,8 @@ class By(Enum):
     """Ports of users by the Instance that they are bound to."""
     ATTACHED = auto()
     """Volumes by the Instances that they are attached to."""
+    LABEL = auto()
+    """Nodes by their labels, as key=value."""
 
 
 def places(thing: Object) -> Iterator[tuple[By, str]]:
@@ -55,6 +57,9 @@ def places(thing: Object) -> Iterator[tuple[By, str]]:
         case Volume():
             for uid in {held.instance_uid for held in thing.status.attachments} if thing.status else ():
                 yield By.ATTACHED, uid
+        case Node():
+            for key, value in thing.metadata.labels.items():
+                yield By.LABEL, f"{key}={value}"
         case _:
             return
 

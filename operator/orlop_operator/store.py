@@ -165,6 +165,10 @@ class Store:
         """Volumes that are attached to the Instance, whether it lists them or not."""
         return self._of(By.ATTACHED, instance_uid)
 
+    def labeled(self, label: str, value: str) -> set[str]:
+        """Names of Nodes with this label."""
+        return {row.key.name for row in self._found[By.LABEL].of(f"{label}={value}")}
+
     def is_known(self, kind: Kind[Any], namespace: str, name: str, uid: str, seen: int) -> bool:
         """Whether this version of the object, or a later one, was seen: most events tell of our own writes.
 

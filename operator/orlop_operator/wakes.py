@@ -14,6 +14,7 @@ from orlop_api.instance import Instance
 from orlop_api.port import Port
 from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
+from orlop_operator.aggregate_wakes import of_aggregates
 from orlop_operator.group_wakes import is_news, of_groups
 from orlop_operator.kinds import (
     ASSIGNMENT,
@@ -36,23 +37,10 @@ from orlop_operator.references import references
 from orlop_operator.service import Service, asks
 from orlop_operator.store import Change, Key, Store
 
-RECONCILED = frozenset(
-    {
-        "Instance",
-        "FloatingIP",
-        "Image",
-        "InstanceGroup",
-        "KeyPair",
-        "Network",
-        "Port",
-        "Quota",
-        "Router",
-        "SecurityGroup",
-        "Volume",
-        "VolumeSnapshot",
-        "Hypervisor",
-    }
-)
+RECONCILED = frozenset({
+    "Instance", "Aggregate", "FloatingIP", "Image", "InstanceGroup", "KeyPair", "Network", "Port", "Quota", "Router",
+    "SecurityGroup", "Volume", "VolumeSnapshot", "Hypervisor",
+})  # fmt: skip
 """Kinds that have a plan of their own; an Assignment is planned with its Instance, while there is one."""
 
 
@@ -74,6 +62,7 @@ def wakes(change: Change, store: Store) -> Iterator[Key]:
     yield from _of(change, thing, store)
     yield from of_quotas(change, store)
     yield from of_groups(change, store)
+    yield from of_aggregates(change, store)
 
 
 def is_of_others(store: Store, key: Key) -> bool:

@@ -21,7 +21,7 @@ def test_decisions(show_table):
     found = {**deciding.measure(5000, 10000).summary(), **deciding.footprint(5000, 10000)}
     scale.record("decision", found)
     show_table(
-        "decision alone: 12 filters and 6 weights look, processor time of one core",
+        "decision alone: 12 filters and 7 weights look, processor time of one core",
         (
             "hosts",
             "Instances",

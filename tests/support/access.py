@@ -72,6 +72,7 @@ _ASKED = frozenset({"get", "create", "patch", "update"})
 _PLATFORM: dict[str, Row] = {
     "Flavor": _EVERYBODY,
     "VolumeClass": _EVERYBODY,
+    "Aggregate": {"operator": READ | STATUS},
     "Hypervisor, the node's": {
         "node": READ | STATUS,
         "other node": READ,

@@ -170,6 +170,7 @@ def _platform(admin: Rest) -> dict[str, Target]:
     mint = frozenset({"create"})
     return {
         "Flavor": target(right("Flavor", "asked"), group="orlop.dev"),
+        "Aggregate": target(right("Aggregate", "asked"), verbs=plain | STATUS, status={}),
         "VolumeClass": target(right("VolumeClass", "asked"), group="orlop.dev"),
         "Hypervisor, the node's": target(
             right("Hypervisor", NODE), verbs=plain | STATUS, status={"bootID": "b"}

@@ -25,6 +25,8 @@ from support import scale
 
 GI = 1 << 30
 IMAGES = [f"sha256:{number:064x}" for number in range(40)]
+UNDER_WAY = 500
+"""Machines that are not started yet, while the next are placed."""
 SHAPES = [(1, 2 * GI, 10 * GI), (2, 4 * GI, 20 * GI), (4, 8 * GI, 40 * GI), (8, 32 * GI, 80 * GI)]
 
 
@@ -118,6 +120,9 @@ def measure(hosts, instances, seed=7):
         found = place(each, world)
         if isinstance(found, Placement):
             world.hold(f"{number:032x}", found.node, each.usage)
+            world.occupy(f"{number:032x}", found.node)
+            if number >= UNDER_WAY:
+                world.occupy(f"{number - UNDER_WAY:032x}", None)
         else:
             unplaced += 1
         seconds.append(time.thread_time() - began)

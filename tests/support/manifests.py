@@ -15,6 +15,7 @@ SPECS: dict[str, Manifest] = {
     "Flavor": {"vcpus": 1, "memory": "512Mi", "rootDisk": "5Gi"},
     "VolumeClass": {"driver": "local"},
     "Image": {"source": {"http": {"url": _IMAGE}}},
+    "Aggregate": {"nodeSelector": {"disk": "ssd"}},
     "InstanceGroup": {"policy": "AntiAffinity"},
     "KeyPair": {
         "publicKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOjswM8c8i7+nlFxYUrNGprOUV2gfSNcf/0zWgBiqmL5 me@x"
@@ -54,7 +55,7 @@ SPECS: dict[str, Manifest] = {
         },
     },
 }
-CLUSTER_WIDE = frozenset({"Flavor", "VolumeClass", "Hypervisor"})
+CLUSTER_WIDE = frozenset({"Aggregate", "Flavor", "VolumeClass", "Hypervisor"})
 
 
 def right(kind: str, name: str = "right", namespace: str = "api") -> Manifest:

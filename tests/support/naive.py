@@ -7,13 +7,13 @@ columns.
 from support.naive_terms import holds, tolerated
 
 
-def choose(request, hosts, held, failed=()):
-    """Names of the hosts that may have it, the best first; `held` and `failed` are pairs of node and what."""
+def choose(request, hosts, held, failed=(), busy=()):
+    """Names of the hosts that may have it, the best first; `held` are pairs of node and what, the others nodes."""
     good = [host for host in hosts if fits(request, host, free(host, held))]
     return [
         host.name
         for host in sorted(
-            good, key=lambda host: (-score(request, host, free(host, held), failed), host.name)
+            good, key=lambda host: (-score(request, host, free(host, held), failed, busy), host.name)
         )
     ]
 
@@ -49,6 +49,9 @@ def fits(request, host, left):
             return False
     if request.zone is not None and host.labels.get("topology.kubernetes.io/zone") != request.zone:
         return False
+    for need in request.aggregates:
+        if need.labels is None or any(host.labels.get(key) != value for key, value in need.labels):
+            return False
     for key, value in request.node_selector.items():
         if host.labels.get(key) != value:
             return False
@@ -87,7 +90,7 @@ def equipped(need, offer):
     return all(name in offer.cpu_features for name in need.cpu_features)
 
 
-def score(request, host, left, failed=()):
+def score(request, host, left, failed=(), busy=()):
     """All weights of the page, in its order; each counts once."""
     shares = []
     for have, need, whole in zip(left, wants(request), whole_of(host), strict=True):
@@ -102,6 +105,7 @@ def score(request, host, left, failed=()):
         total += sum(each.weight for each in request.preferred if holds(each.term, host)) / asked
     blamed = -min(0.1 * sum(node == host.name for node in failed), 0.5)
     total += blamed - 0.5 if host.name in request.failed else blamed
+    total -= min(0.01 * sum(node == host.name for node in busy), 0.1)
     return total + host.weight
 
 

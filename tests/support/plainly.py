@@ -12,20 +12,23 @@ WORLDS = {
     "requests": st.lists(REQUESTS, min_size=1, max_size=4),
     "held": HELD,
     "failed": st.lists(NAMES, max_size=4),
+    "busy": st.lists(NAMES, max_size=14),
     "news": st.lists(st.one_of(NAMES, HOSTS), max_size=3),
 }
 
 
-def compare(hosts, requests, held, failed, news):
+def compare(hosts, requests, held, failed, busy, news):
     world = World(hosts)
     for number, (node, usage) in enumerate(held):
         world.hold(f"h{number}", node, usage)
     for number, node in enumerate(failed):
         world.blame(f"f{number}", node)
+    for number, node in enumerate(busy):
+        world.occupy(f"b{number}", node)
     known = {host.name: host for host in hosts}
     held = list(held)
     for number, request in enumerate(requests):
-        expected = choose(request, list(known.values()), held, failed)
+        expected = choose(request, list(known.values()), held, failed, busy)
         event(f"{min(len(expected), 3)} hosts or more will do")
         match place(request, world):
             case Placement(node, alternates):

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from orlop_api.placement import Toleration
 from orlop_operator.scheduling import (
+    AggregateNeed,
     HardwareNeed,
     Host,
     Offer,
@@ -100,6 +101,13 @@ WISHES = {
         tuple
     ),
     "zone": one_of("v", "w"),
+    "aggregates": st.lists(
+        st.builds(
+            AggregateNeed, one_of("gold", "fast"), one_of((("k", "v"),), (("k", "v"), ("l", "3")), (), None)
+        ),
+        min_size=1,
+        max_size=2,
+    ).map(tuple),
     "tolerations": few(TOLERATIONS, 2),
     "architecture": one_of("x86_64", "aarch64"),
     "hardware": st.builds(

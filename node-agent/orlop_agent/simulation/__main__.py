@@ -19,7 +19,7 @@ from pathlib import Path
 from orlop_agent import logs
 from orlop_agent.simulation.fleet import Fleet, NoTokenError, names
 from orlop_agent.simulation.latencies import Latencies
-from orlop_api.hypervisor import Capacity
+from orlop_api.capacity import Capacity
 from orlop_api.quantity import to_bytes
 
 

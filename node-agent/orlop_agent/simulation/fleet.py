@@ -17,7 +17,8 @@ from orlop_agent.api.identity import Endpoint, FixedIdentity, NodeClaim, NodeIde
 from orlop_agent.paths import Layout
 from orlop_agent.simulation.latencies import Latencies
 from orlop_agent.simulation.node import Simulated, assembled
-from orlop_api.hypervisor import HYPERVISOR_LABEL, Capacity
+from orlop_api.capacity import Capacity
+from orlop_api.hypervisor import HYPERVISOR_LABEL
 
 LABEL = "orlop.dev/simulated"
 _NODES = "/api/v1/nodes"

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from orlop_agent import node
 from orlop_agent.agent import Agent
+from orlop_agent.allocation import Allocation
 from orlop_agent.api.client import Client
 from orlop_agent.cache import Cache
 from orlop_agent.credentials import Credentials
@@ -37,8 +38,9 @@ from orlop_agent.storage import StorageWork
 from orlop_agent.volume.drivers import Drivers
 from orlop_agent.wiring import Wiring
 from orlop_api.assignment import Assignment
+from orlop_api.capacity import Capacity
 from orlop_api.config import ImageConfig
-from orlop_api.hypervisor import Capacity, HypervisorStatus
+from orlop_api.hypervisor import HypervisorStatus
 from orlop_api.volume_class import Driver
 
 VERSION = "simulated"
@@ -52,6 +54,7 @@ class Simulated:
     name: str
     address: str
     capacity: Capacity
+    """What it has; what it gives follows from the ratios that hold for it."""
     latencies: Latencies
 
 
@@ -82,7 +85,7 @@ async def assembled(made: Simulated, layout: Layout, client: Client) -> AsyncIte
     makings = Makings(volumes, origins.open, credentials.of_volume)
     publisher = Publisher(layout, snapshots, hypervisor)
     disks = SimulatedDisks(made.latencies)
-    facts = _facts(made, me)
+    facts, allocation = _facts(made, me), Allocation()
 
     def learn(instance_uid: str, assignment: Assignment | None) -> None:
         agents[0].learn(instance_uid, assignment)
@@ -95,7 +98,7 @@ async def assembled(made: Simulated, layout: Layout, client: Client) -> AsyncIte
         client=client,
         hypervisor=hypervisor,
         journal=Journal(layout.journal),
-        ledger=Ledger(lambda: made.capacity),
+        ledger=Ledger(lambda: allocation.of(made.capacity)),
         preparation=Preparation(layout, images, wiring, volumes, credentials, makings, publisher, disks),
         makings=makings,
         wiring=wiring,
@@ -104,11 +107,17 @@ async def assembled(made: Simulated, layout: Layout, client: Client) -> AsyncIte
         learn=learn,
     )
     storage = StorageWork(volumes, snapshots, origins.open, in_use, credentials)
-    inventory = Inventory(made.name, client, lambda: facts, images, storage, peering, nothing, nothing)
+
+    def told() -> HypervisorStatus:
+        given = {"capacity": allocation.of(made.capacity), "overcommit": allocation.ratios()}
+        return facts.model_copy(update=given)
+
+    inventory = Inventory(made.name, client, told, allocation, images, storage, peering, nothing, nothing)
     networks.listen(inventory.look)
     makings.listen(lambda _: storage.wake())
     agents.append(Agent(me, "qemu", client, Cache(), services, volumes, inventory, storage))
     makings.listen(agents[0].wake)
+    allocation.listen(agents[0].room)
     try:
         yield agents[0]
     finally:
@@ -119,7 +128,6 @@ async def assembled(made: Simulated, layout: Layout, client: Client) -> AsyncIte
 def _facts(made: Simulated, me: Me) -> HypervisorStatus:
     fixed: dict[str, Any] = {"agent_version": VERSION, "libvirt_version": "0", "hypervisor_version": "0"}
     return HypervisorStatus(
-        capacity=made.capacity,
         architecture=node.architecture(),
         virtualization_type="qemu",
         boot_id=me.boot_id,

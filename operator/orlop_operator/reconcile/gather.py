@@ -22,6 +22,7 @@ from orlop_api.snapshot import VolumeSnapshot
 from orlop_api.volume import Volume
 from orlop_operator.claims import resting
 from orlop_operator.kinds import (
+    AGGREGATE,
     ASSIGNMENT,
     FLAVOR,
     FLOATING_IP,
@@ -39,6 +40,7 @@ from orlop_operator.kinds import (
     VOLUME_SNAPSHOT,
 )
 from orlop_operator.placements import Placements
+from orlop_operator.reconcile import aggregate
 from orlop_operator.reconcile.copies import published_as
 from orlop_operator.reconcile.gather_groups import groups_of
 from orlop_operator.reconcile.gather_lan import with_nodes
@@ -126,6 +128,7 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         place=context.placements.choose,
         domain=context.placements.domain,
         hypervisor=lambda name: store.get(HYPERVISOR, "", name),
+        aggregate=lambda name: store.get(AGGREGATE, "", name),
         peers=lambda digest, node: peers(context, digest, node, meta.uid),
         cached=lambda digest: bool(context.placements.having(digest)),
         used_volumes=tuple(store.volumes_of(meta.uid)),
@@ -265,11 +268,13 @@ class Existing:
 def hypervisor_facts(context: Context, key: Key, silent_for: float | None) -> HypervisorFacts:
     """All about a node; there may be no object yet, or none any more."""
     store = context.store
+    node, hypervisor = store.get(NODE, "", key.name), store.get(HYPERVISOR, "", key.name)
     return HypervisorFacts(
         name=key.name,
         now=context.now(),
-        node=store.get(NODE, "", key.name),
-        hypervisor=store.get(HYPERVISOR, "", key.name),
+        node=node,
+        hypervisor=hypervisor,
+        ratios=aggregate.ratios(store, node, hypervisor),
         silent_for=silent_for,
         certify=context.certify,
         bound=store.count_on(key.name),

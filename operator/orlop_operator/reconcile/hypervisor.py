@@ -6,6 +6,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
 
+from orlop_api.capacity import Ratios
 from orlop_api.condition import Condition
 from orlop_api.hypervisor import (
     HYPERVISOR_LABEL,
@@ -36,6 +37,7 @@ from orlop_operator.reconcile.storage import over
 
 LAPSE = 40.0
 """Seconds without a change of its Lease after which a node counts as unreachable."""
+_NO_RATIOS = Ratios()
 _RBAC = "rbac.authorization.k8s.io"
 _OPERATOR = {"kind": "ServiceAccount", "namespace": "orlop-system", "name": "orlop-operator"}
 
@@ -58,6 +60,8 @@ class HypervisorFacts:
     """A new certificate for a node's request and present certificate, where it needs one."""
     data: Container[str] = ()
     """Uids of all Volumes and VolumeSnapshots."""
+    ratios: Ratios = _NO_RATIOS
+    """How much more than it has the node shall give."""
 
 
 def wanted(node: Node | None) -> bool:
@@ -85,6 +89,8 @@ def plan_hypervisor(facts: HypervisorFacts) -> Plan:
     certificate = _certificate(facts, host)
     if isinstance(certificate, NodeCertificate):
         return Plan((Patch(HYPERVISOR, host, {"spec": {"certificate": certificate.wire()}}),))
+    if facts.ratios != (host.spec.overcommit or _NO_RATIOS):
+        return Plan((Patch(HYPERVISOR, host, {"spec": {"overcommit": facts.ratios.whole()}}),))
     ready = _alive(facts)
     again = None
     if facts.silent_for is not None and facts.silent_for < LAPSE:

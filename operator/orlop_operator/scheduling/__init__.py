@@ -1,6 +1,7 @@
 """Which node gets an Instance: filters, then weights. Pure; docs/explanation/scheduling.md."""
 
 from orlop_operator.scheduling.facts import (
+    AggregateNeed,
     GroupNeed,
     Host,
     Physical,
@@ -26,12 +27,19 @@ from orlop_operator.scheduling.profiles import ONLY_BUILT_IN, Profiles
 from orlop_operator.scheduling.room import Room, room
 from orlop_operator.scheduling.table import Row, Verdict, table
 from orlop_operator.scheduling.topology import domain_of
-from orlop_operator.scheduling.usage import assignment_hold, usage_from, volume_hold
+from orlop_operator.scheduling.usage import (
+    assignment_hold,
+    assignment_work,
+    hypervisor_work,
+    usage_from,
+    volume_hold,
+)
 from orlop_operator.scheduling.world import World
 
 __all__ = [
     "BUILT_IN",
     "ONLY_BUILT_IN",
+    "AggregateNeed",
     "GroupNeed",
     "HardwareNeed",
     "Host",
@@ -56,8 +64,10 @@ __all__ = [
     "Verdict",
     "World",
     "assignment_hold",
+    "assignment_work",
     "domain_of",
     "host_from",
+    "hypervisor_work",
     "place",
     "room",
     "table",

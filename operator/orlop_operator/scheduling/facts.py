@@ -136,6 +136,19 @@ class PoolNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class AggregateNeed:
+    """An Aggregate that the node must be in."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...] | None
+    """What its nodes have; None: there is no such Aggregate."""
+
+    def has(self, host: Host) -> bool:
+        """Whether the host is in it."""
+        return self.labels is not None and all(host.labels.get(key) == value for key, value in self.labels)
+
+
+@dataclass(frozen=True, slots=True)
 class GroupNeed:
     """The InstanceGroup that the Instance is in, and where the others of it are."""
 
@@ -180,6 +193,8 @@ class Request:
     preferred: tuple[Preference, ...] = ()
     """What of nodes is welcome."""
     zone: str | None = None
+    aggregates: tuple[AggregateNeed, ...] = ()
+    """All that the node must be in."""
     tolerations: tuple[Toleration, ...] = ()
     architecture: str | None = None
     """What the Image requires; None: any."""

@@ -16,13 +16,14 @@ from orlop_operator.scheduling.profile import BUILT_IN, Profile
 from orlop_operator.scheduling.weights import OF_RESOURCES, PLAIN, Weight
 
 FilterName = Literal[
-    "alive", "disabled", "cordoned", "pinned", "shared_pool", "physical_network", "zone", "selector", "affinity",
-    "taints", "architecture", "machine_type", "firmware", "tpm", "cpu_model", "cpu_features",
-    "nic_families", "obtainable", "group", "excluded", "vcpu", "memory", "disk",
+    "alive", "disabled", "cordoned", "pinned", "shared_pool", "physical_network", "zone", "aggregates",
+    "selector", "affinity", "taints", "architecture", "machine_type", "firmware", "tpm", "cpu_model",
+    "cpu_features", "nic_families", "obtainable", "group", "excluded", "vcpu", "memory", "disk",
 ]  # fmt: skip
 WeightName = Literal[
-    "spread", "pack", "image_locality", "soft_taints", "preferred", "group", "failures", "node_weight"
-]
+    "spread", "pack", "image_locality", "soft_taints", "preferred", "group", "failures", "under_way",
+    "node_weight",
+]  # fmt: skip
 KEY = "profiles.yaml"
 """Of the ConfigMap's data."""
 MOST = 32

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orlop_api.assignment import FINAL, Assignment
+from orlop_api.assignment import FINAL, Assignment, Desired, State
+from orlop_api.hypervisor import Hypervisor, HypervisorStatus, ImportState
 from orlop_api.quantity import to_bytes
+from orlop_api.storage import StorageAction, StorageState
 from orlop_api.volume import Volume
 from orlop_operator.scheduling.facts import Usage
+
+_ON_ITS_WAY = frozenset({State.PREPARING, State.STARTING})
+_COPIES = frozenset({StorageAction.SNAPSHOT, StorageAction.RESTORE})
 
 
 def assignment_hold(assignment: Assignment) -> tuple[str, Usage] | None:
@@ -22,6 +27,34 @@ def assignment_hold(assignment: Assignment) -> tuple[str, Usage] | None:
     if status is not None and status.epoch == spec.epoch and status.state in FINAL:
         return None
     return spec.node_name, Usage(spec.vcpus, spec.memory_bytes, spec.root_disk_bytes)
+
+
+def assignment_work(assignment: Assignment) -> str | None:
+    """The node that has yet to start the machine; None where nobody has."""
+    spec, status = assignment.spec, assignment.status
+    if spec.desired is not Desired.RUNNING:
+        return None
+    answered = status is not None and status.epoch == spec.epoch
+    if status is not None and answered and status.state not in _ON_ITS_WAY:
+        return None
+    return spec.node_name
+
+
+def hypervisor_work(hypervisor: Hypervisor) -> int:
+    """How many images and copies of Volumes the node is ordered to make or get, and is not through with."""
+    spec, status = hypervisor.spec, hypervisor.status or HypervisorStatus()
+    imported = {(r.image_uid, r.generation) for r in status.imports if r.state is not ImportState.PULLING}
+    pulled = {(r.image_uid, r.digest) for r in status.pre_pulls if r.state is not ImportState.PULLING}
+    copied = {(r.uid, r.action, r.generation) for r in status.storage if r.state is not StorageState.PENDING}
+    return (
+        sum((order.image_uid, order.generation) not in imported for order in spec.imports)
+        + sum((order.image_uid, order.image.digest) not in pulled for order in spec.pre_pulls)
+        + sum(
+            (order.uid, order.action, order.generation) not in copied
+            for order in spec.storage
+            if order.action in _COPIES
+        )
+    )
 
 
 def volume_hold(volume: Volume) -> tuple[str, Usage] | None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from orlop_operator.scheduling.columns import Columns, Whole, inserted
 from orlop_operator.scheduling.facts import Host, Usage
+from orlop_operator.scheduling.tally import Tally
 
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float64]
@@ -33,13 +34,12 @@ class World:
         self._holds: dict[str, tuple[str, Usage]] = {}
         self._used: dict[str, npt.NDArray[np.int64]] = {}
         """The sum of the holds by node, whether it is known or not."""
-        self._blames: dict[str, str] = {}
         self._columns = Columns()
         self._names: list[str] = []
         self._free: npt.NDArray[np.int64] = np.zeros((3, 0), np.int64)
         self._room: Scores = np.zeros((3, 0))
         self._capacity: Scores = np.zeros((3, 0))
-        self._failed: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._blames, self._busy = Tally(self._known), Tally(self._known)
         self._rebuild()
 
     def put(self, host: Host) -> None:
@@ -83,15 +83,11 @@ class World:
 
     def blame(self, uid: str, node: str | None) -> None:
         """Object `uid` failed on the node; None: it did not, or does no more."""
-        before = self._blames.pop(uid, None)
-        if node is not None:
-            self._blames[uid] = node
-        if before == node:
-            return
-        for name, change in ((before, -1), (node, 1)):
-            row = self._known(name) if name is not None else None
-            if row is not None:
-                self._failed[row] += change
+        self._blames.put(uid, node)
+
+    def occupy(self, uid: str, node: str | None, count: int = 1) -> None:
+        """Object `uid` keeps the node busy with so many things; None: it does not, or does no more."""
+        self._busy.put(uid, node, count)
 
     @property
     def hosts(self) -> list[Host]:
@@ -140,10 +136,16 @@ class World:
         return self._capacity
 
     @property
-    def failed(self) -> npt.NDArray[np.int64]:
+    def failed(self) -> Scores:
         """How many objects have failed on each host, and are still there."""
         self._fresh()
-        return self._failed
+        return self._blames.column
+
+    @property
+    def busy(self) -> Tally:
+        """How many things each host is busy with."""
+        self._fresh()
+        return self._busy
 
     def row(self, name: str) -> int | None:
         """The row of this host."""
@@ -210,8 +212,8 @@ class World:
         self._hosts.insert(row, host)
         self._free = inserted(self._free, row, self._left(host))
         self._capacity = inserted(self._capacity, row, _divisor(_vector(host.capacity)))
-        failed = sum(node == host.name for node in self._blames.values())
-        self._failed = inserted(self._failed, row, failed)
+        self._blames.insert(row, host.name)
+        self._busy.insert(row, host.name)
         self._columns.insert(row, host)
         self._resize()
 
@@ -219,7 +221,8 @@ class World:
         del self._names[row], self._hosts[row]
         self._free = np.delete(self._free, row, axis=1)
         self._capacity = np.delete(self._capacity, row, axis=1)
-        self._failed = np.delete(self._failed, row)
+        self._blames.cut(row)
+        self._busy.cut(row)
         self._columns.cut(row)
         self._resize()
 
@@ -236,11 +239,8 @@ class World:
         for row, name in enumerate(self._names):
             if name in self._used:
                 self._free[:, row] -= self._used[name]
-        self._failed = np.zeros(count, np.int64)
-        for node in self._blames.values():
-            blamed = self._known(node)
-            if blamed is not None:
-                self._failed[blamed] += 1
+        self._blames.rebuild(self._names)
+        self._busy.rebuild(self._names)
         self._columns.clear()
         self._added.clear()
         self._resize()

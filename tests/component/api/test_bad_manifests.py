@@ -6,6 +6,7 @@ import pytest
 
 from orlop_api.requester import Requester
 from support.bad import Bad
+from support.bad_aggregates import AGGREGATES
 from support.bad_floating_ips import FLOATING_IPS
 from support.bad_groups import CHANGED_GROUPS, GROUPS
 from support.bad_hardware import HARDWARE
@@ -42,6 +43,7 @@ CREATED = [
     *PLACEMENTS,
     *HARDWARE,
     *INSTANCE_GROUPS,
+    *AGGREGATES,
     *KEYS,
     *QUOTAS,
 ]

@@ -60,6 +60,7 @@ def test_the_category_holds_what_users_deal_with(crds: ApiServer) -> None:
     assert {name for r in found if (name := r["name"]).endswith("/status")} == {
         f"{plural}/status"
         for plural in (
+            "aggregates",
             "assignments",
             "hypervisors",
             "floatingips",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from orlop_api.aggregate import Aggregate
 from orlop_api.assignment import Assignment
 from orlop_api.bandwidth import PortQos
 from orlop_api.claim import Claim
@@ -137,6 +138,7 @@ class Facts:
     domain: Callable[[str, str], str | None] = lambda *_: None
     """The domain that a node is in, by a label."""
     hypervisor: Callable[[str], Hypervisor | None] = lambda _: None
+    aggregate: Callable[[str], Aggregate | None] = lambda _: None
     peers: Callable[[str, str], tuple[ImagePeer, ...]] = lambda *_: ()
     """Nodes that an image, by its digest, can be had from, for a node."""
     cached: Callable[[str], bool] = lambda _: True

@@ -13,7 +13,7 @@ from orlop_operator.reconcile.instance import affinity, boot, group, hardware
 from orlop_operator.reconcile.instance.facts import Facts
 from orlop_operator.reconcile.instance.volumes import Disks
 from orlop_operator.reconcile.lan import need
-from orlop_operator.scheduling import PhysicalNeed, Pin, Placement, Request, Unplaceable
+from orlop_operator.scheduling import AggregateNeed, PhysicalNeed, Pin, Placement, Request, Unplaceable
 
 TYPE = "Scheduled"
 
@@ -37,6 +37,7 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         affinity=affinity.required(placement),
         preferred=affinity.preferred(placement),
         zone=placement.zone,
+        aggregates=_aggregates(facts, (*flavor.aggregates, *placement.aggregates)),
         tolerations=tuple(placement.tolerations),
         architecture=requirements.architecture if requirements else None,
         hardware=hardware.need(boot.hardware(facts)),
@@ -50,6 +51,14 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         failed=facts.failed,
         profile=placement.profile,
         group=group.need(facts),
+    )
+
+
+def _aggregates(facts: Facts, names: tuple[str, ...]) -> tuple[AggregateNeed, ...]:
+    found = {name: facts.aggregate(name) for name in dict.fromkeys(names)}
+    return tuple(
+        AggregateNeed(name, tuple(sorted(each.spec.node_selector.items())) if each is not None else None)
+        for name, each in found.items()
     )
 
 

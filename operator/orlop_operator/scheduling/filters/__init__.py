@@ -8,6 +8,7 @@ from typing import Protocol
 from orlop_operator.scheduling.facts import Rejection, Request
 from orlop_operator.scheduling.filters import (
     affinity,
+    aggregates,
     alive,
     architecture,
     cordoned,
@@ -52,6 +53,7 @@ BY_NAME: Mapping[str, Filter] = {
     "shared_pool": shared_pool,
     "physical_network": physical_network,
     "zone": zone,
+    "aggregates": aggregates,
     "selector": selector,
     "affinity": affinity,
     "taints": taints,
@@ -70,5 +72,5 @@ BY_NAME: Mapping[str, Filter] = {
     "disk": disk,
 }
 FILTERS: tuple[Filter, ...] = tuple(BY_NAME.values())
-OPTIONAL = frozenset({"disabled", "cordoned", "zone", "selector", "affinity", "taints"})
+OPTIONAL = frozenset({"disabled", "cordoned", "zone", "aggregates", "selector", "affinity", "taints"})
 """Policy, which a profile may leave out. The others are facts: without them a node would refuse, or have no data."""

@@ -13,6 +13,7 @@ from orlop_operator.scheduling.weights import (
     node_weight,
     preferred,
     soft_taints,
+    under_way,
 )
 from orlop_operator.scheduling.weights.free_share import PACK, SPREAD
 from orlop_operator.scheduling.world import Scores, World
@@ -31,6 +32,7 @@ PLAIN: Mapping[str, Weight] = {
     "preferred": preferred,
     "group": group,
     "failures": failures,
+    "under_way": under_way,
     "node_weight": node_weight,
 }
 OF_RESOURCES: Mapping[str, Mapping[str, Weight]] = {"spread": SPREAD, "pack": PACK}

@@ -76,3 +76,34 @@ def test_each_resource_is_spread_or_packed(weight: str, resource: str, winner: s
     world.hold("2", "b", Usage(vcpus=0, memory=8 * GI, disk=25 * GI))
     world.hold("3", "c", Usage(vcpus=2, memory=0, disk=50 * GI))
     assert chosen(world, weights=((OF_RESOURCES[weight][resource], 2.0),)) == winner
+
+
+def test_a_busy_node_comes_later_until_it_is_through() -> None:
+    world = World([Host("a", ROOM), Host("b", ROOM)])
+    world.occupy("x", "a", 2)
+    assert chosen(world) == "b"
+    world.occupy("y", "b", 3)
+    assert chosen(world) == "a"
+    world.occupy("x", "a", 4)
+    assert chosen(world) == "b"
+    world.occupy("y", None)
+    world.occupy("x", None)
+    assert not world.busy
+    assert chosen(world) == "a"
+
+
+def test_work_that_is_soon_over_counts_less_than_room() -> None:
+    world = World([Host("a", ROOM), Host("b", ROOM)])
+    world.occupy("x", "a", 1000)
+    world.hold("y", "b", Usage(vcpus=2))
+    assert chosen(world) == "a"
+
+
+def test_what_a_node_is_busy_with_is_known_before_the_node() -> None:
+    world = World([Host("b", ROOM)])
+    world.occupy("x", "a")
+    world.put(Host("a", ROOM))
+    assert chosen(world) == "b"
+    world.remove("a")
+    world.put(Host("a", ROOM))
+    assert world.busy.column.tolist() == [1.0, 0.0]
