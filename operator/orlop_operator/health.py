@@ -37,6 +37,8 @@ class Vitals:
     """What the authorizer was asked."""
     quotas: Collection[Quota] = ()
     """Those that it keeps."""
+    profiles_refused: bool = False
+    """Whether a ConfigMap with scheduler profiles is there and not used."""
 
     @property
     def alive(self) -> bool:
@@ -86,6 +88,11 @@ def exposition(now: Vitals) -> bytes:
         ("orlop_queue_keys", "objects that wait for a look or get one", float(now.keys)),
         ("orlop_queue_oldest_seconds", "for which the oldest due key has waited", now.oldest),
         ("orlop_writes", "successful writes since the start", float(now.writes)),
+        (
+            "orlop_scheduler_profiles_refused",
+            "1 while the ConfigMap with scheduler profiles is not used because of a mistake in it",
+            float(now.profiles_refused),
+        ),
     ):
         Gauge(name, text, registry=registry).set(value)
     asked = Counter(

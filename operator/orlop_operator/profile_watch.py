@@ -39,6 +39,8 @@ class ProfileWatch:
         """Uid and resourceVersion of the ConfigMap that was looked at last."""
         self._good = False
         """Whether profiles of a ConfigMap are in force."""
+        self.refused = False
+        """Whether the ConfigMap as it is now is not used, for a mistake in it."""
 
     async def begin(self) -> None:
         """Read it once, before anything is decided."""
@@ -78,7 +80,7 @@ class ProfileWatch:
             if self._seen is not None or self._good:
                 log.warning("scheduler profiles gone", now="the built-in profile is used")
                 self._use(ONLY_BUILT_IN)
-            self._seen, self._good = None, False
+            self._seen, self._good, self.refused = None, False, False
             return
         seen = f"{body['metadata']['uid']} {body['metadata']['resourceVersion']}"
         if seen == self._seen:
@@ -87,9 +89,10 @@ class ProfileWatch:
         try:
             found = of_config_map(ConfigMap.model_validate(body).data)
         except ProfilesError as error:
+            self.refused = True
             self._refuse(body, str(error))
             return
-        self._good = True
+        self._good, self.refused = True, False
         self._use(found)
         log.info("scheduler profiles", profiles=sorted(found.by_name), default=found.default)
         self._tell(

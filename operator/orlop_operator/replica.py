@@ -118,6 +118,7 @@ class Replica:
             writes=self._cluster.writes,
             reviews=self._reconciler.reviews,
             quotas=tuple(self._store.all(QUOTA)) if self._election.leading else (),
+            profiles_refused=self._profiles.refused,
         )
 
     def take(self, kind: Kind[Any], event: str, body: dict[str, Any]) -> None:

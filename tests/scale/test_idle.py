@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from support import load, scale, stored, wishes
+from orlop_cluster.lab import ROOT
+from support import load, plot, scale, stored, wishes
 from support.audit import orlops_writes
 from support.fleet import Fleet, ended, fleet, operator, usage
 from support.scripted import ASSIGNMENTS, LEASES, ORLOP, Api, api
@@ -38,8 +39,26 @@ CAPACITY = {"vcpus": 64, "memoryBytes": 256 << 30, "diskBytes": 4 << 40}
 NETWORKS = [{"name": "eth0", "networkRef": {"name": "net-0"}}]
 
 
-@pytest.mark.parametrize("count", [MOST // 10, MOST])
+SIZES = (MOST // 10, MOST)
+DRAWN = ("memory_mib", "start_seconds", "start_cpu_seconds", "bound_seconds")
+
+
+@pytest.mark.parametrize("count", SIZES)
 async def test_idle(tmp_path: Path, show_table: Any, count: int) -> None:
+    found = await beside(tmp_path, count)
+    scale.record(f"idle_{count}", found)
+    show_table(f"{count} idle Instances", ("what", "value"), sorted(found.items()))
+    both = [its for name, its in scale.recorded().items() if name in {f"idle_{size}" for size in SIZES}]
+    lines = {
+        what: [(its["instances"], its[what]) for its in sorted(both, key=lambda its: int(its["instances"]))]
+        for what in DRAWN
+    }
+    title = "An operator beside Instances that nobody touches"
+    (ROOT / ".orlop/idle.svg").write_text(plot.curves(title, "Instances", "MiB and seconds", lines))
+
+
+async def beside(tmp_path: Path, count: int, rest: float = REST) -> dict[str, Any]:
+    """What an operator takes beside so many."""
     names = [f"paper-{n:05}" for n in range(count // PER_NODE)]
     with fleet(tmp_path, 1, "--vcpus=64") as made:
         async with api(made.server) as user:
@@ -55,14 +74,13 @@ async def test_idle(tmp_path: Path, show_table: Any, count: int) -> None:
                 assert await asyncio.to_thread(etcd.put, put) == 4 * (count // len(ones))
             beating = asyncio.create_task(beat(etcd, born))
             try:
-                found = await measured(made, user, count)
+                found = await measured(made, user, count, rest)
             finally:
                 beating.cancel()
                 with suppress(asyncio.CancelledError):
                     await beating
     found["put_seconds"] = round(time.monotonic() - begun)
-    scale.record(f"idle_{count}", {"nodes": len(names) + 1, **found})
-    show_table(f"{count} idle Instances", ("what", "value"), sorted(found.items()))
+    return {"nodes": len(names) + 1, **found}
 
 
 async def paper(user: Api) -> tuple[list[str], datetime]:
@@ -111,7 +129,7 @@ async def beat(etcd: stored.Etcd, born: datetime) -> None:
         await asyncio.sleep(max(0.0, begun + RENEWED - time.monotonic()))
 
 
-async def measured(made: Fleet, user: Api, count: int) -> dict[str, Any]:
+async def measured(made: Fleet, user: Api, count: int, resting: float) -> dict[str, Any]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -125,7 +143,7 @@ async def measured(made: Fleet, user: Api, count: int) -> dict[str, Any]:
         started, at_start, most = time.monotonic() - begun, usage(process.pid), peak(process.pid)
         writes = now["orlop_writes"]
         made_at_start = orlops_writes(load.audited(made), since, time.time())
-        await asyncio.sleep(REST)
+        await asyncio.sleep(resting)
         rest, later = usage(process.pid), await asyncio.to_thread(vitals, port)
         took = []
         for n in range(5):
@@ -143,7 +161,7 @@ async def measured(made: Fleet, user: Api, count: int) -> dict[str, Any]:
         "memory_mib": round(rest.memory),
         "memory_mib_at_most": round(most),
         **{f"{name}_memory_mib": round(used.memory) for name, used in others.items()},
-        "cpu_percent_at_rest": round(100 * (rest.cpu - at_start.cpu) / REST, 2),
+        "cpu_percent_at_rest": round(100 * (rest.cpu - at_start.cpu) / resting, 2),
         "writes_at_rest": later["orlop_writes"] - writes,
         "bound_seconds": round(sorted(took)[2], 3),
     }

@@ -1,6 +1,8 @@
 """What the operator makes of the ConfigMap with profiles, version by version."""
 
+from orlop_operator.health import Vitals, exposition
 from orlop_operator.profile_watch import ProfileWatch
+from orlop_operator.reviews import Reviews
 
 GOOD, WRONG = "profiles: [{name: pack}]", "profiles: [{name: Pack It}]"
 
@@ -38,6 +40,18 @@ def test_a_wrong_one_keeps_the_last_good_one():
     ]
     assert seen.said[1].message.startswith("profiles.yaml is not used: profiles[0].name: string should match")
     assert seen.said[1].message.endswith("; the last good one stays in force")
+
+
+def test_whether_one_is_refused_now_is_told_until_it_is_mended_or_gone():
+    seen = Seen()
+    told = []
+    for text in (GOOD, WRONG, GOOD, WRONG):
+        seen.take(text)
+        told.append(seen.watch.refused)
+    seen.watch.take(None)
+    assert [*told, seen.watch.refused] == [False, True, False, True, False]
+    vitals = Vitals(True, True, 0, 0, 0, 0, Reviews(lambda: 0.0), profiles_refused=True)
+    assert "\norlop_scheduler_profiles_refused 1.0\n" in exposition(vitals).decode()
 
 
 def test_a_wrong_one_at_first_leaves_the_built_in():
