@@ -10,11 +10,10 @@ from support.scripted import Api, api
 
 NODES = int(os.environ.get("ORLOP_SCALE_NODES", "1000"))
 INSTANCES = int(os.environ.get("ORLOP_SCALE_INSTANCES", str(10 * NODES)))
-VCPUS = 24
-"""Of a node: for all that the tests leave behind, about 21 on each."""
+VCPUS = 16
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     directory = tmp_path_factory.mktemp("fleet")
     with fleet(directory, NODES, f"--vcpus={VCPUS}", operators=("one", "two")) as made:

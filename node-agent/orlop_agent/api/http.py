@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import sslproto
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,10 @@ _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 15
 _EVENT_BYTES = 1 << 22
 """Largest watch event: etcd takes 1.5 MiB."""
+
+_TLS_BYTES = 1 << 15
+sslproto.SSLProtocol.max_size = _TLS_BYTES
+"""Of each connection asyncio keeps so much to read TLS into: two records, not 256 KiB, since each watch has one."""
 
 
 class Http:

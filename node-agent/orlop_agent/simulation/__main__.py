@@ -1,6 +1,7 @@
 """Run simulated nodes until SIGTERM:  python -m orlop_agent.simulation --kubeconfig FILE --nodes 100
 
-Says `working` on standard output when all agents run. docs/explanation/cluster.md says what is simulated.
+Says `working` on standard output when all agents run, and the rest on standard error. What is simulated:
+docs/explanation/cluster.md.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def _place(chosen: Path | None) -> Iterator[Path]:
 def main() -> int:
     """The exit status."""
     asked = parser().parse_args()
-    logs.configure(os.environ.get("ORLOP_LOG_LEVEL", "WARNING"))
+    # Standard output has one word, which others wait for.
+    logs.configure(os.environ.get("ORLOP_LOG_LEVEL", "WARNING"), sys.stderr)
     # Each node has connections of its own: three and, with guests, one for each Network and namespace of theirs.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -10,8 +10,9 @@ from typing import Any
 
 import structlog
 
+from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
-from orlop_agent.api.errors import ApiError, ConflictError
+from orlop_agent.api.errors import ApiError, ConflictError, UnauthorizedError, UnavailableError
 from orlop_agent.api.http import JSON, MERGE_PATCH, Http, connected
 from orlop_agent.api.identity import Endpoint, FixedIdentity, NodeClaim, NodeIdentity, from_kubeconfig
 from orlop_agent.paths import Layout
@@ -71,10 +72,8 @@ class Fleet:
     async def _node(self, http: Http, number: int, name: str, begun: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
             async with self._registering:
-                claim = await self._register(http, name)
                 own = await stack.enter_async_context(connected(*_of(self._endpoint)))
-                identity = _AdministratorsMint(own, self._administrator, claim)
-                await identity.token()
+                identity = await self._account(http, own, name)
             layout = Layout(self._directory / name)
             layout.prepare()
             made = Simulated(name, _address(number), self._capacity, self._latencies)
@@ -82,6 +81,21 @@ class Fleet:
             agent = await stack.enter_async_context(assembled(made, layout, client))
             begun.set()
             await agent.run()
+
+    async def _account(self, http: Http, own: Http, name: str) -> NodeIdentity:
+        """The node, registered, with its account's first token; a busy API server is asked again, as kubelets do."""
+        waits = backoff.delays(first=1.0)
+        while True:
+            try:
+                identity = _AdministratorsMint(own, self._administrator, await self._register(http, name))
+                await identity.token()
+            except UnauthorizedError:
+                raise
+            except UnavailableError as error:
+                _log.info("fleet.busy", node=name, error=str(error))
+                await asyncio.sleep(next(waits))
+            else:
+                return identity
 
     async def _register(self, http: Http, name: str) -> NodeClaim:
         """As a kubelet and an administrator would: a Node with the label, and without the taint of a new one."""
@@ -101,7 +115,7 @@ class Fleet:
         try:
             return await http.call(method, path, body, token=self._administrator, content_type=content_type)
         except ApiError as error:
-            if not isinstance(error, ConflictError):
+            if not isinstance(error, ConflictError | UnavailableError):
                 _log.error("fleet.refused", error=str(error))
             raise
 
