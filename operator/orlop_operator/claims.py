@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address
 from typing import cast
 
-from orlop_api.claim import Claim
+from orlop_api.claim import Claim, ClaimType
 from orlop_operator.rows import Index, Row, Shelf
+
+
+class ClaimRows(dict[str, Row]):
+    """Of one Network, by name."""
+
+    full_below = 0
+    """A number of IPv4 below which every address that is handed out was found claimed."""
+
+    def forget(self, claim: Claim) -> None:
+        """It is gone; an address may be free again."""
+        del self[claim.metadata.name]
+        if claim.spec.type is ClaimType.ADDRESS and ":" not in claim.spec.value:
+            self.full_below = min(self.full_below, int(IPv4Address(claim.spec.value)))
 
 
 class Claims(Mapping[str, Claim]):
     """By name, as a dict of them; what only asks whether there is one does not read it."""
 
-    def __init__(self, rows: Mapping[str, Row], holdings: Index[str], shelf: Shelf) -> None:
+    def __init__(self, rows: ClaimRows, holdings: Index[str], shelf: Shelf) -> None:
         self._rows = rows
         self._holdings = holdings
         self._shelf = shelf
@@ -28,6 +42,15 @@ class Claims(Mapping[str, Claim]):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def full_below(self) -> int:
+        """Where to begin to look for a free address."""
+        return self._rows.full_below
+
+    def filled(self, below: int) -> None:
+        """All are claimed up to there."""
+        self._rows.full_below = below
 
     def held_by(self, uid: str) -> list[Claim]:
         """Those of one holder."""

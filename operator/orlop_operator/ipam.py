@@ -19,23 +19,18 @@ def gateway(subnet: Subnet) -> str:
     return subnet.gateway or str(IPv4Network(subnet.cidr)[1])
 
 
-def candidates(subnet: Subnet) -> Iterator[str]:
-    """Addresses to hand out, in order: of the pools, or all hosts of the range; never the gateway's."""
+def candidates(subnet: Subnet, begin: int = 0) -> Iterator[str]:
+    """Addresses to hand out, in order, from a number on: of the pools, or all hosts of the range; never the gateway."""
     network = IPv4Network(subnet.cidr)
     taken = {gateway(subnet), str(network.network_address), str(network.broadcast_address)}
     ranges = [(int(IPv4Address(p.start)), int(IPv4Address(p.end))) for p in subnet.pools] or [
         (int(network.network_address), int(network.broadcast_address))
     ]
     for first, last in ranges:
-        for number in range(first, last + 1):
+        for number in range(max(first, begin), last + 1):
             address = str(IPv4Address(number))
             if address not in taken:
                 yield address
-
-
-def next_free(subnet: Subnet, taken: Container[str]) -> str | None:
-    """The first address that is not taken; None when all are."""
-    return next((address for address in candidates(subnet) if address not in taken), None)
 
 
 def why_not(subnet: Subnet, address: str) -> str | None:

@@ -15,7 +15,7 @@ from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.claim import CLAIM_NAMESPACE, Claim
 from orlop_api.instance import Instance
 from orlop_api.volume import Volume
-from orlop_operator.claims import Claims
+from orlop_operator.claims import ClaimRows, Claims
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, WATCHED, Kind, M, Object, OwnedPort
 from orlop_operator.places import By, lacks_address, owner, places
 from orlop_operator.references import references
@@ -39,7 +39,7 @@ class Store:
         """Uids that are gone: a late answer about one must not bring it back."""
         self._by_uid: dict[str, Row] = {}
         self._dependents: Index[Key] = Index()
-        self._claims: dict[str, dict[str, Row]] = {}
+        self._claims: dict[str, ClaimRows] = {}
         self._found: dict[By, Index[str]] = {way: Index() for way in By}
         self._lacking: set[Row] = set()
         self._listener = listener
@@ -123,7 +123,7 @@ class Store:
 
     def claims_of_network(self, uid: str) -> Claims:
         """Claim name to Claim, of one Network (its segment's too)."""
-        return Claims(self._claims.get(uid, {}), self._found[By.HOLDER], self._shelf)
+        return Claims(self._claims.get(uid, ClaimRows()), self._found[By.HOLDER], self._shelf)
 
     def claims_of_holder(self, uid: str) -> dict[str, Claim]:
         """Claim name to Claim, held by the Network, Port or Instance with this uid."""
@@ -259,7 +259,7 @@ class Store:
         if lacks_address(thing) and not (isinstance(thing, Instance) and self._is_bound(row.uid)):
             self._lacking.add(row)
         if isinstance(thing, Claim):
-            self._claims.setdefault(intern(thing.spec.network_uid), {})[row.key.name] = row
+            self._claims.setdefault(intern(thing.spec.network_uid), ClaimRows())[row.key.name] = row
         if isinstance(thing, Assignment):
             row.node = None if thing.spec.node_name is None else intern(thing.spec.node_name)
             self._settle(row)
@@ -273,7 +273,7 @@ class Store:
             self._dependents.discard(Key(*reference), row)
         if isinstance(thing, Claim):
             claims = self._claims[thing.spec.network_uid]
-            del claims[row.key.name]
+            claims.forget(thing)
             if not claims:
                 del self._claims[thing.spec.network_uid]
         if isinstance(thing, Assignment):

@@ -115,6 +115,8 @@ class WorkQueue(Generic[K]):
 
     async def take(self) -> K:
         """The next key; whoever took it calls `done` or `failed`."""
+        # A look that finds nothing to do waits for nothing: a hundred thousand in a row, and no Lease would be renewed.
+        await asyncio.sleep(0)
         while True:
             wait = self._promote()
             if self._waiting:

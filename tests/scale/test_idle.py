@@ -28,6 +28,8 @@ from support.scripted import ASSIGNMENTS, LEASES, ORLOP, Api, api
 pytestmark = [pytest.mark.component, pytest.mark.timeout(10800)]
 
 MOST = int(os.environ.get("ORLOP_SCALE_IDLE", "10000"))
+WHOLE = 20_000
+"""Instances up to which the copies have managed fields: more would not fit into the API server of a small machine."""
 PER_NODE = 20
 PER_NETWORK = 5000
 REST = 60.0
@@ -70,7 +72,7 @@ async def beside(tmp_path: Path, count: int, rest: float = REST) -> dict[str, An
             etcd, begun = stored.Etcd(made), time.monotonic()
             await asyncio.to_thread(etcd.put, stored.twins(etcd, FIRST, uids, names[1:]))
             for one in ones:
-                put = stored.copies(etcd, one, count // len(ones), names)
+                put = stored.copies(etcd, one, count // len(ones), names, whole=count <= WHOLE)
                 assert await asyncio.to_thread(etcd.put, put) == 4 * (count // len(ones))
             beating = asyncio.create_task(beat(etcd, born))
             try:
@@ -155,6 +157,7 @@ async def measured(made: Fleet, user: Api, count: int, resting: float) -> dict[s
         others = {name: usage(made.processes[name]) for name in ("kube-apiserver", "etcd")}
     return {
         "instances": count,
+        "managed_fields": count <= WHOLE,
         "start_seconds": round(started, 2),
         "start_cpu_seconds": round(at_start.cpu, 2),
         "writes_at_start": dict(Counter(call.what for call in made_at_start)),

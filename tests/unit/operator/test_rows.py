@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orlop_api.network import Subnet
 from orlop_operator.claims import held_by, resting
 from orlop_operator.kinds import ASSIGNMENT, CLAIM, INSTANCE, NETWORK, PORT, Kind
 from orlop_operator.placements import Placements
+from orlop_operator.reconcile.addresses import address_for
 from orlop_operator.reconcile.gather import Context, port_facts
+from orlop_operator.reconcile.holding import Holder, Taken
 from orlop_operator.reconcile.port import plan_port
 from orlop_operator.reviews import Reviews
 from orlop_operator.rows import Index, Row
@@ -20,6 +23,7 @@ from orlop_operator.store import Change, Key, Store
 from orlop_operator.wakes import wakes
 
 KINDS: tuple[Kind[Any], ...] = (INSTANCE, ASSIGNMENT, PORT, CLAIM)
+SUBNET = {"name": "a", "cidr": "10.0.0.0/28"}
 NUMBERS, FLAGS = st.integers(0, 3), st.booleans()
 
 
@@ -79,7 +83,7 @@ class Watched:
         network = meta("demo", "net", "net", 1)
         self.store.observe(
             NETWORK,
-            NETWORK.parse({"metadata": network, "spec": {"subnets": [{"name": "a", "cidr": "10.0.0.0/24"}]}}),
+            NETWORK.parse({"metadata": network, "spec": {"subnets": [SUBNET]}}),
         )
 
     def _listen(self, change: Change) -> None:
@@ -207,3 +211,22 @@ def test_a_cold_object_is_small(kind: Kind[Any]) -> None:
         store.observe(kind, kind.parse(MAKERS[kind.name](n, n + 1, True, 2)))
     rows = [row for table in store._tables[kind.name].values() for row in table.values()]
     assert all(row.thing is None and len(row.packed or b"") < 200 for row in rows)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(FLAGS, st.integers(2, 14)), max_size=60))
+def test_the_next_address_is_the_first_free_one_wherever_the_search_begins(
+    steps: list[tuple[bool, int]],
+) -> None:
+    store, subnet, holder = Store(warm=2), Subnet.model_validate(SUBNET), Holder("demo", "new", "new")
+    network = NETWORK.parse({"metadata": meta("demo", "net", "net", 1), "spec": {"subnets": [SUBNET]}})
+    for at, (there, n) in enumerate(steps, 2):
+        one = CLAIM.parse(claim(n, at, False, 0))
+        one = one.model_copy(update={"metadata": one.metadata.model_copy(update={"uid": f"claim-{n}-{at}"})})
+        if there:
+            store.observe(CLAIM, one)
+        elif (known := store.claim(one.metadata.name)) is not None:
+            store.remove(CLAIM, "orlop-system", known.metadata.name, known.metadata.uid)
+        claims = store.claims_of_network("net")
+        found = address_for(network, subnet, holder, Taken(claims, frozenset({"net-10.0.0.3"})), None)
+        assert found == address_for(network, subnet, holder, Taken(dict(claims), {"net-10.0.0.3"}), None)

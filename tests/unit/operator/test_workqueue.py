@@ -1,5 +1,6 @@
 """A key that fails is tried again, however often it has failed; and no namespace waits for all of another's."""
 
+import asyncio
 import time
 from collections import Counter
 
@@ -18,6 +19,25 @@ async def test_the_back_off_has_an_end_and_never_overflows():
         delays.append(queue.failed("a"))
     assert delays[0] <= 0.1
     assert LONGEST_DELAY / 2 <= delays[-1] <= LONGEST_DELAY
+
+
+async def test_others_have_their_turn_between_two_keys_however_many_are_due():
+    queue: WorkQueue[int] = WorkQueue()
+    queue.open()
+    for n in range(100):
+        queue.add(n)
+    heard: list[int] = []
+
+    async def renew() -> None:
+        while len(queue):
+            heard.append(len(queue))
+            await asyncio.sleep(0)
+
+    renewing = asyncio.create_task(renew())
+    for _ in range(100):
+        queue.done(await queue.take())
+    await renewing
+    assert len(heard) >= 100
 
 
 def by_namespace() -> WorkQueue[tuple[str, int]]:
