@@ -18,6 +18,8 @@ def with_nodes(store: Store, facts: NetworkFacts) -> NetworkFacts:
     network = facts.network
     facts = replace(facts, router=router_of(store, network.metadata.uid))
     if not network.is_on_physical:
+        if network.spec.mtu or (network.status is not None and network.status.mtu):
+            return facts  # which it keeps: thousands of nodes need not be asked at each look
         said = (host.status for host in store.all(HYPERVISOR))
         return replace(facts, underlay_mtus=[s.underlay_mtu for s in said if s and s.underlay_mtu])
     return replace(
