@@ -60,8 +60,7 @@ def data_follows(facts: Facts) -> bool:
 
     What a TPM holds is on its node: without it the guest may never read its disks again.
     """
-    made = hardware(facts)
-    if made is not None and made.tpm is not None:
+    if _has_tpm(facts):
         return False
     places = [pinned(disk.volume) for disk in facts.disks if disk.volume is not None]
     return (
@@ -69,6 +68,14 @@ def data_follows(facts: Facts) -> bool:
         and len(places) == len(facts.disks)
         and all(place is not None and place.driver is not Driver.LOCAL for place in places)
     )
+
+
+def _has_tpm(facts: Facts) -> bool:
+    """By what is known without a question: of a Volume that is not made yet nothing has started."""
+    asked, disk = facts.instance.spec.hardware, facts.boot_disk
+    made = _known(disk) if disk is not None else None
+    needs = made.requirements if made is not None else None
+    return (asked is not None and asked.tpm is not None) or (needs is not None and needs.tpm is not None)
 
 
 def _merged(facts: Facts) -> Hardware | Blocker | None:
@@ -83,11 +90,16 @@ def _merged(facts: Facts) -> Hardware | Blocker | None:
 
 
 def _began_as(disk: DiskFacts, facts: Facts) -> VolumeImage | None:
-    known = disk.volume.status.image if disk.volume is not None and disk.volume.status is not None else None
+    known = _known(disk)
     if known is not None:
         return known
     origin = origins.resolve(disk, facts.answers)
     return origin.image if isinstance(origin, origins.Origin) else None
+
+
+def _known(disk: DiskFacts) -> VolumeImage | None:
+    """The image that its data came from, once there is data."""
+    return disk.volume.status.image if disk.volume is not None and disk.volume.status is not None else None
 
 
 def _too_small(facts: Facts, volume: Volume, began: VolumeImage) -> Blocker | None:

@@ -19,6 +19,7 @@ from orlop_operator.reconcile.instance.facts import Blocker, DiskFacts, Facts
 from orlop_operator.reconcile.instance.schedule import request
 from orlop_operator.reconcile.instance.volumes import resolve
 from support.attaching import merged
+from support.wishes import asked_for
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 READY = [{"type": "Ready", "status": "True", "reason": "Created"}]
@@ -133,6 +134,19 @@ def test_what_a_tpm_holds_is_on_its_node():
     sealed = shared.instance.spec.model_copy(update={"hardware": Hardware(tpm="2.0")})
     held = replace(shared, instance=shared.instance.model_copy(update={"spec": sealed}))
     assert (boot.data_follows(shared), boot.data_follows(held)) == (True, False)
+    needs = IMAGE | {"requirements": {"tpm": "2.0"}}
+    assert not boot.data_follows(facts(volume("system", SHARED, image=needs)))
+
+
+def test_what_a_volume_will_begin_as_is_not_asked_for_where_the_machine_may_go():
+    """Before the requester's rights are known nothing of it may be; a look that did so broke each time."""
+    new = volume("system", SHARED)
+    source = {"spec": {"size": "2Gi", "className": "c", "source": {"imageRef": {"name": "tiny"}}}}
+    body = new.model_dump(by_alias=True, exclude_none=True) | source
+    known = facts(Volume.model_validate(asked_for(body)))
+    assert known.boot_disk is not None
+    assert known.answers == {}
+    assert boot.data_follows(known)
 
 
 def test_what_the_image_requires_of_hardware_goes_with_the_volume():
