@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
-from orlop_api.boot import Boot
 from orlop_api.instance import Instance, InstanceSpec
-from orlop_api.resource import Metadata, ObjectRef
+from orlop_api.resource import Metadata
 from orlop_cli.cluster import Cluster
 from orlop_cli.drawing import WIDE
 from orlop_cli.errors import NotFoundError
@@ -63,26 +63,58 @@ def capacity(
         str | None,
         typer.Option("--image", help="Name of an Image that they boot from, for what it requires."),
     ] = None,
+    node_selector: Annotated[
+        list[str] | None,
+        typer.Option("--node-selector", help="A label that the node must have, as key=value."),
+    ] = None,
+    zone: Annotated[str | None, typer.Option("--zone", help="Zone that they have to be in.")] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Scheduler profile; the default one when absent.")
+    ] = None,
+    network: Annotated[
+        list[str] | None, typer.Option("--network", help="Name of a Network that they have a NIC in.")
+    ] = None,
     namespace: Annotated[
         str | None,
-        typer.Option("--namespace", "-n", help="Namespace of the Image; the context's when absent."),
+        typer.Option("--namespace", "-n", help="Namespace of Image and Networks; the context's when absent."),
     ] = None,
     context: _Context = None,
     output: _Output = Printed.TABLE,
 ) -> None:
     """Say how many more Instances of a Flavor fit, on which nodes, and what is in the way of one more."""
     cluster = Cluster(context, namespace)
-    boots = Boot(image_ref=ObjectRef(name=image)) if image is not None else Boot()
-    one_more = Instance(
-        # A uid that no object has; a capital letter keeps the name from being one of the namespace's.
-        metadata=Metadata(name="One-More", namespace=cluster.namespace, uid="one-more"),
-        spec=InstanceSpec(flavor_name=flavor, boot=boots),
-    )
+    spec = {
+        "flavorName": flavor,
+        "boot": {"imageRef": {"name": image}} if image is not None else {},
+        "networks": [
+            {"name": f"eth{n}", "networkRef": {"name": name}} for n, name in enumerate(network or ())
+        ],
+        "placement": {
+            "nodeSelector": dict(_label(each) for each in node_selector or ()),
+            "zone": zone,
+            "profile": profile,
+        },
+    }
+    try:
+        wanted = InstanceSpec.model_validate(spec)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise typer.BadParameter(f"{where}: {error.errors()[0]['msg']}") from error
+    # A uid that no object has; a capital letter keeps the name from being one of the namespace's.
+    metadata = Metadata(name="One-More", namespace=cluster.namespace, uid="one-more")
+    one_more = Instance(metadata=metadata, spec=wanted)
     found = _asked(cluster, lambda seen: seen.capacity(one_more))
     if output is Printed.JSON:
         typer.echo(json.dumps(rooms_json(found), indent=2))
     else:
         Console(highlight=False, width=WIDE).print(draw_rooms(flavor, found), soft_wrap=True)
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise typer.BadParameter(f"{text!r} is not key=value", param_hint="--node-selector")
+    return key, value
 
 
 def _asked(cluster: Cluster, question: Callable[[Seen], T]) -> T:

@@ -148,7 +148,9 @@ class Seen:
         if instance.spec.boot.image_ref is not None and image.TYPE in missing:
             raise Missing(missing[image.TYPE])
         profile = self._placements.profiles.get(wanted.profile)
-        return room(wanted, self._placements.world, profile) if profile is not None else ()
+        if profile is None:
+            raise Missing(f"scheduler profile {wanted.profile} does not exist")
+        return room(wanted, self._placements.world, profile)
 
     def _facts(self, namespace: str, name: str) -> Facts:
         context = Context(self._store, self._placements, _Granted(lambda: 0.0))

@@ -56,6 +56,16 @@ async def test_as_many_fit_as_it_says(user: Api, agents: Agents, cloud: ApiServe
         "orlop: Flavor none does not exist\n",
     )
     await it.delete("one")
+    chosen = json.loads(run(cloud.kubeconfig, *ask, "--node-selector", "kubernetes.io/hostname=none").stdout)
+    assert chosen["total"] == 0
+    assert {each["limitedBy"][0]["filter"] for each in chosen["hypervisors"]} >= {"selector"}
+    assert json.loads(run(cloud.kubeconfig, *ask, "--zone", "nowhere").stdout)["total"] == 0
+    assert said(run(cloud.kubeconfig, *ask, "--profile", "none")) == (
+        1,
+        "orlop: scheduler profile none does not exist\n",
+    )
+    assert run(cloud.kubeconfig, *ask, "--node-selector", "wrong").returncode == 2
+    assert run(cloud.kubeconfig, *ask, "--zone", "").returncode == 2
 
 
 def test_a_tenant_is_told_which_right_it_takes(cloud: ApiServer, tmp_path: Path) -> None:
