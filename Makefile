@@ -11,7 +11,7 @@ lint: setup       ; @$(PYTHON) -m orlop_cluster.lint
 e2e: setup        ; @$(PYTHON) -m pytest tests/e2e
 bench: setup      ; @ORLOP_BENCH=10 $(PYTHON) -m pytest tests/bench -s
 bench-net: setup  ; @ORLOP_BENCH=1 $(PYTHON) -m pytest tests/component/network/test_speed.py tests/component/network/test_scale.py tests/e2e/test_speed.py -s
-scale: build      ; @$(PYTHON) -m pytest -p no:xdist tests/scale
+scale: build      ; @ORLOP_PACED=$${ORLOP_PACED:-5,10,25} $(PYTHON) -m pytest -p no:xdist tests/scale tests/e2e/test_paced.py
 soak: setup       ; @ORLOP_SOAK=20 ORLOP_CROWD=500 ORLOP_FUZZ=10 $(PYTHON) -m pytest tests/e2e/test_soak.py tests/e2e/test_killed.py tests/e2e/test_crowd.py tests/e2e/test_fuzz.py -s
 lock: setup       ; @$(PYTHON) -m orlop_cluster.lock
 audit: setup      ; @$(PYTHON) -m pip_audit --requirement requirements.lock --require-hashes --disable-pip --strict

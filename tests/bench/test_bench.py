@@ -6,18 +6,15 @@ says how to read it.
 
 import json
 import os
-import signal
 import statistics
-import subprocess
-import threading
 import time
-from dataclasses import dataclass, field
 
 import pytest
 
-from orlop_cluster.lab import DEV, ROOT, until
+from orlop_cluster.lab import ROOT
 from support import floor, footprint
 from support.audit import calls, orlops_writes
+from support.follower import CONSOLE, Follower, libvirts_events
 from support.lab import NAMESPACE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
@@ -27,60 +24,17 @@ N = int(os.environ.get("ORLOP_BENCH", "2"))
 GOAL_SECONDS, GOAL_CPU = 0.5, 0.5
 
 
-@dataclass
-class Follower:
-    """Lines that a command on a node prints, each with the time at which it was printed there."""
-
-    cluster: object
-    node: str
-    command: str
-    lines: list[str] = field(default_factory=list)
-
-    def __enter__(self):
-        argv = [DEV, "exec", "--name", self.cluster.name, self.node, "--", "bash", "-c", self.command]
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        self.thread = threading.Thread(
-            target=lambda: self.lines.extend(iter(self.process.stdout.readline, "")), daemon=True
-        )
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        # The whole group: what entered the node is a grandchild, and holds the pipe.
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.thread.join(10)
-        self.process.stdout.close()
-
-    def first(self, text, seconds=60):
-        """When a line with this text was printed."""
-        found = until(lambda: next((line for line in list(self.lines) if text in line), ""), bool, seconds)
-        return float(found.split()[0])
-
-
-EVENTS = "stdbuf -oL virsh event --all --loop | while read -r line; do echo $(date +%s.%N) $line; done"
-CONSOLE = (
-    "tail -n +1 -F /var/log/orlop/console/{uid}.log 2>/dev/null"
-    " | while read -r line; do echo $(date +%s.%N) $line; done"
-)
-
-
 def one_create(cluster, node, name):
     """Phases of one create and delete in seconds from the API server's receipt of the create."""
     placement = {"nodeSelector": {"kubernetes.io/hostname": node}}
-    with Follower(cluster, node, EVENTS) as events:
-        time.sleep(0.5)  # virsh has to be connected; it does not say when it is
+    with libvirts_events(cluster, node) as events:
         before = time.time()
         cluster.apply(cluster.instance(name, placement=placement))
         uid = cluster.get("inst", name, NAMESPACE)["metadata"]["uid"]
         with Follower(cluster, node, CONSOLE.format(uid=uid)) as console:
             guest_ready = console.first("ORLOP-READY")
         cluster.wait(f"inst/{name}", namespace=NAMESPACE)
-        running = (
-            events.first("Resumed")
-            if any("Resumed" in line for line in events.lines)
-            else events.first("Started")
-        )
+        running = events.first(f"'orlop-{uid}'", "Resumed", "Started")
         asked = time.time()
         cluster.delete(name)
     found = [call for call in calls(cluster.dev("logs", "audit")) if call.received >= before]
