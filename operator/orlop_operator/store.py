@@ -7,7 +7,7 @@ the API server again. Our own writes enter it with their answers, so that the ne
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from sys import intern
 from typing import Any, TypeVar, cast
 
@@ -165,9 +165,12 @@ class Store:
         """Volumes that are attached to the Instance, whether it lists them or not."""
         return self._of(By.ATTACHED, instance_uid)
 
-    def labeled(self, label: str, value: str) -> set[str]:
-        """Names of Nodes with this label."""
-        return {row.key.name for row in self._found[By.LABEL].of(f"{label}={value}")}
+    def labeled(self, labels: Mapping[str, str]) -> list[str]:
+        """Names of Nodes with all of these labels, one at least; as long as it takes to look at who has the rarest."""
+        rarest, *others = sorted(
+            (self._found[By.LABEL].of(f"{key}={value}") for key, value in labels.items()), key=len
+        )
+        return [row.key.name for row in rarest if all(row in each for each in others)]
 
     def is_known(self, kind: Kind[Any], namespace: str, name: str, uid: str, seen: int) -> bool:
         """Whether this version of the object, or a later one, was seen: most events tell of our own writes.

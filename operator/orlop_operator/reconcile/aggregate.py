@@ -24,11 +24,7 @@ def has(labels: Mapping[str, str], selector: Mapping[str, str]) -> bool:
 
 def members(store: Store, selector: Mapping[str, str]) -> list[str]:
     """Names of the Hypervisors that are meant; others are not looked at."""
-    if selector:
-        found = sorted((store.labeled(*pair) for pair in selector.items()), key=len)
-        nodes: Iterable[str] = found[0].intersection(*found[1:])
-    else:
-        nodes = (key.name for key in store.keys(NODE, ""))
+    nodes = store.labeled(selector) if selector else [key.name for key in store.keys(NODE, "")]
     return [name for name in nodes if store.version_of(HYPERVISOR, "", name)]
 
 

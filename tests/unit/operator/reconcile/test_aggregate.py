@@ -117,3 +117,20 @@ def test_a_node_is_told_what_holds_and_what_does_no_more(cloud: Cloud) -> None:
     host = cloud.store.get(HYPERVISOR, "", "n3")
     [patch] = plan_hypervisor(HypervisorFacts("n3", NOW, cloud.store.get(NODE, "", "n3"), host)).effects
     assert patch == Patch(HYPERVISOR, host, {"spec": {"overcommit": {"vcpus": None, **nothing}}})
+
+
+def test_a_change_looks_at_the_rarest_label_and_not_at_all_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 300 nodes with the tier two are in the rack: the others are not asked for."""
+    cloud, asked = Cloud(), []
+    for number in range(300):
+        cloud.node(f"n{number}", {"tier": "gold", "rack": f"r{number // 2}"})
+    version_of = cloud.store.version_of
+
+    def counted(kind: Kind[Any], namespace: str, name: str) -> int:
+        asked.append(name)
+        return version_of(kind, namespace, name)
+
+    monkeypatch.setattr(cloud.store, "version_of", counted)
+    woken = cloud.aggregate("rack", {"tier": "gold", "rack": "r7"}, vcpus="2")
+    assert woken == {"Hypervisor n14", "Hypervisor n15"}
+    assert sorted(asked) == ["n14", "n15"]
