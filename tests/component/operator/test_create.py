@@ -121,6 +121,8 @@ async def test_a_refusal_leads_to_the_next_node(user: Api, agents: Agents) -> No
     await it.make("instances", wishes.instance("refused", "other"))
     message = await it.because("other", "Unschedulable")
     assert message.startswith("0/2 hypervisors: 2 refused (no room after all)")
+    # Who waits would take a place on the nodes of later tests.
+    await it.delete("other")
 
 
 async def test_too_large_for_any_node(user: Api, agents: Agents) -> None:
