@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Address
+from contextlib import suppress
+from ipaddress import AddressValueError, IPv4Address
 from typing import cast
 
-from orlop_api.claim import Claim, ClaimType
+from orlop_api.claim import Claim
 from orlop_operator.rows import Index, Row, Shelf
 
 
@@ -19,8 +20,10 @@ class ClaimRows(dict[str, Row]):
     def forget(self, claim: Claim) -> None:
         """It is gone; an address may be free again."""
         del self[claim.metadata.name]
-        if claim.spec.type is ClaimType.ADDRESS and ":" not in claim.spec.value:
-            self.full_below = min(self.full_below, int(IPv4Address(claim.spec.value)))
+        # The name is what keeps others off. In the value an administrator may have written anything.
+        _, _, address = claim.metadata.name.partition(f"{claim.spec.network_uid}-")
+        with suppress(AddressValueError):
+            self.full_below = min(self.full_below, int(IPv4Address(address)))
 
 
 class Claims(Mapping[str, Claim]):
