@@ -251,3 +251,17 @@ async def test_one_bad_order_stops_nobodys_repair(lab: Lab):
         await networks.resync({"bad": ("not a name", [other]), "good": ("good", [good])})
     assert guest.ping("192.0.2.254")
     assert bad.ping("10.10.0.1")
+
+
+async def test_a_name_without_a_namespace_is_made_anew(lab: Lab):
+    """What an `ip netns` leaves that is killed between its two steps."""
+    node, *_ = lab
+    networks = node.networks()
+    order = nic(4097, "10.10.0.20")
+    node.run("touch", f"/run/netns/{names.namespace(4097)}")
+    await networks.prepare("web-1", "web-1", [order])
+    guest = Speaker(Wire(node, networks.tap_name("web-1", "eth0")), order)
+    await networks.plug("web-1", [order])
+    assert guest.ping("10.10.0.1")
+    await networks.detach("web-1")
+    assert "orlop" not in " ".join(node.traces()["namespaces"])
