@@ -286,6 +286,7 @@ class Networks:
         """A Network, for one at a time; forgotten when nothing of it is left."""
         present = self._known()
         async with self._locks.setdefault(segment_id, asyncio.Lock()):
+            await self._node.mend(segment_id)
             if segment_id not in present:
                 present[segment_id] = Presence(segment_id, self._around)
             presence = present[segment_id]

@@ -12,6 +12,7 @@ from orlop_agent.network.routing import Place
 async def join(node: Node, place: Place) -> None:
     """Link and routes, whatever of them is there already. The caller holds the node's lock. Raises NetworkError."""
     router = names.router_namespace(place.router_uid)
+    await node.mend(router)
     await node.ip(routing.on_node(place))
     await node.run(
         ["sh", "-ec", kernel.router(place.peer, has_ipv6=place.segment.ipv6 is not None)], inside=router

@@ -18,7 +18,6 @@ _DEADLINE = 20.0
 _LINE = 0.1
 """Seconds beside for each line given: to bring a link to another namespace takes the kernel some hundredths."""
 _FAILED = "NetworkSetupFailed"
-_ADD = "netns add "
 _NSFS = "6e736673"
 """NSFS_MAGIC (linux/magic.h), as stat(1) tells it."""
 Inside = int | str
@@ -68,25 +67,23 @@ class Node:
         return output
 
     async def ip(self, lines: Sequence[Line], *, inside: Inside | None = None) -> None:
-        for line in lines:
-            name = line.text.removeprefix(_ADD)
-            if name != line.text and await self._is_bare(name):
-                await self.run(["ip", "netns", "delete", name])
         await self._batch("ip", lines, inside)
 
-    async def _is_bare(self, name: str) -> bool:
-        """Whether there is a file and no namespace on it: an `ip netns` was killed between its two steps.
+    async def mend(self, inside: Inside) -> None:
+        """Remove a name without a namespace: what an `ip netns` leaves that was killed between its two steps.
 
-        The next one to add it would take it for one that is there, and nothing could be made inside, ever.
+        To add it would take it for one that is there, and nothing could be made inside, or removed. The caller sees to
+        it that nobody adds it meanwhile. Raises NetworkError.
         """
-        path = self._netns_dir / name
+        path = self.namespace(inside)
         try:
             if path.stat().st_dev != self._netns_dir.stat().st_dev:
-                return False
+                return
         except FileNotFoundError:
-            return False
+            return
         # What is mounted on the node may not be seen from here, so the node has the last word.
-        return (await self.run(["stat", "-f", "-c", "%t", str(path)])).strip() != _NSFS
+        if (await self.run(["stat", "-f", "-c", "%t", str(path)])).strip() != _NSFS:
+            await self.run(["ip", "netns", "delete", path.name])
 
     async def bridge(self, lines: Sequence[Line], *, inside: Inside | None = None) -> None:
         await self._batch("bridge", lines, inside)

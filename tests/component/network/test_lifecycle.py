@@ -263,5 +263,19 @@ async def test_a_name_without_a_namespace_is_made_anew(lab: Lab):
     guest = Speaker(Wire(node, networks.tap_name("web-1", "eth0")), order)
     await networks.plug("web-1", [order])
     assert guest.ping("10.10.0.1")
-    await networks.detach("web-1")
-    assert "orlop" not in " ".join(node.traces()["namespaces"])
+
+
+@pytest.mark.parametrize("step", ["detach", "resync"])
+async def test_what_had_a_namespace_goes_without_one(lab: Lab, step: str):
+    """The same, of an agent that was killed while it took the namespace away."""
+    node, *_ = lab
+    await node.networks().prepare("web-1", "web-1", [nic(4097, "10.10.0.20")])
+    name = names.namespace(4097)
+    node.run("ip", "netns", "delete", name)
+    node.run("touch", f"/run/netns/{name}")
+    networks = node.networks()
+    if step == "detach":
+        await networks.detach("web-1")
+    else:
+        await networks.resync({})
+    assert node.traces() == NOTHING
