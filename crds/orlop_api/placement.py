@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -44,6 +45,11 @@ NodeSelector = Annotated[
     Field(max_length=32, json_schema_extra=rules(_LABELS)),
 ]
 AggregateNames = Annotated[list[DnsSubdomain], Field(max_length=8, json_schema_extra=LIST_SET)]
+
+
+def selects(selector: Iterable[tuple[str, str]], labels: Mapping[str, str]) -> bool:
+    """Whether the labels are as a selector's pairs of key and value say; an empty one selects everything."""
+    return all(labels.get(key) == value for key, value in selector)
 
 
 class Placement(ApiModel):

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from orlop_api.aggregate import Aggregate
 from orlop_api.hypervisor import Hypervisor
+from orlop_api.placement import selects
 from orlop_operator.kinds import AGGREGATE, HYPERVISOR, NODE, Node, Object
-from orlop_operator.reconcile.aggregate import has, members
+from orlop_operator.reconcile.aggregate import members
 from orlop_operator.store import Change, Key, Store
 
 
@@ -53,6 +54,6 @@ def _of_labels(
     """Aggregates that only one of the two is in; there are few of them."""
     for each in store.all(AGGREGATE):
         selector = each.spec.node_selector
-        was, now = (labels is not None and has(labels, selector) for labels in (before, after))
+        was, now = (labels is not None and selects(selector.items(), labels) for labels in (before, after))
         if was != now:
             yield Key(AGGREGATE.name, "", each.metadata.name)

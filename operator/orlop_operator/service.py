@@ -51,8 +51,3 @@ def selector(service: Service) -> dict[str, str]:
     if len(found) < len(pairs) or not all(key and sign for key, sign, _ in pairs):
         raise ValueError(f"{SELECTOR} is key=value,key=value with each key once, not {text[:100]!r}")
     return found
-
-
-def matches(labels: dict[str, str], wanted: dict[str, str]) -> bool:
-    """Whether an Instance with those labels is meant."""
-    return all(labels.get(key) == value for key, value in wanted.items())

@@ -10,16 +10,12 @@ from decimal import Decimal
 from orlop_api.aggregate import LISTED, Aggregate
 from orlop_api.capacity import Overcommit, Ratios
 from orlop_api.hypervisor import Hypervisor
+from orlop_api.placement import selects
 from orlop_operator.kinds import AGGREGATE, HYPERVISOR, NODE, Node
 from orlop_operator.reconcile.conditions import differs, settled, true
 from orlop_operator.reconcile.effects import Plan, Report
 from orlop_operator.reconcile.instance.facts import several
 from orlop_operator.store import Key, Store
-
-
-def has(labels: Mapping[str, str], selector: Mapping[str, str]) -> bool:
-    """Whether a node with these labels is meant."""
-    return all(labels.get(key) == value for key, value in selector.items())
 
 
 def members(store: Store, selector: Mapping[str, str]) -> list[str]:
@@ -36,7 +32,7 @@ def ratios(store: Store, node: Node | None, hypervisor: Hypervisor | None) -> Ra
     said = [
         each.spec.overcommit
         for each in (store.all(AGGREGATE) if node is not None else ())
-        if each.spec.overcommit is not None and has(labels, each.spec.node_selector)
+        if each.spec.overcommit is not None and selects(each.spec.node_selector.items(), labels)
     ]
     return Ratios(
         vcpus=own.vcpus or _lowest(each.vcpus for each in said),

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from orlop_api.condition import is_true
 from orlop_api.instance import Instance
+from orlop_api.placement import selects
 from orlop_operator.kinds import FLOATING_IP, INSTANCE, PORT, SERVICE
 from orlop_operator.reconcile.effects import Plan
 from orlop_operator.reconcile.service import Backend, plan_service
-from orlop_operator.service import Service, asks, matches, selector
+from orlop_operator.service import Service, asks, selector
 from orlop_operator.store import Key, Store
 
 
@@ -25,7 +26,7 @@ def services_for(store: Store, instance: Instance) -> list[Key]:
     return [
         Key(SERVICE.name, meta.namespace, service.metadata.name)
         for service in services_in(store, meta.namespace)
-        if matches(meta.labels, _wanted(service))
+        if selects(_wanted(service).items(), meta.labels)
     ]
 
 
@@ -56,7 +57,7 @@ def _backends(store: Store, service: Service) -> list[Backend]:
             is_ending=instance.metadata.deleting,
         )
         for instance in store.within(INSTANCE, namespace)
-        if matches(instance.metadata.labels, wanted)
+        if selects(wanted.items(), instance.metadata.labels)
     ]
 
 

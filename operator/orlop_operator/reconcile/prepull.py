@@ -10,6 +10,7 @@ from orlop_api.condition import is_true
 from orlop_api.hypervisor import Hypervisor, ImportState, PrePullOrder, PrePullReport
 from orlop_api.image import Image, PrePullStatus
 from orlop_api.peer import ImagePeer
+from orlop_api.placement import selects
 from orlop_operator.kinds import HYPERVISOR
 from orlop_operator.reconcile.effects import Ask, CopySecret, Effect, Patch, Remove
 from orlop_operator.reconcile.imports import PREPULL, Logins, login, secret_of
@@ -115,7 +116,7 @@ def _selected(host: Hypervisor, image: Image, nodes: Nodes) -> bool:
     labels = nodes.labels.get(host.metadata.name)
     if wish is None or labels is None or host.metadata.deleting:
         return False
-    return all(labels.get(key) == value for key, value in wish.node_selector.items())
+    return selects(wish.node_selector.items(), labels)
 
 
 def _message(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orlop_api.placement import Toleration
+from orlop_api.placement import Toleration, selects
 from orlop_operator.scheduling.hardware import NO_NEED, HardwareNeed, Offer
 
 
@@ -145,7 +145,7 @@ class AggregateNeed:
 
     def has(self, host: Host) -> bool:
         """Whether the host is in it."""
-        return self.labels is not None and all(host.labels.get(key) == value for key, value in self.labels)
+        return self.labels is not None and selects(self.labels, host.labels)
 
 
 @dataclass(frozen=True, slots=True)
