@@ -36,6 +36,7 @@ from orlop_operator.reconcile.location import holders
 from orlop_operator.reconcile.node_secret import secret_path
 from orlop_operator.reconcile.quarantine import plan_freed
 from orlop_operator.reconcile.service import MANAGED, MANAGER, OF_SERVICE, SLICES, slices_of
+from orlop_operator.rereading import reread
 from orlop_operator.service import asks
 from orlop_operator.store import Key, Store
 
@@ -52,15 +53,7 @@ class Garbage:
 
     async def read(self, kind: Kind[M], namespace: str, name: str) -> M | None:
         """The object as it is now; the store learns it too."""
-        try:
-            found = await self._cluster.get(kind, namespace, name)
-        except errors.NotFoundError:
-            known = self._store.get(kind, namespace, name)
-            if known is not None:
-                self._store.remove(kind, namespace, name, known.metadata.uid)
-            return None
-        self._store.observe(kind, found)
-        return found
+        return await reread(self._cluster, self._store, kind, namespace, name)
 
     async def port_is_forsaken(self, key: Key) -> bool:
         """Whether the Instance that a Port is bound to, or was made for, is gone and can run nowhere."""

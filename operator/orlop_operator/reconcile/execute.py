@@ -41,6 +41,7 @@ from orlop_operator.reconcile.effects import (
 from orlop_operator.reconcile.instance.assign import fact
 from orlop_operator.reconcile.instance.facts import Blocker
 from orlop_operator.recorder import Recorder
+from orlop_operator.rereading import reread
 from orlop_operator.reviews import Reviews
 from orlop_operator.store import Store, version
 
@@ -233,29 +234,15 @@ class Executor:
 
     async def _bind(self, effect: Bind, learned: Learned) -> None:
         """Rule 1 of the protocol: the uncached read stands between the creation and the binding."""
-        try:
-            instance = await self._cluster.get(INSTANCE, effect.instance_namespace, effect.instance_name)
-        except errors.NotFoundError:
-            known = self._store.get(INSTANCE, effect.instance_namespace, effect.instance_name)
-            if known is not None:
-                self._store.remove(
-                    INSTANCE, effect.instance_namespace, effect.instance_name, known.metadata.uid
-                )
-            return
-        self._store.observe(INSTANCE, instance)
-        if may_bind(fact(instance), effect.assignment):
+        instance = await reread(
+            self._cluster, self._store, INSTANCE, effect.instance_namespace, effect.instance_name
+        )
+        if instance is not None and may_bind(fact(instance), effect.assignment):
             await self._patch(Patch(ASSIGNMENT, effect.assignment, effect.change), learned)
 
     async def _inform(self, kind: Kind[Any], namespace: str, name: str, learned: Learned) -> None:
         learned.surprised = True
-        try:
-            found = await self._cluster.get(kind, namespace, name)
-        except errors.NotFoundError:
-            known = self._store.get(kind, namespace, name)
-            if known is not None:
-                self._store.remove(kind, namespace, name, known.metadata.uid)
-        else:
-            self._store.observe(kind, found)
+        await reread(self._cluster, self._store, kind, namespace, name)
         learned.read.add((kind.name, namespace, name))
 
     async def _copy(self, effect: CopySecret) -> Blocker | None:
