@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,23 @@ MOST = 32
 
 class ProfilesError(Exception):
     """The YAML is not used; the sentence says what is wrong, and what is allowed."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Null, strings, lists and maps alone: what a string means, a number say, is the model's to find out.
+
+    PyYAML's own dates and numbers raise whatever Python raises where they are none (`2026-13-45`, `!!float foo`).
+    """
+
+    yaml_constructors = {
+        tag: made
+        for tag, made in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.endswith((":null", ":str", ":seq", ":map"))
+    }
+    yaml_implicit_resolvers = {
+        first: [(tag, looks) for tag, looks in known if tag.endswith((":null", ":merge"))]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 class _Strict(BaseModel):
@@ -80,11 +98,17 @@ def of_config_map(data: Mapping[str, str]) -> Profiles:
 def parse(text: str) -> Profiles:
     """The profiles of a document; ProfilesError where it is none."""
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)  # noqa: S506 - makes less than the safe one
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark is not None else ""
+        if isinstance(error, yaml.constructor.ConstructorError):
+            raise ProfilesError(
+                f"it has a tag or a key{where} that is not used: allowed are plain ones"
+            ) from error
         raise ProfilesError(f"it is no YAML{where}") from error
+    except RecursionError as error:
+        raise ProfilesError("it is nested too deeply: allowed are lists in profiles") from error
     try:
         document = _Document.model_validate({} if content is None else content)
     except ValidationError as error:
@@ -126,7 +150,9 @@ def _sentence(error: ValidationError) -> str:
     where = _path(first["loc"])
     match first["type"]:
         case "literal_error":
-            return f"{where} is {first['input']!r}: allowed are {first['ctx']['expected']}"
+            given = first["input"]
+            said = "a list or a map" if isinstance(given, (list, dict)) else reprlib.repr(given)
+            return f"{where} is {said}: allowed are {first['ctx']['expected']}"
         case "extra_forbidden":
             return f"{where} is not known: allowed are {', '.join(_fields(first['loc']))}"
         case "missing":

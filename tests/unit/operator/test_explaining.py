@@ -87,6 +87,7 @@ def test_it_goes_by_the_profile_of_the_instance() -> None:
     assert against(found) == {"a": [], "b": []}
     assert set(found.rows[0].scores) == {"pack scarcest"}
     assert against(made.explain("demo", "plain")) == {"b": [], "a": ["cordoned"]}
+    assert made.follow(ConfigMap(data={"profiles.yaml": "default: 2026-13-45"})).startswith("default is ")
     assert made.follow(ConfigMap(data={})) == "it has no key profiles.yaml"
 
 

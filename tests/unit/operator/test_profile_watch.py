@@ -1,5 +1,7 @@
 """What the operator makes of the ConfigMap with profiles, version by version."""
 
+import pytest
+
 from orlop_operator.health import Vitals, exposition
 from orlop_operator.profile_watch import ProfileWatch
 from orlop_operator.reviews import Reviews
@@ -40,6 +42,18 @@ def test_a_wrong_one_keeps_the_last_good_one():
     ]
     assert seen.said[1].message.startswith("profiles.yaml is not used: profiles[0].name: string should match")
     assert seen.said[1].message.endswith("; the last good one stays in force")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["default: 2026-13-45", "default: 0x_", "default: !!timestamp foo", "default: !!float foo", "[" * 3000],
+)
+def test_what_yaml_itself_stumbles_over_is_wrong_like_any_other(text):
+    seen = Seen()
+    seen.take(GOOD)
+    seen.take(text)
+    assert seen.used == [["default", "pack"]]
+    assert (seen.watch.refused, seen.said[-1].reason) == (True, "ProfilesRefused")
 
 
 def test_whether_one_is_refused_now_is_told_until_it_is_mended_or_gone():

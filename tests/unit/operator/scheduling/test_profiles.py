@@ -60,6 +60,12 @@ def test_the_sample_is_one():
     assert (sorted(found.by_name), found.default) == (["default", "fill", "spread"], "fill")
 
 
+def test_a_name_may_look_like_something_else_and_what_is_empty_is_absent():
+    found = parse("default: 2026-01-02\nprofiles: [&a {name: 2026-01-02, filters: }, {<<: *a, name: yes}]")
+    assert sorted(found.by_name) == ["2026-01-02", "default", "yes"]
+    assert found.get("yes").filters == BUILT_IN.filters
+
+
 def test_they_decide():
     taint = Taint("old", "NoSchedule")
     world = World(
@@ -77,6 +83,22 @@ def test_they_decide():
     ("text", "sentence"),
     [
         ("a: [", "it is no YAML (line 1)"),
+        ("[" * 3000, "it is nested too deeply: allowed are lists in profiles"),
+        ("default: !!float a", "it has a tag or a key (line 1) that is not used: allowed are plain ones"),
+        ("default: !!timestamp a", "it has a tag or a key (line 1) that is not used: allowed are plain ones"),
+        ("{}: a", "it has a tag or a key (line 1) that is not used: allowed are plain ones"),
+        # Each is a number or a date to PyYAML, which ends with an error of Python's about it.
+        ("default: 2026-13-45", "default is 2026-13-45: allowed are default"),
+        ("default: 0x_", "default: string should match pattern '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'"),
+        (f"default: {'9' * 5000}", "default: string should have at most 63 characters"),
+        (
+            'default: "\\ud800"',
+            "default: input should be a valid string, unable to parse raw data as a unicode string",
+        ),
+        (
+            "profiles: [{name: a, weights: [{name: spread, multiplier: .nan}]}]",
+            "profiles[0].weights[0].multiplier: input should be a valid number, unable to parse string as a number",
+        ),
         ("- a", "the document: input should be a valid dictionary or instance of _Document"),
         ("profile: []", "profile is not known: allowed are default, profiles"),
         ("profiles: [{}]", "profiles[0].name must be there"),
@@ -119,3 +141,17 @@ def test_an_unknown_filter_names_all_that_are_known():
         ProfilesError, match=r"profiles\[0\].filters\[0\] is 'ram': allowed are 'alive', .* or 'disk'"
     ):
         parse("profiles: [{name: a, filters: [ram]}]")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("x" * 5000, "'xxxxxxxxxxxx...xxxxxxxxxxxxx'"),
+        ("[" * 200 + "]" * 200, "a list or a map"),
+        ("&a [*a, *a]", "a list or a map"),
+    ],
+)
+def test_what_is_said_of_a_long_or_deep_one_is_short(wrong, said):
+    with pytest.raises(ProfilesError) as found:
+        parse(f"profiles: [{{name: a, filters: [{wrong}]}}]")
+    assert str(found.value).startswith(f"profiles[0].filters[0] is {said}: allowed are 'alive'")
