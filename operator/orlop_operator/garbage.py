@@ -159,7 +159,7 @@ class Garbage:
         A placement that ended between its copy and its binding leaves one. Young copies may belong to a
         placement under way.
         """
-        for host in self._store.all(HYPERVISOR):
+        for host in list(self._store.all(HYPERVISOR)):
             node = host.metadata.name
             path = f"/api/v1/namespaces/{node_namespace(node)}/secrets"
             ordered = {secret_name(IMPORT, order.image_uid) for order in host.spec.imports}

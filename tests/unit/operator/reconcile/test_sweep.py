@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 from orlop_operator.garbage import COPY_LASTS, Garbage
-from orlop_operator.kinds import ASSIGNMENT
+from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR
+from orlop_operator.store import Store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -60,3 +61,21 @@ async def test_what_nobody_wants_goes_when_it_is_old():
     garbage = Garbage(secrets, OneNode({"wanted": "node-1", "elsewhere": "node-2"}))
     await garbage.sweep_secrets(NOW)
     assert secrets.deleted == ["elsewhere", "gone", "import-image-2", "volume-2"]
+
+
+async def test_a_node_that_comes_meanwhile_ends_no_sweep():
+    store = Store()
+
+    def comes(name):
+        meta = {"name": name, "uid": name, "resourceVersion": "1"}
+        store.observe(HYPERVISOR, HYPERVISOR.parse({"metadata": meta}))
+
+    class Slow(Secrets):
+        async def call(self, method, path):
+            comes("node-2")
+            return await super().call(method, path)
+
+    comes("node-1")
+    secrets = Slow({"gone": COPY_LASTS + timedelta(seconds=1)})
+    await Garbage(secrets, store).sweep_secrets(NOW)
+    assert secrets.deleted == ["gone"]
