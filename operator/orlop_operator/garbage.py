@@ -9,6 +9,8 @@ import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
+
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment
 from orlop_api.hypervisor import node_namespace
 from orlop_operator import errors, protocol
@@ -167,11 +169,8 @@ class Garbage:
             ordered |= {order.secret.name for order in host.spec.storage if order.secret is not None}
             for secret in (await self._cluster.call("GET", path))["items"]:
                 meta = secret["metadata"]
-                assignment = self._store.get(ASSIGNMENT, ASSIGNMENT_NAMESPACE, meta["name"])
-                wanted = assignment is not None and assignment.spec.node_name == node
-                wanted = wanted or meta["name"] in ordered
                 old = now - datetime.fromisoformat(meta["creationTimestamp"]) > COPY_LASTS
-                if old and not wanted:
+                if old and meta["name"] not in ordered and not await self._is_bound_to(node, meta["name"]):
                     with suppress(errors.NotFoundError):
                         await self._cluster.delete(f"{path}/{meta['name']}", uid=meta["uid"])
 
@@ -185,6 +184,16 @@ class Garbage:
                 with suppress(errors.NotFoundError):
                     path = f"{slices_of(meta['namespace'])}/{meta['name']}"
                     await self._cluster.delete(path, uid=meta["uid"])
+
+    async def _is_bound_to(self, node: str, uid: str) -> bool:
+        """Whether an Assignment is for the node; so is one for all we know that is there and not understood."""
+        assignment = self._store.get(ASSIGNMENT, ASSIGNMENT_NAMESPACE, uid)
+        if assignment is None:
+            try:
+                assignment = await self.read(ASSIGNMENT, ASSIGNMENT_NAMESPACE, uid)
+            except ValidationError:
+                return True
+        return assignment is not None and assignment.spec.node_name == node
 
     async def _is_over(self, namespace: str, name: str, uid: str) -> bool:
         """The Instance is gone, and so is its Assignment: no node may run it."""

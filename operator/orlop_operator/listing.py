@@ -8,6 +8,8 @@ from contextlib import aclosing, contextmanager
 from typing import Any
 
 import msgspec
+import structlog
+from pydantic import ValidationError
 
 from orlop_operator.cluster import Cluster
 from orlop_operator.kinds import Kind
@@ -27,6 +29,8 @@ class _Head(msgspec.Struct):
 
 _heads = msgspec.json.Decoder(_Head)
 
+log = structlog.get_logger()
+
 
 async def take_over(cluster: Cluster, store: Store, kind: Kind[Any]) -> int:
     """Make the store agree with the API server; the resourceVersion at which it did."""
@@ -39,9 +43,29 @@ async def take_over(cluster: Cluster, store: Store, kind: Kind[Any]) -> int:
                 meta = _heads.decode(item).metadata
                 listed.add((meta.namespace, meta.name))
                 if not store.is_known(kind, meta.namespace, meta.name, meta.uid, int(meta.resource_version)):
-                    store.observe(kind, kind.parse(msgspec.json.decode(item)))
+                    learn(store, kind, msgspec.json.decode(item))
     store.retain(kind, listed, since)
     return since
+
+
+def learn(store: Store, kind: Kind[Any], body: dict[str, Any]) -> None:
+    """Take over an object; one that is not understood is logged, and what was known of it before stays.
+
+    The API server checks against the same schema, so this is a version of it that we do not know.
+    """
+    try:
+        thing = kind.parse(body)
+    except ValidationError as error:
+        meta = body["metadata"]
+        log.warning(
+            "not understood",
+            kind=kind.name,
+            namespace=meta.get("namespace", ""),
+            name=meta["name"],
+            error=str(error),
+        )
+        return
+    store.observe(kind, thing)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from typing import Any
 
 import kopf
 import structlog
-from pydantic import ValidationError
 
 from orlop_operator import errors
 from orlop_operator.cluster import Cluster, connected
@@ -19,7 +18,7 @@ from orlop_operator.health import Vitals, served
 from orlop_operator.kinds import QUOTA, WATCHED, Kind
 from orlop_operator.kopfsettings import kopf_settings
 from orlop_operator.lease import Election
-from orlop_operator.listing import filling, take_over
+from orlop_operator.listing import filling, learn, take_over
 from orlop_operator.listwatch import follow
 from orlop_operator.profile_watch import ProfileWatch
 from orlop_operator.reconcile.effects import Announce
@@ -124,22 +123,13 @@ class Replica:
     def take(self, kind: Kind[Any], event: str, body: dict[str, Any]) -> None:
         """One watch event."""
         self._heard = self._clock()
-        if event != "DELETED" and self._is_known(kind, body["metadata"]):
-            return
-        try:
-            thing = kind.parse(body)
-        except ValidationError as error:
-            # The API server checks against the same schema, so this is a version of it that we do not know.
-            log.warning("not understood", kind=kind.name, name=body.get("metadata"), error=str(error))
-            return
-        if event == "DELETED":
-            self._store.remove(kind, thing.metadata.namespace, thing.metadata.name, thing.metadata.uid)
-        else:
-            self._store.observe(kind, thing)
-
-    def _is_known(self, kind: Kind[Any], meta: dict[str, Any]) -> bool:
+        meta = body["metadata"]
         place = meta.get("namespace", ""), meta["name"]
-        return self._store.is_known(kind, *place, meta["uid"], int(meta["resourceVersion"]))
+        if event == "DELETED":
+            # By its metadata alone: it is gone whether it was understood or not.
+            self._store.remove(kind, *place, meta["uid"])
+        elif not self._store.is_known(kind, *place, meta["uid"], int(meta["resourceVersion"])):
+            learn(self._store, kind, body)
 
     async def _fill(self) -> dict[str, int]:
         """List everything before anything is decided: only then may a missing object be called missing.

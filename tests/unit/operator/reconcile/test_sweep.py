@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+from orlop_operator import errors
 from orlop_operator.garbage import COPY_LASTS, Garbage
 from orlop_operator.kinds import ASSIGNMENT, HYPERVISOR
 from orlop_operator.store import Store
@@ -35,6 +36,11 @@ class Secrets:
     def __init__(self, ages):
         self.ages, self.deleted = ages, []
 
+    async def get(self, kind, namespace, name):
+        if name == "unreadable":
+            return kind.parse({"spec": "of another version"})
+        raise errors.NotFoundError(f"{kind.name} {namespace}/{name}")
+
     async def call(self, method, path):
         made = {name: (NOW - age).isoformat() for name, age in self.ages.items()}
         metadata = [{"name": n, "uid": n, "creationTimestamp": at} for n, at in made.items()]
@@ -51,6 +57,7 @@ async def test_what_nobody_wants_goes_when_it_is_old():
             "wanted": old,
             "elsewhere": old,
             "gone": old,
+            "unreadable": old,
             "new": young,
             "import-image-1": old,
             "import-image-2": old,
