@@ -14,9 +14,9 @@ from orlop_api.resource import to_wire_name
 from orlop_operator.reviews import Reviews
 
 LONGEST_SILENCE = 120.0
-"""Seconds without a watch event; our own election makes one every two seconds."""
-LONGEST_WAIT = 300.0
-"""Seconds that a due key may wait for a worker."""
+"""Seconds without a watch event or a page of a list; our own election makes an event every two seconds."""
+LONGEST_STALL = 300.0
+"""Seconds for which keys may wait while no worker takes one or ends a look."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,12 @@ class Vitals:
     ready: bool
     """The webhook serves, with a certificate that API servers trust."""
     silence: float
-    """Seconds since the last watch event."""
+    """Seconds since the last watch event, or page of a list."""
     keys: int
     oldest: float
     """Seconds for which the oldest due key has waited."""
+    stalled: float
+    """Seconds for which keys have waited and no worker took one or ended a look."""
     writes: int
     """Successful writes since the start."""
     reviews: Reviews
@@ -42,8 +44,8 @@ class Vitals:
 
     @property
     def alive(self) -> bool:
-        """Whether watches move and the queue is worked off."""
-        return self.silence < LONGEST_SILENCE and self.oldest < LONGEST_WAIT
+        """Whether watches move and the queue is worked off, however long it is."""
+        return self.silence < LONGEST_SILENCE and self.stalled < LONGEST_STALL
 
 
 @asynccontextmanager
@@ -54,7 +56,7 @@ async def served(vitals: Callable[[], Vitals], port: int) -> AsyncIterator[None]
         now = vitals()
         return web.Response(
             status=200 if now.alive else 503,
-            text=f"last watch event {now.silence:.0f} s ago, oldest key waits {now.oldest:.0f} s\n",
+            text=f"last heard of the API server {now.silence:.0f} s ago, queue stalled for {now.stalled:.0f} s\n",
         )
 
     async def readyz(_: web.Request) -> web.Response:
@@ -84,9 +86,14 @@ def exposition(now: Vitals) -> bytes:
     registry = CollectorRegistry()
     for name, text, value in (
         ("orlop_leading", "1 on the replica that reconciles", float(now.leading)),
-        ("orlop_watch_silence_seconds", "since the last watch event", now.silence),
+        ("orlop_watch_silence_seconds", "since the last watch event or page of a list", now.silence),
         ("orlop_queue_keys", "objects that wait for a look or get one", float(now.keys)),
         ("orlop_queue_oldest_seconds", "for which the oldest due key has waited", now.oldest),
+        (
+            "orlop_queue_stalled_seconds",
+            "for which objects have waited and no worker took one or ended a look",
+            now.stalled,
+        ),
         ("orlop_writes", "successful writes since the start", float(now.writes)),
         (
             "orlop_scheduler_profiles_refused",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -32,11 +32,14 @@ _heads = msgspec.json.Decoder(_Head)
 log = structlog.get_logger()
 
 
-async def take_over(cluster: Cluster, store: Store, kind: Kind[Any]) -> int:
-    """Make the store agree with the API server; the resourceVersion at which it did."""
+async def take_over(
+    cluster: Cluster, store: Store, kind: Kind[Any], heard: Callable[[], None] = lambda: None
+) -> int:
+    """Make the store agree with the API server; the resourceVersion at which it did. `heard` is told of each page."""
     since, listed = 0, set[tuple[str, str]]()
     async with aclosing(cluster.pages(kind)) as pages:
         async for items, version in pages:
+            heard()
             if version != since:
                 since, listed = version, set()
             for item in items:

@@ -114,6 +114,7 @@ class Replica:
             silence=self._clock() - self._heard,
             keys=len(self._queue),
             oldest=self._queue.oldest(),
+            stalled=self._queue.stalled(),
             writes=self._cluster.writes,
             reviews=self._reconciler.reviews,
             quotas=tuple(self._store.all(QUOTA)) if self._election.leading else (),
@@ -122,7 +123,7 @@ class Replica:
 
     def take(self, kind: Kind[Any], event: str, body: dict[str, Any]) -> None:
         """One watch event."""
-        self._heard = self._clock()
+        self._hear()
         meta = body["metadata"]
         place = meta.get("namespace", ""), meta["name"]
         if event == "DELETED":
@@ -143,11 +144,14 @@ class Replica:
                     return {kind.name: await self._list(kind) for kind in WATCHED}
             except errors.ApiError as error:
                 log.warning("first listing failed", error=str(error), retry_seconds=_LIST_AGAIN)
-                self._heard = self._clock()
+                self._hear()
                 await asyncio.sleep(_LIST_AGAIN)
 
     async def _list(self, kind: Kind[Any]) -> int:
-        return await take_over(self._cluster, self._store, kind)
+        return await take_over(self._cluster, self._store, kind, self._hear)
+
+    def _hear(self) -> None:
+        self._heard = self._clock()
 
     async def _resync(self) -> None:
         """Catch what a watch has missed."""

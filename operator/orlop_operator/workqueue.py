@@ -79,6 +79,8 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._number = itertools.count()
         self._changed = asyncio.Event()
+        self._moved = self._clock()
+        """When a key was taken, or its look ended, for the last time."""
         self._open = False
 
     def open(self) -> None:
@@ -122,6 +124,7 @@ class WorkQueue(Generic[K]):
             if self._waiting:
                 key = self._waiting.pop()
                 self._working.add(key)
+                self._moved = self._clock()
                 if self._waiting:
                     self._changed.set()
                 return key
@@ -151,7 +154,12 @@ class WorkQueue(Generic[K]):
         since = self._waiting.oldest()
         return self._clock() - since if since is not None else 0.0
 
+    def stalled(self) -> float:
+        """Seconds for which keys have waited and nobody took one or ended a look; a long queue alone is no stall."""
+        return min(self.oldest(), self._clock() - self._moved)
+
     def _finish(self, key: K) -> None:
+        self._moved = self._clock()
         self._working.discard(key)
         since = self._again.pop(key, None)
         if since is not None:

@@ -64,7 +64,7 @@ async def test_all_are_counted():
     await told(reviews, {"allowed": False})
     with pytest.raises(errors.UnavailableError):
         await told(reviews, errors.UnavailableError("no answer"))
-    page = exposition(Vitals(True, True, 0, 0, 0, 0, reviews)).decode()
+    page = exposition(Vitals(True, True, 0, 0, 0, 0, 0, reviews)).decode()
     for answer in ("allowed", "denied", "failed"):
         assert f'orlop_authorization_reviews_total{{answer="{answer}"}} 1.0' in page
     assert reviews.of((QUESTION,)) == {QUESTION: False}

@@ -64,7 +64,7 @@ def test_whether_one_is_refused_now_is_told_until_it_is_mended_or_gone():
         told.append(seen.watch.refused)
     seen.watch.take(None)
     assert [*told, seen.watch.refused] == [False, True, False, True, False]
-    vitals = Vitals(True, True, 0, 0, 0, 0, Reviews(lambda: 0.0), profiles_refused=True)
+    vitals = Vitals(True, True, 0, 0, 0, 0, 0, Reviews(lambda: 0.0), profiles_refused=True)
     assert "\norlop_scheduler_profiles_refused 1.0\n" in exposition(vitals).decode()
 
 

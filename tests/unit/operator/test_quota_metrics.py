@@ -13,7 +13,7 @@ def test_used_and_allowed_by_namespace_and_resource():
             "status": {"used": {"memory": "512Mi", "floatingIPs": 2, "instances": 1}},
         }
     )
-    vitals = Vitals(True, True, 0, 0, 0, 0, Reviews(lambda: 0.0), (quota,))
+    vitals = Vitals(True, True, 0, 0, 0, 0, 0, Reviews(lambda: 0.0), (quota,))
     lines = [line for line in exposition(vitals).decode().splitlines() if line.startswith("orlop_quota_")]
     assert sum(line.startswith("orlop_quota_used") for line in lines) == 9
     assert 'orlop_quota_used{namespace="shop",resource="memory"} 5.36870912e+08' in lines
@@ -25,5 +25,5 @@ def test_used_and_allowed_by_namespace_and_resource():
 
 
 def test_nothing_where_there_is_none():
-    page = exposition(Vitals(False, True, 0, 0, 0, 0, Reviews(lambda: 0.0))).decode()
+    page = exposition(Vitals(False, True, 0, 0, 0, 0, 0, Reviews(lambda: 0.0))).decode()
     assert "orlop_quota_used{" not in page
