@@ -77,8 +77,8 @@ class Placements:
 
     def hold(self, instance_uid: str, node: str, request: Request) -> None:
         """Count the choice until `settle`."""
-        self._tentative[instance_uid] = (node, request.usage)
-        self._world.hold(instance_uid, node, request.usage)
+        self._tentative[instance_uid] = node, request.usage_on(node)
+        self._world.hold(instance_uid, node, request.usage_on(node))
         self._world.occupy(instance_uid, node)
 
     def settle(self, instance_uid: str) -> None:

@@ -4,11 +4,14 @@ Written from docs/explanation/scheduling.md. It is what the real one is compared
 columns.
 """
 
+from orlop_operator.scheduling import Usage
 from support.naive_terms import holds, tolerated
 
 
 def choose(request, hosts, held, failed=(), busy=()):
     """Names of the hosts that may have it, the best first; `held` are pairs of node and what, the others nodes."""
+    own = [(node, Usage(disk=-size)) for node, size in request.held.items()]
+    held = [*held, *own]
     good = [host for host in hosts if fits(request, host, free(host, held))]
     return [
         host.name

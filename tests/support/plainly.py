@@ -33,8 +33,9 @@ def compare(hosts, requests, held, failed, busy, news):
         match place(request, world):
             case Placement(node, alternates):
                 assert [node, *alternates] == expected[:4]
-                world.hold(f"p{number}", node, request.usage)
-                held.append((node, request.usage))
+                taken = request.usage_on(node)
+                world.hold(f"p{number}", node, taken)
+                held.append((node, taken))
             case Unplaceable(_, rejections):
                 assert expected == []
                 assert sum(each.count for each in rejections) == len(known)

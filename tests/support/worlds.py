@@ -95,6 +95,7 @@ PHYSICAL = st.builds(
 WISHES = {
     "memory": SIZES,
     "disk": SIZES,
+    "held": st.dictionaries(NAMES, SIZES, min_size=1, max_size=3),
     "node_selector": st.dictionaries(one_of("k", "l"), one_of("v", "w"), min_size=1, max_size=2),
     "affinity": st.lists(TERMS, min_size=1, max_size=2).map(tuple),
     "preferred": st.lists(st.builds(Preference, st.integers(1, 100), TERMS), min_size=1, max_size=3).map(

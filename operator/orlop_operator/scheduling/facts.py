@@ -187,6 +187,8 @@ class Request:
     """Bytes."""
     disk: int
     """Bytes that will be taken of the data pool: the root disk, and Volumes that do not exist yet."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """Node to bytes of `disk` that are held there already: by Volumes that were claimed in an earlier look."""
     node_selector: Mapping[str, str] = field(default_factory=dict)
     affinity: tuple[Term, ...] | None = None
     """One of them must hold; None: any node."""
@@ -218,8 +220,12 @@ class Request:
 
     @property
     def usage(self) -> Usage:
-        """What the chosen host will hold."""
+        """What a host will hold, where nothing is held yet."""
         return Usage(self.vcpus, self.memory, self.disk)
+
+    def usage_on(self, node: str) -> Usage:
+        """What this host will hold beside what it holds already."""
+        return Usage(self.vcpus, self.memory, self.disk - self.held.get(node, 0))
 
 
 @dataclass(frozen=True, slots=True)

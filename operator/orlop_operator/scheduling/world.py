@@ -7,7 +7,8 @@ Assignment (or a Volume) takes, under its uid. Both may be repeated; the last wo
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,10 @@ from orlop_operator.scheduling.tally import Tally
 
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float64]
+Column = npt.NDArray[np.int64]
 
 VCPUS, MEMORY, DISK = range(3)
+_N = TypeVar("_N", np.int64, np.float64)
 _ONE_BY_ONE = 16
 """Up to so many new hosts are put between the others; more are cheaper to sort in all together."""
 
@@ -151,6 +154,14 @@ class World:
         """The row of this host."""
         self._fresh()
         return self._known(name)
+
+    def raised(self, column: npt.NDArray[_N], by: Mapping[str, int]) -> npt.NDArray[_N]:
+        """The column, which is the caller's own, with so much more for these hosts."""
+        for node, amount in by.items():
+            row = self.row(node)
+            if row is not None:
+                column[row] += amount
+        return column
 
     def where(self, key: Hashable, test: Callable[[Host], bool], whole: Whole = None) -> Mask:
         """Which hosts pass `test`; remembered under `key`. Not to be written to.

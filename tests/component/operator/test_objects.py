@@ -252,7 +252,10 @@ async def test_a_ceph_volume_is_any_node_s_and_its_key_goes_where_it_is_needed(
 async def test_user_data_passes_through_the_nodes_secret(user: Api, agents: Agents) -> None:
     it = await tenant(user, "seeds")
     reference = {"secretRef": {"name": "seed", "key": "script"}}
-    await it.make("instances", wishes.instance("seeds", "web", userData=reference))
+    # The Volume is claimed before the Secret is missed; more than half of the node, so that it must count once.
+    await it.make("volumes", wishes.volume("seeds", "data", size="500Gi"))
+    mount = {"name": "data", "volumeRef": {"name": "data"}}
+    await it.make("instances", wishes.instance("seeds", "web", userData=reference, volumes=[mount]))
     assert await it.because("web", "SecretNotFound") == "Secret seeds/seed does not exist"
     secret = {"metadata": {"name": "seed"}, "stringData": {"script": "#!/bin/sh\n"}}
     await user.call("POST", "/api/v1/namespaces/seeds/secrets", secret)
@@ -263,6 +266,9 @@ async def test_user_data_passes_through_the_nodes_secret(user: Api, agents: Agen
     assert order["spec"]["secret"] == {"namespace": namespace, "name": uid, "keys": ["user-data"]}
     copied = await user.call("GET", f"/api/v1/namespaces/{namespace}/secrets/{uid}")
     assert copied["data"] == {"user-data": "IyEvYmluL3NoCg=="}
+    await it.delete("web")
+    await user.call("DELETE", it.path("volumes") + "/data")
+    await user.until(it.path("volumes"), "data", lambda thing: thing is None)
 
 
 async def test_a_node_gets_all_that_its_agent_needs(user: Api, agents: Agents, cloud: ApiServer) -> None:

@@ -123,3 +123,30 @@ def test_nodes_are_read_before_hypervisors() -> None:
     kinds = [kind for kind, _ in NEEDED]
     assert kinds[0] is NODE
     assert set(kinds) <= set(WATCHED)
+
+
+def volume(node: str | None, size: str = "80Gi", **status: object) -> dict:
+    """One that `web` has claimed, and no node has made yet."""
+    held = {"instanceName": "web", "instanceUID": "uid-web", "nodeName": node, "generation": 1}
+    claimed = {"nodeName": node, "poolID": f"pool-{node}", "location": {"local": {}}, "attachments": [held]}
+    return {
+        "metadata": {"name": "data", "namespace": "demo", "uid": "data"},
+        "spec": {"size": size, "className": "local"},
+        "status": (claimed if node else {}) | status,
+    }
+
+
+def test_a_volume_that_it_has_claimed_is_not_in_its_way() -> None:
+    wanting = [{"name": "data", "volumeRef": {"name": "data"}}]
+    web = instance("web", volumes=wanting)
+    found = seen(TWO, instances=[web], volumes=[volume("a")]).explain("demo", "web")
+    assert (found.open, against(found)) == ({}, {"a": [], "b": []})
+    fresh = seen(TWO, instances=[web], volumes=[volume(None)]).explain("demo", "web")
+    assert {row.node: row.total for row in found.rows} == {row.node: row.total for row in fresh.rows}
+    # It counts once, and no less: with as much again on the node there is no room.
+    other = volume("a", "20Gi")
+    other["metadata"] |= {"name": "other", "uid": "other"}
+    found = seen(TWO, instances=[web], volumes=[volume("a"), other]).explain("demo", "web")
+    assert against(found) == {"a": ["disk"], "b": []}
+    (row,) = [row for row in found.rows if row.node == "a"]
+    assert row.rejections[0].text == "not enough disk (need 85Gi, most free 80Gi on a)"

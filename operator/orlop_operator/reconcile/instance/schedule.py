@@ -33,6 +33,7 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         vcpus=flavor.vcpus,
         memory=to_bytes(flavor.memory),
         disk=disks.fresh_bytes + (0 if from_volume else to_bytes(flavor.root_disk)),
+        held=disks.held,
         node_selector=placement.node_selector,
         affinity=affinity.required(placement),
         preferred=affinity.preferred(placement),

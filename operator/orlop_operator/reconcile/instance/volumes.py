@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from orlop_api.assignment import AssignedVolume
 from orlop_api.attachment import AssignedLimits
@@ -28,7 +30,7 @@ from orlop_operator.reconcile.location import (
     takes_several,
 )
 from orlop_operator.reconcile.restore import comes_first
-from orlop_operator.scheduling import Pin, PoolNeed
+from orlop_operator.scheduling import Pin, PoolNeed, volume_hold
 
 TYPE = "VolumesReady"
 
@@ -42,6 +44,8 @@ class Disks:
     pools: tuple[PoolNeed, ...] = ()
     fresh_bytes: int = 0
     """Bytes that Volumes without data will take of the node's pool."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """Node to those of them that it holds: a claim comes before binding, and whoever made it may look again."""
 
 
 def resolve(facts: Facts) -> Disks | Blocker:
@@ -50,7 +54,7 @@ def resolve(facts: Facts) -> Disks | Blocker:
     assigned: list[AssignedVolume] = []
     pins: list[Pin] = []
     pools: list[PoolNeed] = []
-    fresh = 0
+    fresh, held = 0, Counter[str]()
     for disk in facts.disks:
         volume = disk.volume
         blocker = blocked(instance, disk)
@@ -71,10 +75,12 @@ def resolve(facts: Facts) -> Disks | Blocker:
             pins.append(pin)
         elif driver(volume, disk.volume_class) is Driver.LOCAL:
             fresh += to_bytes(volume.spec.size)
+            if (hold := volume_hold(volume)) is not None:
+                held[hold[0]] += hold[1].disk
         where = pinned(volume)
         if where is not None:  # claiming writes it, and comes before binding
             assigned.append(resolved(instance, disk, volume, where, origin))
-    return Disks(tuple(assigned), tuple(pins), tuple(pools), fresh)
+    return Disks(tuple(assigned), tuple(pins), tuple(pools), fresh, held)
 
 
 def resolved(

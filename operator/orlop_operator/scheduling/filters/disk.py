@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from orlop_api.quantity import rounded
 from orlop_operator.scheduling.facts import Rejection, Request
 from orlop_operator.scheduling.filters.shortage import shortage
-from orlop_operator.scheduling.world import DISK, Mask, World
+from orlop_operator.scheduling.world import DISK, Column, Mask, World
 
 
 def keep(world: World, request: Request) -> Mask:
-    fits: Mask = world.free[DISK] >= request.disk
+    fits: Mask = _free(world, request) >= request.disk
     return fits
 
 
 def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:
-    return shortage(world, DISK, request.disk, rejected, what="disk", unit=rounded)
+    return shortage(world, _free(world, request), request.disk, rejected, what="disk", unit=rounded)
+
+
+def _free(world: World, request: Request) -> Column:
+    """What is held for the request itself is not in its way."""
+    free = world.free[DISK]
+    return world.raised(free.copy(), request.held) if request.held else free

@@ -16,4 +16,4 @@ def keep(world: World, request: Request) -> Mask:
 
 
 def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:
-    return shortage(world, MEMORY, request.memory, rejected, what="memory", unit=rounded)
+    return shortage(world, world.free[MEMORY], request.memory, rejected, what="memory", unit=rounded)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from orlop_operator.scheduling.facts import Rejection
-from orlop_operator.scheduling.world import Mask, World
+from orlop_operator.scheduling.world import Column, Mask, World
 
 
 def shortage(
-    world: World, resource: int, need: int, rejected: Mask, *, what: str, unit: Callable[[int], str]
+    world: World, column: Column, need: int, rejected: Mask, *, what: str, unit: Callable[[int], str]
 ) -> Iterable[Rejection]:
     """`not enough memory (need 8Gi, most free 6Gi on node-4)`; nearest among the rejected hosts."""
-    free = np.where(rejected, world.free[resource], np.iinfo(np.int64).min)
+    free = np.where(rejected, column, np.iinfo(np.int64).min)
     nearest = int(free.argmax())
     most = max(0, int(free[nearest]))
     where = f"most free {unit(most)} on {world.hosts[nearest].name}"

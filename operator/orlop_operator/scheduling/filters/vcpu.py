@@ -15,4 +15,4 @@ def keep(world: World, request: Request) -> Mask:
 
 
 def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:
-    return shortage(world, VCPUS, request.vcpus, rejected, what="vCPUs", unit=str)
+    return shortage(world, world.free[VCPUS], request.vcpus, rejected, what="vCPUs", unit=str)

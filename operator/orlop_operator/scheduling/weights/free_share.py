@@ -24,6 +24,8 @@ class FreeShare:
         least: Scores | None = None
         for resource in self.resources:
             share = room[resource] - need[resource]
+            if resource == DISK and request.held:
+                share = world.raised(share, request.held)
             np.divide(share, capacity[resource], out=share)
             least = share if least is None else np.minimum(least, share, out=least)
         if least is None:
