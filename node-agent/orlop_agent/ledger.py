@@ -43,19 +43,22 @@ class Ledger:
         return self._slots.pop(instance_uid, None) is not None
 
     def shortage(self, instance_uid: str, slot: Slot) -> str | None:
-        """Why the slot does not fit beside all others; None where it does."""
+        """Why the slot does not fit beside all others; None where it does.
+
+        What needs nothing of a resource fits although there is less than nothing left, as it does for the scheduler.
+        """
         capacity = self._capacity()
         others = [held for uid, held in self._slots.items() if uid != instance_uid]
         free_vcpus = capacity.vcpus - sum(held.vcpus for held in others)
-        if slot.vcpus > free_vcpus:
+        if slot.vcpus > max(0, free_vcpus):
             return f"not enough vCPUs: need {slot.vcpus}, free {max(0, free_vcpus)}"
         free_memory = capacity.memory_bytes - sum(held.memory_bytes for held in others)
-        if slot.memory_bytes > free_memory:
+        if slot.memory_bytes > max(0, free_memory):
             return (
                 f"not enough memory: need {rounded(slot.memory_bytes)}, free {rounded(max(0, free_memory))}"
             )
         free_disk = capacity.disk_bytes - sum(held.disk_bytes for held in others)
-        if slot.disk_bytes > free_disk:
+        if slot.disk_bytes > max(0, free_disk):
             return f"not enough disk: need {rounded(slot.disk_bytes)}, free {rounded(max(0, free_disk))}"
         return None
 

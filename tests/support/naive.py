@@ -73,7 +73,7 @@ def fits(request, host, left):
         return False
     if host.name in request.excluded:
         return False
-    return request.vcpus <= left[0] and request.memory <= left[1] and request.disk <= left[2]
+    return all(not need or need <= have for need, have in zip(wants(request), left, strict=True))
 
 
 def equipped(need, offer):

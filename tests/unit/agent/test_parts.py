@@ -148,6 +148,13 @@ class TestLedger:
         assert not ledger.release("a")
         assert ledger.shortage("b", Slot(4, 4 << 30, 10 << 30)) is None
 
+    def test_what_needs_nothing_of_what_is_overfull_fits(self):
+        ledger = Ledger(lambda: Capacity(vcpus=4, memory_bytes=4 << 30, disk_bytes=10 << 30))
+        ledger.take("a", Slot(5, 3 << 30, 11 << 30))
+        assert ledger.shortage("b", Slot(0, 1 << 30, 0)) is None
+        assert ledger.shortage("b", Slot(0, 1 << 30, 1)) == "not enough disk: need 1, free 0"
+        assert ledger.shortage("b", Slot(1, 1 << 30, 0)) == "not enough vCPUs: need 1, free 0"
+
 
 class TestSeed:
     def read(self, content: bytes, name: str) -> bytes:

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 from orlop_api.quantity import rounded
 from orlop_operator.scheduling.facts import Rejection, Request
-from orlop_operator.scheduling.filters.shortage import shortage
+from orlop_operator.scheduling.filters.shortage import enough, shortage
 from orlop_operator.scheduling.world import DISK, Column, Mask, World
 
 
 def keep(world: World, request: Request) -> Mask:
-    fits: Mask = _free(world, request) >= request.disk
-    return fits
+    return enough(_free(world, request), request.disk, world)
 
 
 def explain(world: World, request: Request, rejected: Mask) -> Iterable[Rejection]:

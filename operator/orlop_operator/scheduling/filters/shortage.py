@@ -1,4 +1,4 @@
-"""The sentence of the three capacity filters: how much is missing, and who comes nearest."""
+"""What the three capacity filters share: whether there is enough, and else how much is missing and who comes nearest."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ import numpy as np
 
 from orlop_operator.scheduling.facts import Rejection
 from orlop_operator.scheduling.world import Column, Mask, World
+
+
+def enough(column: Column, need: int, world: World) -> Mask:
+    """Who needs nothing fits on an overfull host too; a host is overfull where its overcommit was lowered."""
+    if not need:
+        return world.every
+    fits: Mask = column >= need
+    return fits
 
 
 def shortage(

@@ -1,5 +1,7 @@
 """One decision at a time: who is chosen, and what the sentence says when nobody is."""
 
+from dataclasses import replace
+
 import pytest
 
 from orlop_api.placement import Toleration
@@ -160,6 +162,29 @@ def test_the_nearest_miss_counts_what_is_held() -> None:
     answer = place(request(memory=8 * GI), world)
     assert isinstance(answer, Unplaceable)
     assert "need 8Gi, most free 6Gi on a" in answer.message
+
+
+@pytest.mark.parametrize("resource", ["memory", "disk"])
+def test_who_needs_nothing_of_what_is_overfull_fits(resource: str) -> None:
+    world = World([host("a")])
+    world.hold("x", "a", Usage(memory=17 * GI, disk=101 * GI))
+    wanted = request(memory=0, disk=0)
+    assert chosen(wanted, world) == "a"
+    answer = place(replace(wanted, **{resource: 1}), world)
+    assert isinstance(answer, Unplaceable)
+    assert f"not enough {resource}" in answer.message
+
+
+def test_what_is_held_for_the_request_is_not_in_its_way() -> None:
+    world = World([host("a"), host("b", Usage(8, 16 * GI, 60 * GI))])
+    world.hold("volume", "a", Usage(disk=80 * GI))
+    wanted = request(disk=85 * GI, held={"a": 80 * GI, "gone": GI})
+    assert chosen(wanted, world) == "a"
+    assert (wanted.usage_on("a").disk, wanted.usage_on("b").disk) == (5 * GI, 85 * GI)
+    world.hold("x", "a", Usage(disk=16 * GI))
+    answer = place(wanted, world)
+    assert isinstance(answer, Unplaceable)
+    assert "not enough disk (need 85Gi, most free 84Gi on a)" in answer.message
 
 
 def test_a_message_fits_the_api_whatever_there_is() -> None:
