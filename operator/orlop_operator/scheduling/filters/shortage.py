@@ -1,4 +1,4 @@
-"""What the three capacity filters share: whether there is enough, and else how much is missing and who comes nearest."""
+"""What the three capacity filters share: whether there is enough, and else how much is missing, and who is nearest."""
 
 from __future__ import annotations
 
