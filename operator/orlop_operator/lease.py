@@ -51,19 +51,25 @@ class Election:
 
     async def run(self) -> None:
         """Stand for election until cancelled, and give the Lease back at the end."""
-        renewed = self._clock()
+        # Up to when we lead without a renewal: well before others may, who wait for the Lease's duration.
+        until = self._clock()
         try:
             while True:
+                began = self._clock()
+                longest = began + RENEW_DEADLINE / 2
                 try:
-                    async with asyncio.timeout(RENEW_DEADLINE / 2):
+                    async with asyncio.timeout_at(min(longest, until) if self.leading else longest):
                         won = await self._try()
                 except (errors.ApiError, TimeoutError) as error:
                     log.warning("election failed", error=str(error) or type(error).__name__)
-                    won = self.leading and self._clock() - renewed < RENEW_DEADLINE
+                    won = self.leading and self._clock() < until
                 else:
-                    renewed = self._clock()
+                    # The API server wrote it some time after that, and its answer may have taken long.
+                    until = began + RENEW_DEADLINE
                 self._become(leading=won)
-                await asyncio.sleep(RETRY * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+                # From when this try began: after a slow answer the next has as long as this one had.
+                again = began + RETRY * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+                await asyncio.sleep((min(again, until) if won else again) - self._clock())
         finally:
             held = self.leading
             self._become(leading=False)
