@@ -81,13 +81,13 @@ class Cluster:
     async def pages(
         self, kind: Kind[M], namespace: str = ""
     ) -> AsyncGenerator[tuple[Sequence[msgspec.Raw], int]]:
-        """All objects of a kind, some hundred at once and not decoded, with the resourceVersion of their snapshot.
+        """All that is watched of a kind, some hundred at once and not decoded, with their snapshot's resourceVersion.
 
         Another version than before: that snapshot was compacted away, and all begins again with this one.
         """
         token = ""
         while True:
-            query = {"limit": str(PAGE)} | ({"continue": token} if token else {})
+            query = {"limit": str(PAGE)} | _selected(kind) | ({"continue": token} if token else {})
             try:
                 page = _pages.decode(await self._read("GET", kind.path(namespace), query=query))
             except errors.ApiError as error:
@@ -109,7 +109,7 @@ class Cluster:
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": _WATCH_SECONDS,
-        } | ({"fieldSelector": kind.watched} if kind.watched else {})
+        } | _selected(kind)
         info = self._fresh()
         headers = {**info.as_http_headers(), "Accept": "application/json"}
         try:
@@ -270,6 +270,10 @@ class Cluster:
         if self._info.expiration is not None and self._info.expiration < datetime.now(UTC):
             self._info = self._login()
         return self._info
+
+
+def _selected(kind: Kind[Any]) -> dict[str, str]:
+    return {"fieldSelector": kind.watched} if kind.watched else {}
 
 
 def _refusal(content: bytes) -> tuple[str, str]:
