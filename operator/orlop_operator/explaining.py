@@ -25,6 +25,7 @@ from orlop_operator.kinds import (
     NETWORK,
     NODE,
     PORT,
+    QUOTA,
     VOLUME,
     VOLUME_CLASS,
     VOLUME_SNAPSHOT,
@@ -58,6 +59,7 @@ NEEDED: tuple[tuple[Kind[Any], str | None], ...] = (
     (NODE, EVERYWHERE),
     (HYPERVISOR, EVERYWHERE),
     (ASSIGNMENT, ASSIGNMENT_NAMESPACE),
+    (QUOTA, EVERYWHERE),
     (VOLUME, EVERYWHERE),
     (AGGREGATE, EVERYWHERE),
     (FLAVOR, EVERYWHERE),
@@ -69,8 +71,8 @@ NEEDED: tuple[tuple[Kind[Any], str | None], ...] = (
     (INSTANCE_GROUP, OWN),
     (INSTANCE, OWN),
 )
-"""What has to be read, and of which namespace: all, this one, or the Instance's own. Others' Assignments and Volumes
-are what is in use."""
+"""What has to be read, and of which namespace: all, this one, or the Instance's own. Others' Assignments and Volumes,
+which are as large as their Quotas let them be, are what is in use."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ import numpy as np
 from orlop_api.aggregate import Aggregate
 from orlop_api.assignment import Assignment, State
 from orlop_api.hypervisor import Hypervisor
+from orlop_api.quota import NAME, Quota
 from orlop_api.volume import Volume
 from orlop_operator.aggregate_wakes import is_other
-from orlop_operator.kinds import HYPERVISOR, NODE, Node, Object
+from orlop_operator.kinds import HYPERVISOR, NODE, QUOTA, VOLUME, Node, Object
 from orlop_operator.protocol import answer
 from orlop_operator.reconcile.hypervisor import wanted
+from orlop_operator.reconcile.volume_room import granted, volume_hold
 from orlop_operator.scheduling import (
     ONLY_BUILT_IN,
     Placement,
@@ -29,7 +31,6 @@ from orlop_operator.scheduling import (
     host_from,
     hypervisor_work,
     place,
-    volume_hold,
 )
 from orlop_operator.store import Change, Store
 
@@ -99,8 +100,11 @@ class Placements:
                     self._follow(uid)
                 return before is not None and before != self._held(change.new)
             case Volume() as volume:
-                self._set(volume.metadata.uid, volume_hold(volume) if change.new is not None else None)
-                return change.new is None
+                return (
+                    self._volume(volume) if change.new is not None else self._set(volume.metadata.uid, None)
+                )
+            case Quota() as quota:
+                return self._granted(change, quota.metadata.namespace)
             case Aggregate():
                 # Who waits may name it, or is of a Flavor that does.
                 return is_other(change)
@@ -126,16 +130,36 @@ class Placements:
         self._world.put(host)
         return host.ready and host != old
 
+    def _volume(self, volume: Volume) -> bool:
+        quota = self._store.get(QUOTA, volume.metadata.namespace, NAME)
+        return self._set(volume.metadata.uid, volume_hold(volume, granted(volume, quota)))
+
+    def _granted(self, change: Change, namespace: str) -> bool:
+        """Volumes may be as large as the Quota says, and as they like where there is none any more."""
+        before, after = (each.holds if isinstance(each, Quota) else {} for each in (change.old, change.new))
+        if change.old is None or change.new is None:
+            volumes = list(self._store.within(VOLUME, namespace))
+        else:
+            changed = (uid for uid in before.keys() | after.keys() if before.get(uid) != after.get(uid))
+            keys = [key for uid in changed if (key := self._store.by_uid(uid)) is not None]
+            found = (self._store.get(VOLUME, *key[1:]) for key in keys if key.kind == VOLUME.name)
+            volumes = [volume for volume in found if volume is not None]
+        # Each of them, also when one has made room already.
+        return sum(self._volume(volume) for volume in volumes) > 0
+
     def _follow(self, instance_uid: str) -> None:
         found = self._store.assignment_of(instance_uid)
         self._set(instance_uid, assignment_hold(found) if found is not None else None)
         self._world.occupy(instance_uid, assignment_work(found) if found is not None else None)
 
-    def _set(self, uid: str, hold: tuple[str, Usage] | None) -> None:
+    def _set(self, uid: str, hold: tuple[str, Usage] | None) -> bool:
+        """Whether it held something else."""
+        before = self._world.held_by(uid)
         if hold is None:
             self._world.drop(uid)
         else:
             self._world.hold(uid, *hold)
+        return before is not None and before != hold
 
     @staticmethod
     def _held(thing: Object | None) -> tuple[str, Usage] | None:

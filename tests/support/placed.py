@@ -13,6 +13,7 @@ from orlop_operator.kinds import (
     INSTANCE,
     INSTANCE_GROUP,
     NODE,
+    QUOTA,
     VOLUME,
     VOLUME_CLASS,
 )
@@ -76,6 +77,7 @@ def seen(nodes: list[tuple[Body, Body]], *, images: list[Body] | None = None, **
     made.learn(FLAVOR, [FLAVOR.parse(flavor) for flavor in flavors])
     for kind, bodies in (
         (ASSIGNMENT, things.get("assignments", [])),
+        (QUOTA, things.get("quotas", [])),
         (VOLUME_CLASS, [wishes.volume_class()]),
         (VOLUME, things.get("volumes", [])),
         (IMAGE, [image()] if images is None else images),

@@ -27,13 +27,7 @@ from orlop_operator.scheduling.profiles import ONLY_BUILT_IN, Profiles
 from orlop_operator.scheduling.room import Room, room
 from orlop_operator.scheduling.table import Row, Verdict, table
 from orlop_operator.scheduling.topology import domain_of
-from orlop_operator.scheduling.usage import (
-    assignment_hold,
-    assignment_work,
-    hypervisor_work,
-    usage_from,
-    volume_hold,
-)
+from orlop_operator.scheduling.usage import assignment_hold, assignment_work, hypervisor_work
 from orlop_operator.scheduling.world import World
 
 __all__ = [
@@ -71,7 +65,5 @@ __all__ = [
     "place",
     "room",
     "table",
-    "usage_from",
-    "volume_hold",
     "why_not",
 ]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from orlop_api.assignment import FINAL, Assignment, Desired, State
 from orlop_api.hypervisor import Hypervisor, HypervisorStatus, ImportState
-from orlop_api.quantity import to_bytes
 from orlop_api.storage import StorageAction, StorageState
-from orlop_api.volume import Volume
 from orlop_operator.scheduling.facts import Usage
 
 _ON_ITS_WAY = frozenset({State.PREPARING, State.STARTING})
@@ -55,19 +51,3 @@ def hypervisor_work(hypervisor: Hypervisor) -> int:
             if order.action in _COPIES
         )
     )
-
-
-def volume_hold(volume: Volume) -> tuple[str, Usage] | None:
-    """Node and usage of a Volume; None while no node keeps its data."""
-    if volume.status is None or volume.status.node_name is None:
-        return None
-    return volume.status.node_name, Usage(disk=to_bytes(volume.spec.size))
-
-
-def usage_from(assignments: Iterable[Assignment], volumes: Iterable[Volume] = ()) -> dict[str, Usage]:
-    """What each node holds in all."""
-    total: dict[str, Usage] = {}
-    held = [*map(assignment_hold, assignments), *map(volume_hold, volumes)]
-    for node, usage in (hold for hold in held if hold is not None):
-        total[node] = total.get(node, Usage()) + usage
-    return total

@@ -81,8 +81,12 @@ class World:
 
     def node_of(self, uid: str) -> str | None:
         """The node that object `uid` takes something of."""
-        held = self._holds.get(uid)
+        held = self.held_by(uid)
         return held[0] if held is not None else None
+
+    def held_by(self, uid: str) -> tuple[str, Usage] | None:
+        """What object `uid` takes, and of which node."""
+        return self._holds.get(uid)
 
     def blame(self, uid: str, node: str | None) -> None:
         """Object `uid` failed on the node; None: it did not, or does no more."""

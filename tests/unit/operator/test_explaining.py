@@ -8,7 +8,7 @@ from orlop_api.resource import Metadata, ObjectRef
 from orlop_operator.explaining import NEEDED, Explanation, Missing
 from orlop_operator.kinds import NODE, WATCHED, ConfigMap
 from support import wishes
-from support.placed import assignment, hypervisor, image, instance, node, seen
+from support.placed import GI, assignment, hypervisor, image, instance, node, seen
 
 TWO = [(node("a"), hypervisor("a")), (node("b"), hypervisor("b", vcpus=2))]
 
@@ -150,3 +150,14 @@ def test_a_volume_that_it_has_claimed_is_not_in_its_way() -> None:
     assert against(found) == {"a": ["disk"], "b": []}
     (row,) = [row for row in found.rows if row.node == "a"]
     assert row.rejections[0].text == "not enough disk (need 85Gi, most free 80Gi on a)"
+
+
+def test_a_volume_that_is_only_wished_to_be_large_leaves_room() -> None:
+    large = volume(
+        "a", "64Ti", capacityBytes=GI, conditions=[{"type": "Ready", "status": "True", "reason": "X"}]
+    )
+    kept = [{"storage": GI, "volumes": 1, "holders": ["data"]}]
+    meta = {"name": "default", "namespace": "demo", "uid": "quota"}
+    quota = {"metadata": meta, "spec": {"limits": {"storage": "1Gi"}}, "status": {"reservations": kept}}
+    found = seen(TWO, instances=[instance("web")], volumes=[large], quotas=[quota]).explain("demo", "web")
+    assert against(found) == {"a": [], "b": []}

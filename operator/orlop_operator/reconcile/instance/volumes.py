@@ -30,7 +30,8 @@ from orlop_operator.reconcile.location import (
     takes_several,
 )
 from orlop_operator.reconcile.restore import comes_first
-from orlop_operator.scheduling import Pin, PoolNeed, volume_hold
+from orlop_operator.reconcile.volume_room import volume_hold
+from orlop_operator.scheduling import Pin, PoolNeed
 
 TYPE = "VolumesReady"
 
@@ -75,7 +76,7 @@ def resolve(facts: Facts) -> Disks | Blocker:
             pins.append(pin)
         elif driver(volume, disk.volume_class) is Driver.LOCAL:
             fresh += to_bytes(volume.spec.size)
-            if (hold := volume_hold(volume)) is not None:
+            if (hold := volume_hold(volume, disk.standing)) is not None:
                 held[hold[0]] += hold[1].disk
         where = pinned(volume)
         if where is not None:  # claiming writes it, and comes before binding

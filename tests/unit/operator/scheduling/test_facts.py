@@ -4,8 +4,7 @@ import pytest
 
 from orlop_api.assignment import Assignment
 from orlop_api.hypervisor import Hypervisor
-from orlop_api.volume import Volume
-from orlop_operator.scheduling import Offer, Usage, assignment_hold, host_from, usage_from, volume_hold
+from orlop_operator.scheduling import Offer, Usage, assignment_hold, host_from
 
 GI = 2**30
 
@@ -40,22 +39,6 @@ def assignment(
 )
 def test_an_assignment_holds_until_the_final_answer_of_its_epoch(one: Assignment, *, holds: bool) -> None:
     assert assignment_hold(one) == (("a", Usage(2, GI, 5 * GI)) if holds else None)
-
-
-def volume(node: str | None) -> Volume:
-    return Volume.model_validate(
-        {"spec": {"size": "10Gi", "className": "local"}, "status": {"nodeName": node}}
-    )
-
-
-def test_a_volume_holds_where_its_data_is() -> None:
-    assert volume_hold(volume(None)) is None
-    assert volume_hold(volume("a")) == ("a", Usage(disk=10 * GI))
-
-
-def test_usage_is_the_sum() -> None:
-    got = usage_from([assignment("a"), assignment("a"), assignment("b"), assignment(None)], [volume("b")])
-    assert got == {"a": Usage(4, 2 * GI, 10 * GI), "b": Usage(2, GI, 15 * GI)}
 
 
 def hypervisor(**status: object) -> Hypervisor:

@@ -1,0 +1,24 @@
+"""Which node keeps the data of a Volume, and the room that it takes there. Pure."""
+
+from __future__ import annotations
+
+from orlop_api.quota import Quota
+from orlop_api.volume import Volume
+from orlop_operator.reconcile.counting import UNLIMITED, Standing, size_reserved
+from orlop_operator.reserving import NOTHING
+from orlop_operator.scheduling import Usage
+
+
+def granted(volume: Volume, quota: Quota | None) -> Standing:
+    """As much of its standing as its size needs: what the Quota has reserved for it."""
+    return UNLIMITED if quota is None else Standing(has=quota.holds.get(volume.metadata.uid, NOTHING).amounts)
+
+
+def volume_hold(volume: Volume, stands: Standing) -> tuple[str, Usage] | None:
+    """Node and usage of a Volume; None while no node keeps its data.
+
+    A size that is only wished for takes nothing: it holds what it has, and more as soon as that is reserved.
+    """
+    if volume.status is None or volume.status.node_name is None:
+        return None
+    return volume.status.node_name, Usage(disk=size_reserved(volume, stands))
