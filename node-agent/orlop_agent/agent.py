@@ -96,11 +96,11 @@ class Agent:
             return
         if not self._cache.put(assignment):
             return
-        status = assignment.status
+        status, record = assignment.status, self._on.journal.peek(instance_uid)
         final = status is not None and status.epoch == assignment.spec.epoch and status.state in FINAL
         if assignment.spec.node_name != self._me.node or final:
             self._release(instance_uid)
-        elif holds_slot(assignment):
+        elif holds_slot(assignment, record.entry if record else None):
             self._on.ledger.take(instance_uid, slot_of(assignment))
 
     def orphans(self) -> list[Orphan]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from orlop_agent.protocol import Entry, was_started
 from orlop_api.assignment import FINAL, Assignment
 from orlop_api.capacity import Capacity
 from orlop_api.quantity import rounded
@@ -63,7 +64,18 @@ class Ledger:
         return None
 
 
-def holds_slot(assignment: Assignment) -> bool:
-    """Whether the Assignment was ever answered at its epoch, and not finally: then its slot is its own."""
-    status = assignment.status
-    return status is not None and status.epoch == assignment.spec.epoch and status.state not in FINAL
+def holds_slot(assignment: Assignment, entry: Entry | None) -> bool:
+    """Whether the Assignment was given its slot at its epoch, and did not give it back.
+
+    An answer alone says nothing: it may be from before there was a look at what room is left. A start was begun after
+    that look, and it is in the journal from then on, in the status once it was made.
+    """
+    status, spec = assignment.status, assignment.spec
+    if status is not None and status.epoch == spec.epoch and status.state in FINAL:
+        return False
+    begun = (
+        entry is not None
+        and (entry.assignment_uid, entry.epoch) == (assignment.metadata.uid, spec.epoch)
+        and entry.final is None
+    )
+    return begun or was_started(assignment)

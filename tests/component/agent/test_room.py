@@ -1,0 +1,76 @@
+"""Whoever has no room yet gets it by the agent's own look at what is left, whatever was answered before that."""
+
+import asyncio
+
+import pytest
+
+from orlop_agent import node as facts
+from orlop_agent.hypervisor import Domain, HypervisorError, Power
+from support.scripted import Api
+from support.simnode import SimNode, Story
+
+pytestmark = pytest.mark.component
+
+
+def full(operator: Api, node: SimNode) -> Story:
+    """An order for every vCPU of the node."""
+    has = facts.capacity(node.config.node, node.layout.data)
+    return Story(operator, node, vcpus=int(has.vcpus * node.config.node.vcpu_ratio))
+
+
+async def unanswered(_instance_uid: str) -> Domain | None:
+    raise HypervisorError("libvirtd is being restarted")
+
+
+async def test_trouble_that_came_first_gives_no_room(
+    operator: Api, node: SimNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = full(operator, node), Story(operator, node)
+    async with node.agent():
+        await first.bind()
+        await first.until("Running")
+        with monkeypatch.context() as down:
+            down.setattr(node.hypervisor, "lookup", unanswered)
+            await second.bind()
+            assert (await second.until("Failed"))["reason"] == "HypervisorUnavailable"
+        assert (await second.until("Refused"))["reason"] == "NoRoom"
+        assert node.hypervisor.domains.keys() == {first.uid}
+
+
+async def test_data_waits_for_room_also_beyond_a_restart_of_the_agent(operator: Api, node: SimNode) -> None:
+    first, second = full(operator, node), full(operator, node)
+    async with node.agent():
+        await second.bind()
+        await second.until("Running")
+        await second.change(desired="Released")
+        await second.until("Released")
+        await first.bind()
+        await first.until("Running")
+        await second.bind(epoch=2)
+        assert (await second.until("Failed", rootDisk="Created"))["reason"] == "NoRoom"
+        # Another look, with the answer known.
+        await second.change(restartedAt="now")
+        assert (await second.until("Failed"))["reason"] == "NoRoom"
+    async with node.agent() as agent:
+        while second.uid not in agent._workers or not agent._workers[second.uid].short_of_room:
+            await asyncio.sleep(0.02)
+        assert node.hypervisor.domains.keys() == {first.uid}
+        await first.change(desired="Released")
+        await second.until("Running")
+
+
+async def test_who_was_given_room_keeps_it_stopped_and_beyond_a_restart_of_the_agent(
+    operator: Api, node: SimNode
+) -> None:
+    first, second = full(operator, node), Story(operator, node)
+    async with node.agent():
+        await first.bind()
+        await first.until("Running")
+        await first.change(desired="Stopped")
+        await first.until("Stopped")
+    async with node.agent():
+        await second.bind()
+        assert (await second.until("Refused"))["reason"] == "NoRoom"
+        await first.change(desired="Running")
+        await first.until("Running")
+        assert node.hypervisor.domains[first.uid].power is Power.RUNNING
