@@ -87,10 +87,11 @@ async def watch(get: Get, lines: Lines, path: str, selector: Mapping[str, str]) 
                     event = _decoder.decode(line)
                     if event.type == "ERROR":
                         _raise(event.object)
-                    waits = backoff.delays()
                     if told is not None and not _ends_list(event):
                         _gather(told, event)
                         continue
+                    # Not before a list is complete: one that breaks off each time costs the server all of it.
+                    waits = backoff.delays()
                     version = event.object["metadata"]["resourceVersion"]
                     if told is not None:
                         yield Listed(tuple(told.values()))

@@ -1,7 +1,8 @@
 """A watch that begins with all there is, and what it makes of a server's words."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -144,3 +145,24 @@ async def test_a_server_that_starts_is_asked_again_in_the_same_way() -> None:
     (listed,) = await take(server, 1)
     assert names(listed) == ["a"]
     assert "sendInitialEvents" in server.asked[-1]
+
+
+async def test_a_list_that_never_ends_is_asked_for_slower_and_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    begun = 0
+
+    def delays(**_: float) -> Iterator[float]:
+        nonlocal begun
+        begun += 1
+        return iter(float(number) for number in range(100))
+
+    async def slept(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(backoff, "delays", delays)
+    monkeypatch.setattr(asyncio, "sleep", slept)
+    whole = [event("ADDED", "a", 3), event("BOOKMARK", "", 5, annotations=END)]
+    server = Server(*[[event("ADDED", "a", 3)] for _ in range(3)], whole, [event("MODIFIED", "a", 6)])
+    await take(server, 2)
+    # Once the list was whole the next wait is a short one again.
+    assert waited == [0.0, 1.0, 2.0, 0.0]
