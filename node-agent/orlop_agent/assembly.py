@@ -28,12 +28,13 @@ from orlop_agent.execute import Services
 from orlop_agent.hypervisor import Hypervisor, HypervisorError
 from orlop_agent.image.published import Publisher
 from orlop_agent.image.store import ImageStore
-from orlop_agent.inventory import Inventory, unrouted
+from orlop_agent.inventory import Inventory
 from orlop_agent.journal import Journal
 from orlop_agent.ledger import Ledger
 from orlop_agent.makings import Makings
 from orlop_agent.metrics import CacheMetrics, serve
 from orlop_agent.network_metrics import exposition
+from orlop_agent.nodestatus import unrouted
 from orlop_agent.origins import Origins
 from orlop_agent.paths import Layout
 from orlop_agent.peer.keeper import Keepers

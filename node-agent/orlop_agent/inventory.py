@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -14,12 +14,11 @@ from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
 from orlop_agent.api.errors import ApiError
 from orlop_agent.api.watch import Changed, Gone, Listed
-from orlop_agent.failure import MOST_MESSAGE, MOST_REASON, bounded
 from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
 from orlop_agent.image.store import ImageFiles
 from orlop_agent.imports import Imports
-from orlop_agent.network.routers import Unrouted
+from orlop_agent.nodestatus import changes, holdings, sound
 from orlop_agent.peer.peering import Peering
 from orlop_agent.prepulls import PrePulls
 from orlop_agent.storage import StorageWork
@@ -28,14 +27,11 @@ from orlop_api.assignment import AssignedSecret
 from orlop_api.hypervisor import (
     Hypervisor,
     HypervisorStatus,
-    ImageCacheUsage,
     ImportOrder,
     ImportReport,
     Orphan,
     SharedPool,
 )
-from orlop_api.resource import ApiModel
-from orlop_api.router import UnroutedRouter
 
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
@@ -43,9 +39,7 @@ _SETTLE = 0.05
 """Seconds in which changes are gathered into one write."""
 TIDY_SECONDS = 60.0
 """Between looks at the image cache; also how late a pool that guests' disks fill up gets room from it."""
-_MAX_IMAGES, _MAX_ORPHANS, _MAX_UNROUTED = 256, 256, 64
-_MOST_LOGGED = 2000
-_Report = TypeVar("_Report", bound=ApiModel)
+_MAX_ORPHANS = 256
 
 _log = structlog.get_logger()
 
@@ -251,50 +245,9 @@ class Inventory:
             except ApiError as error:
                 _log.warning("lease.renew", error=str(error))
             # Interfaces come and go, and nobody tells.
-            if self._told is not None and await asyncio.to_thread(self._facts) != self._told:
-                self.look()
+            try:
+                if self._told is not None and await asyncio.to_thread(self._facts) != self._told:
+                    self.look()
+            except OSError as error:
+                _log.warning("hypervisor.facts", error=str(error))
             await asyncio.sleep(max(0.0, RENEW_SECONDS - (time.monotonic() - started)))
-
-
-def holdings(cached: Iterable[Cached], capacity: int, wanted: Collection[str]) -> dict[str, Any]:
-    """What the status says of the image cache: digests that are wanted here or were used last, and how full it is."""
-    files = sorted(cached, key=lambda file: (file.digest in wanted, file.used_at), reverse=True)
-    used = sum(file.size for file in files)
-    return {
-        "images": sorted(file.digest for file in files[:_MAX_IMAGES]),
-        "image_cache": ImageCacheUsage(files=len(files), used_bytes=used, capacity_bytes=capacity),
-    }
-
-
-def unrouted(found: Iterable[Unrouted]) -> list[UnroutedRouter]:
-    """Routers that cannot be had here."""
-    told = [
-        UnroutedRouter(
-            router_uid=each.router_uid,
-            namespace=each.namespace,
-            reason=bounded(each.error.reason, MOST_REASON),
-            message=bounded(each.error.message, MOST_MESSAGE),
-        )
-        for each in found
-    ]
-    return sound(told[:_MAX_UNROUTED])
-
-
-def sound(reports: Iterable[_Report]) -> list[_Report]:
-    """Those that the API takes: one that it does not take would stop the whole status, of every other one too."""
-    kept: list[_Report] = []
-    for report in reports:
-        try:
-            type(report).model_validate(report.model_dump(mode="json", by_alias=True))
-        except ValueError as error:  # pydantic's, of both
-            _log.error("hypervisor.unsound", kind=type(report).__name__, error=str(error)[:_MOST_LOGGED])
-        else:
-            kept.append(report)
-    return kept
-
-
-def changes(wanted: HypervisorStatus, known: HypervisorStatus) -> dict[str, Any]:
-    """The fields to write; conditions are the operator's and never among them."""
-    new = wanted.model_dump(mode="json", by_alias=True, exclude={"conditions"})
-    old = known.model_dump(mode="json", by_alias=True, exclude={"conditions"})
-    return {name: value for name, value in new.items() if value != old[name]}
