@@ -10,6 +10,9 @@ import structlog
 
 from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
+from orlop_agent.api.errors import UnreadableError
+from orlop_agent.api.http import Body
+from orlop_agent.api.reading import read
 from orlop_agent.api.watch import Changed, Gone, Listed
 from orlop_agent.cache import Cache
 from orlop_agent.execute import Services
@@ -56,6 +59,8 @@ class Agent:
         self._storage = storage
         self._workers: dict[str, Worker] = {}
         self._listed = asyncio.Event()
+        self._unread: set[str] = set()
+        """Instances whose Assignment, as it is now, this agent does not understand."""
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -134,9 +139,9 @@ class Agent:
         )
 
     def images_in_use(self) -> set[str] | None:
-        """Digests that may not leave the cache: of Assignments, stopped ones too. None until all is listed."""
+        """Digests that may not leave the cache: of Assignments, stopped ones too. None until all is listed and read."""
         wanted = self._inventory.images_in_use()
-        if wanted is None or not self._listed.is_set():
+        if wanted is None or self._unread or not self._listed.is_set():
             return None
         ordered = (
             _digests(assignment.spec)
@@ -189,20 +194,36 @@ class Agent:
         async for event in self._client.watch_assignments():
             match event:
                 case Listed(objects):
-                    listed = {a.metadata.name: a for a in map(Assignment.model_validate, objects)}
-                    for uid, assignment in listed.items():
-                        self.learn(uid, assignment)
-                    # What is not listed any more is to be read, never to be taken for gone.
-                    self._wake_all((*listed, *self._cache))
+                    listed = {_name(found): found for found in objects}
+                    gone = {*self._cache, *self._unread} - set(listed)
+                    for uid in gone:
+                        self._gone(uid)
+                    for found in listed.values():
+                        self._found(found)
+                    self._wake_all((*listed, *gone))
                     self._listed.set()
                 case Changed(found):
-                    assignment = Assignment.model_validate(found)
-                    self.learn(assignment.metadata.name, assignment)
-                    self.wake(assignment.metadata.name)
+                    self._found(found)
+                    self.wake(_name(found))
                 case Gone(found):
-                    name = str(found["metadata"]["name"])
-                    self._cache.drop(name)
-                    self.wake(name)
+                    self._gone(_name(found))
+                    self.wake(_name(found))
+
+    def _found(self, found: Body) -> None:
+        try:
+            assignment = read(Assignment, found)
+        except UnreadableError as error:
+            # What was known of it stays known, and the others are not to suffer.
+            self._unread.add(_name(found))
+            _log.error("assignment.unreadable", instance=_name(found), error=str(error))
+        else:
+            self._unread.discard(_name(found))
+            self.learn(_name(found), assignment)
+
+    def _gone(self, instance_uid: str) -> None:
+        """It is not among the node's any more: to be read, never to be taken for deleted."""
+        self._unread.discard(instance_uid)
+        self._cache.drop(instance_uid)
 
     def _wake_all(self, also: Sequence[str]) -> None:
         for uid in {*self._workers, *self._on.journal.instances(), *also}:
@@ -246,6 +267,11 @@ class Agent:
             await self._on.wiring.resync(wanted, unknown)
         except (HypervisorError, NetworkError) as error:
             _log.warning("resync.networks", error=str(error))
+
+
+def _name(found: Body) -> str:
+    """An Assignment's, which is the uid of its Instance."""
+    return str(found["metadata"]["name"])
 
 
 def _digests(order: AssignmentSpec) -> set[str]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from orlop_agent import outcome, protocol, steps, tpm, wired
 from orlop_agent.api.client import Client
-from orlop_agent.api.errors import ApiError, ConflictError, ForbiddenError, InvalidError
+from orlop_agent.api.errors import ApiError, ConflictError, ForbiddenError, InvalidError, UnreadableError
 from orlop_agent.described import described
 from orlop_agent.domain.build import domain_xml
 from orlop_agent.domain.disk import added_disk
@@ -82,6 +82,10 @@ class Executor:
             ) from error
         except ConflictError:
             raise
+        except UnreadableError as error:
+            raise StepError(
+                "NotUnderstood", "the order is newer than this node's agent: upgrade it"
+            ) from error
         except (ForbiddenError, InvalidError) as error:
             raise StepError("NotAllowed", str(error)) from error
         except ApiError as error:

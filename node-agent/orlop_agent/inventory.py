@@ -12,7 +12,8 @@ import structlog
 from orlop_agent.allocation import Allocation
 from orlop_agent.api import backoff
 from orlop_agent.api.client import Client
-from orlop_agent.api.errors import ApiError
+from orlop_agent.api.errors import ApiError, UnreadableError
+from orlop_agent.api.reading import read
 from orlop_agent.api.watch import Changed, Gone, Listed
 from orlop_agent.image.evict import Cached
 from orlop_agent.image.fetch import Progress
@@ -163,14 +164,18 @@ class Inventory:
 
     async def _follow(self) -> None:
         async for event in self._client.watch_hypervisor():
-            match event:
-                case Listed(objects):
-                    self._saw(Hypervisor.model_validate(objects[0]) if objects else None)
-                    self._asked.set()
-                case Changed(found):
-                    self._saw(Hypervisor.model_validate(found))
-                case Gone():
-                    self._saw(None)
+            try:
+                match event:
+                    case Listed(objects):
+                        self._saw(read(Hypervisor, objects[0]) if objects else None)
+                    case Changed(found):
+                        self._saw(read(Hypervisor, found))
+                    case Gone():
+                        self._saw(None)
+            except UnreadableError as error:
+                # What was known holds on; where nothing was, the node's own ratios do: guests are not left alone.
+                _log.error("hypervisor.unreadable", error=str(error))
+            self._asked.set()
 
     def _saw(self, hypervisor: Hypervisor | None) -> None:
         self._seen = hypervisor

@@ -1,7 +1,7 @@
 """The objects that the agent reads and writes, and nothing else of the API server.
 
-Reads are from etcd, never from a cache. Writes are merge patches that name uid and resourceVersion: they
-hold for the object as it was read, or not at all.
+Reads are from etcd, never from a cache. Writes are merge patches that name uid and resourceVersion: they hold for the
+object as it was read, or not at all. An object that this agent does not understand is an UnreadableError.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from orlop_agent.api.errors import ConflictError, NotFoundError, UnauthorizedError
 from orlop_agent.api.http import JSON, MERGE_PATCH, Body, Http
 from orlop_agent.api.identity import Identity
+from orlop_agent.api.reading import read
 from orlop_agent.api.watch import Event, watch
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE, Assignment, AssignmentStatus
 from orlop_api.hypervisor import NODE_ACCOUNTS_NAMESPACE, Hypervisor
@@ -61,13 +62,13 @@ class Client:
     async def assignment(self, instance_uid: str) -> Assignment | None:
         """The Assignment as etcd has it now; None when there is none."""
         try:
-            return Assignment.model_validate(await self._call("GET", f"{_ASSIGNMENTS}/{instance_uid}"))
+            return read(Assignment, await self._call("GET", f"{_ASSIGNMENTS}/{instance_uid}"))
         except NotFoundError:
             return None
 
     async def hypervisor(self, name: str) -> Hypervisor:
         """Any node's, as etcd has it now; NotFoundError."""
-        return Hypervisor.model_validate(await self._call("GET", f"{_HYPERVISORS}/{name}"))
+        return read(Hypervisor, await self._call("GET", f"{_HYPERVISORS}/{name}"))
 
     async def answer(self, seen: Assignment, status: AssignmentStatus) -> Assignment:
         """Compare-and-swap of the status at the version that was seen; ConflictError when it is another."""
@@ -77,14 +78,12 @@ class Client:
             "status": status.model_dump(mode="json", by_alias=True),
         }
         path = f"{_ASSIGNMENTS}/{seen.metadata.name}/status"
-        return Assignment.model_validate(await self._patch(path, body))
+        return read(Assignment, await self._patch(path, body))
 
     async def publish(self, seen: Hypervisor, status: Mapping[str, Any]) -> Hypervisor:
         """Change what this node says of itself; other fields of the status are others'."""
         body = {"metadata": {"uid": seen.metadata.uid}, "status": dict(status)}
-        return Hypervisor.model_validate(
-            await self._patch(f"{_HYPERVISORS}/{seen.metadata.name}/status", body)
-        )
+        return read(Hypervisor, await self._patch(f"{_HYPERVISORS}/{seen.metadata.name}/status", body))
 
     async def renew_lease(self, holder: str, seconds: int) -> None:
         """Say that this node's agent is alive."""

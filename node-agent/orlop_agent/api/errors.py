@@ -5,6 +5,7 @@ ApiError
 ├── NotFoundError      it is not there
 ├── ForbiddenError     a policy, or a role, is against it; asking again does not help
 ├── InvalidError       the API server does not take the content: a mistake of ours
+├── UnreadableError    it answered with an object that this agent does not understand: of a newer operator
 ├── ExpiredError       that resource version is too old to watch from; list again
 └── UnavailableError   no answer, or one that says "later". A write may have been applied all the same
     └── UnauthorizedError   the token is not known (any more); nothing was done
@@ -30,6 +31,10 @@ class ForbiddenError(ApiError):
 
 
 class InvalidError(ApiError):
+    pass
+
+
+class UnreadableError(ApiError):
     pass
 
 

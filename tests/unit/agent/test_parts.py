@@ -15,9 +15,9 @@ from orlop_agent.api.identity import NodeClaim, node_claim
 from orlop_agent.cache import Cache
 from orlop_agent.failure import StepError
 from orlop_agent.hypervisor import EndReason
-from orlop_agent.nodestatus import changes, sound
 from orlop_agent.journal import Journal, Record, decode, encode
 from orlop_agent.ledger import Ledger, Slot
+from orlop_agent.nodestatus import changes, sound
 from orlop_agent.protocol import Entry
 from orlop_agent.report import same, timed
 from orlop_agent.seed.content import files

@@ -1,0 +1,114 @@
+"""What the agent makes of its Assignments' events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from orlop_agent.agent import Agent
+from orlop_agent.api.client import Client
+from orlop_agent.api.errors import UnreadableError
+from orlop_agent.api.watch import Changed, Event, Gone, Listed
+from orlop_agent.cache import Cache
+from orlop_agent.ledger import Ledger
+from orlop_agent.protocol import Me
+from orlop_api.capacity import Capacity
+
+
+def order(name: str, version: int, **spec: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "uid": f"a-{name}", "resourceVersion": str(version)},
+        "spec": {
+            "instance": {"namespace": "demo", "name": "web-1", "uid": name},
+            "nodeName": "node-1",
+            "epoch": 1,
+            "vcpus": 1,
+            "memoryBytes": 1,
+            "rootDiskBytes": 1,
+            **spec,
+        },
+    }
+
+
+def strange(name: str, version: int) -> dict[str, Any]:
+    return order(name, version, desired="Hibernated")
+
+
+class Heard(Agent):
+    """Notes whom it would look at."""
+
+    def __init__(self, *events: Event) -> None:
+        self.cache = Cache()
+        self.woken: list[set[str]] = []
+
+        async def told() -> AsyncIterator[Event]:
+            for event in events:
+                self.woken.append(set())
+                yield event
+
+        async def asked() -> None:
+            return
+
+        nothing: Any = SimpleNamespace(
+            wake=lambda: None,
+            asked=asked,
+            images_in_use=set,
+            watch_assignments=told,
+            journal=SimpleNamespace(peek=lambda _: None, instances=lambda: ()),
+            ledger=Ledger(lambda: Capacity(vcpus=1, memory_bytes=1, disk_bytes=1)),
+        )
+        me = Me("node-1", "boot-1", "pool-1")
+        super().__init__(me, "qemu", nothing, self.cache, nothing, nothing, nothing, nothing)
+
+    def wake(self, instance_uid: str) -> None:
+        self.woken[-1].add(instance_uid)
+
+
+async def test_what_is_not_listed_any_more_is_read() -> None:
+    heard = Heard(Listed((order("a", 1), order("b", 2))), Listed((order("b", 2),)))
+    await heard._follow_assignments()
+    assert heard.cache.get("a") is None
+    assert heard.cache.get("b") is not None
+    assert heard.woken == [{"a", "b"}, {"a", "b"}]
+
+
+async def test_an_order_that_cannot_be_read_ends_nothing_and_is_not_taken_for_gone() -> None:
+    heard = Heard(
+        Listed((order("a", 1), order("b", 2))),
+        Changed(strange("a", 3)),
+        Listed((strange("a", 3), order("b", 4), strange("c", 5))),
+    )
+    await heard._follow_assignments()
+    known = heard.cache.get("a")
+    assert known is not None
+    assert known.metadata.resource_version == "1"
+    assert set(heard.cache) == {"a", "b"}
+    assert heard.woken == [{"a", "b"}, {"a"}, {"a", "b", "c"}]
+
+
+async def test_images_stay_while_an_order_cannot_be_read() -> None:
+    for last in (Changed(order("a", 2)), Gone(strange("a", 2)), Listed(())):
+        events = [Listed((strange("a", 1),)), last]
+        heard = Heard(*events[:1])
+        await heard._follow_assignments()
+        assert heard.images_in_use() is None
+        heard = Heard(*events)
+        await heard._follow_assignments()
+        assert heard.images_in_use() == set()
+
+
+async def test_an_order_that_cannot_be_read_is_said_to_be_that() -> None:
+    class Http:
+        async def call(self, *_: Any, **_more: Any) -> dict[str, Any]:
+            return strange("a", 1)
+
+    async def token() -> str:
+        return "t"
+
+    http: Any = Http()
+    identity: Any = SimpleNamespace(token=token)
+    with pytest.raises(UnreadableError, match="Assignment a cannot be read"):
+        await Client(http, identity, "node-1").assignment("a")
