@@ -7,7 +7,8 @@ the operator, so it is right as far as the objects are: ADR 34.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from orlop_api.assignment import ASSIGNMENT_NAMESPACE
@@ -40,7 +41,7 @@ from orlop_operator.reconcile.gather import Context, Look, instance_facts
 from orlop_operator.reconcile.instance import boot, group, image, schedule, volumes
 from orlop_operator.reconcile.instance.assign import decide
 from orlop_operator.reconcile.instance.facts import Blocker, Facts
-from orlop_operator.refusals import Refusals
+from orlop_operator.refusals import REMEMBERED, Refusals
 from orlop_operator.reviews import Reviews
 from orlop_operator.scheduling import (
     Placement,
@@ -156,13 +157,13 @@ class Seen:
 
     def _facts(self, namespace: str, name: str) -> Facts:
         context = Context(self._store, self._placements, _Granted(lambda: 0.0))
-        context.refusals, context.failed = self._refusals.current(), self._refusals.ever
+        context.refused, context.failed = self._refusals.lately, self._refusals.ever
         facts = instance_facts(context, Key(INSTANCE.name, namespace, name), Look())
         if facts is None:
             raise Missing(f"Instance {namespace}/{name} does not exist")
         if facts.flavor is None:
             raise Missing(f"Flavor {facts.instance.spec.flavor_name} does not exist")
-        return facts
+        return replace(facts, excluded={}) if _is_forgotten(facts) else facts
 
     def _changed(self, change: Change) -> None:
         self._placements.take_over(change)
@@ -183,6 +184,15 @@ def _request(facts: Facts) -> tuple[Request, Mapping[str, str]]:
         volumes.Disks() if isinstance(disks, Blocker) else disks,
     )
     return wanted, missing
+
+
+def _is_forgotten(facts: Facts) -> bool:
+    """Whether a refusal does not count any more: the Instance got no node since, and has said so for longer."""
+    said = facts.say(schedule.TYPE)
+    if said is None or said.status is not Truth.FALSE or not said.last_transition_time:
+        return False
+    since = datetime.fromisoformat(said.last_transition_time)
+    return (facts.now - since).total_seconds() >= REMEMBERED
 
 
 def _asked(facts: Facts) -> AskScheduler:

@@ -83,7 +83,7 @@ class AskScheduler:
     """Find a candidate and decide again with it; none: Scheduled=False with the scheduler's message."""
 
     exclude: frozenset[str] = frozenset()
-    """Nodes that refused; whoever remembers more refusals adds them."""
+    """The node that is proved dead, where it was chosen; whoever remembers refusals adds them."""
     only: str | None = None
     """The one node that has the data. A refusal there is asked again when there is room, with back-off."""
 
@@ -273,22 +273,20 @@ def _keep(facts: Facts, instance: InstanceFact, assignment: Assignment) -> Step:
 
 
 def _again(facts: Facts, assignment: Assignment, *, movable: bool) -> Step:
-    """Rules 3 and 4: the old epoch is over; the next one is where the data is, or anywhere."""
-    node, status = assignment.spec.node_name or "", answer(assignment)
-    if not movable:
-        return _bind(facts, assignment, only=node)
-    refused = status is not None and status.state is State.REFUSED
-    return _bind(facts, assignment, exclude=frozenset({node}) if refused else frozenset())
+    """Rules 3 and 4: the old epoch is over; the next one is where the data is, or anywhere.
+
+    Also on the node that refused: it answered one epoch, and may be the only one that suits. How long it is left
+    alone is up to whoever remembers refusals.
+    """
+    return _bind(facts, assignment, only=None if movable else assignment.spec.node_name)
 
 
-def _bind(
-    facts: Facts, assignment: Assignment, *, exclude: frozenset[str] = frozenset(), only: str | None = None
-) -> Step:
+def _bind(facts: Facts, assignment: Assignment, *, only: str | None = None) -> Step:
     chosen = facts.candidate
-    if chosen is None or chosen.node in exclude or only not in {None, chosen.node}:
-        return AskScheduler(exclude, only)
+    if chosen is None or only not in {None, chosen.node}:
+        return AskScheduler(only=only)
     if facts.proof is not None and not is_final(assignment) and chosen.node == facts.proof.node:
-        return AskScheduler(exclude | {chosen.node}, only)
+        return AskScheduler(frozenset({chosen.node}), only)
     meta, spec = assignment.metadata, assignment.spec
     proof = None if is_final(assignment) else facts.proof
     fenced = proof.boot_id if proof is not None and is_proved_dead(assignment, proof) else None

@@ -79,7 +79,7 @@ class Reconciler:
         self._context = Context(
             store, Placements(store), reviews, self._executor.claimed, self._trust.certify
         )
-        self._context.failed = self._refusals.ever
+        self._context.refused, self._context.failed = self._refusals.lately, self._refusals.ever
         self._garbage = Garbage(cluster, store)
         self._quotas = Quotas(self._context, self._garbage, queue)
         self._unplaced: set[Key] = set()
@@ -201,7 +201,6 @@ class Reconciler:
                 self._context.placements.hold(uid, made.chosen, made.wanted)
             return made
 
-        self._context.refusals = self._refusals.current()
         try:
             await self._run(key, plan)
         finally:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from orlop_api.assignment import Assignment, State
 from orlop_operator.protocol import answer
 from orlop_operator.store import Change
 
 REMEMBERED = 60.0
-"""Seconds; then the node may have room again."""
+"""Seconds; then the node may have room again, and is asked again where it is the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    epoch: int
+    """A refusal is one answer, however often the Assignment is written to and listed after it."""
+    until: float
+    why: str
 
 
 class Refusals:
@@ -17,8 +26,7 @@ class Refusals:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._until: dict[str, dict[str, tuple[float, str]]] = {}
-        self._ever: dict[str, set[str]] = {}
+        self._last: dict[str, dict[str, _Refusal]] = {}
 
     def take_over(self, change: Change) -> None:
         """Note a refusal, and forget Assignments that are gone."""
@@ -26,27 +34,21 @@ class Refusals:
         if not isinstance(thing, Assignment):
             return
         if change.new is None:
-            self._until.pop(thing.metadata.name, None)
-            self._ever.pop(thing.metadata.name, None)
+            self._last.pop(thing.metadata.name, None)
             return
-        status = answer(thing)
-        if status is not None and status.state is State.REFUSED and thing.spec.node_name is not None:
+        status, node = answer(thing), thing.spec.node_name
+        if status is None or status.state is not State.REFUSED or node is None:
+            return
+        known = self._last.setdefault(thing.metadata.name, {})
+        if node not in known or known[node].epoch != thing.spec.epoch:
             why = status.message or status.reason or "no reason given"
-            self._ever.setdefault(thing.metadata.name, set()).add(thing.spec.node_name)
-            known = self._until.setdefault(thing.metadata.name, {})
-            known.setdefault(thing.spec.node_name, (self._clock() + REMEMBERED, why))
+            known[node] = _Refusal(thing.spec.epoch, self._clock() + REMEMBERED, why)
 
-    def current(self) -> dict[str, dict[str, str]]:
-        """Those that still count."""
-        now = self._clock()
-        for uid, nodes in list(self._until.items()):
-            for node, (until, _) in list(nodes.items()):
-                if until <= now:
-                    del nodes[node]
-            if not nodes:
-                del self._until[uid]
-        return {uid: {node: why for node, (_, why) in nodes.items()} for uid, nodes in self._until.items()}
+    def lately(self, uid: str) -> dict[str, str]:
+        """Nodes whose refusal still counts, and why they refused this Instance."""
+        now, known = self._clock(), self._last.get(uid, {})
+        return {node: refusal.why for node, refusal in known.items() if refusal.until > now}
 
     def ever(self, uid: str) -> frozenset[str]:
         """Nodes that refused this Instance some time, so that others are asked first."""
-        return frozenset(self._ever.get(uid, ()))
+        return frozenset(self._last.get(uid, ()))

@@ -71,8 +71,8 @@ class Context:
     """Claims whose POST is under way."""
     certify: Callable[[str, str, NodeCertificate | None], NodeCertificate | None] = lambda *_: None
     """Signs for a node what it needs to talk to others."""
-    refusals: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Instance uid, node, and why that node refused it lately."""
+    refused: Callable[[str], Mapping[str, str]] = lambda _: {}
+    """Nodes that refused the Instance with this uid lately, and why."""
     failed: Callable[[str], frozenset[str]] = lambda _: frozenset()
     """Nodes that refused the Instance with this uid some time."""
     verdicts: Verdicts = field(default_factory=Verdicts)
@@ -121,7 +121,7 @@ def instance_facts(context: Context, key: Key, look: Look) -> Facts | None:
         over_quota=context.verdicts.of(meta.namespace, meta.uid),
         answers=context.reviews.of((*asked, *lent, *begun)),
         secrets=look.secrets,
-        excluded=dict(context.refusals.get(meta.uid, {})),
+        excluded=context.refused(meta.uid),
         failed=context.failed(meta.uid),
         chosen=look.chosen,
         claimed=frozenset(context.claimed),

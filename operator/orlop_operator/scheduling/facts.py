@@ -211,7 +211,7 @@ class Request:
     pools: tuple[PoolNeed, ...] = ()
     physical: tuple[PhysicalNeed, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
-    """Node to why not: nodes that refused this Instance at its present spec."""
+    """Node to why not: nodes that refused this Instance lately."""
     group: GroupNeed | None = None
     failed: frozenset[str] = frozenset()
     """Nodes that failed it once, and may be asked again."""

@@ -1,8 +1,11 @@
 """Where an Instance could be, from objects alone: by the operator's own facts, requests and World."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from orlop_api.boot import Boot
+from orlop_api.condition import timestamp
 from orlop_api.instance import Instance, InstanceSpec
 from orlop_api.resource import Metadata, ObjectRef
 from orlop_operator.explaining import NEEDED, Explanation, Missing
@@ -43,6 +46,25 @@ def test_a_node_that_refused_says_why() -> None:
     found = seen(TWO, instances=[instance("web")], assignments=[refused]).explain("demo", "web")
     (row,) = [row for row in found.rows if row.node == "a"]
     assert [(v.filter, v.text) for v in row.rejections] == [("excluded", "refused (no room after all)")]
+
+
+@pytest.mark.parametrize(
+    ("status", "age", "found"),
+    [
+        ("False", 5, {"b": [], "a": ["excluded"]}),
+        ("False", 61, {"a": [], "b": []}),
+        ("True", 61, {"b": [], "a": ["excluded"]}),
+    ],
+)
+def test_a_refusal_counts_as_long_as_the_operator_heeds_it(
+    status: str, age: int, found: dict[str, list[str]]
+) -> None:
+    """It came after the Instance was Scheduled last, and before it said that it is not."""
+    since = timestamp(datetime.now(UTC) - timedelta(seconds=age))
+    said = {"type": "Scheduled", "status": status, "reason": "X", "lastTransitionTime": since}
+    web = instance("web") | {"status": {"conditions": [said]}}
+    refused = assignment("web", "a", state="Refused")
+    assert against(seen(TWO, instances=[web], assignments=[refused]).explain("demo", "web")) == found
 
 
 def test_the_table_is_made_without_what_is_not_there_yet() -> None:

@@ -28,7 +28,7 @@ def request(facts: Facts, asked: AskScheduler, image: AssignedImage | None, disk
         pool = facts.assignment.spec.pool_id if facts.assignment else None
         pins = (Pin("the data" if from_volume else "the root disk", asked.only, pool), *pins)
     requirements = boot.requirements(facts)
-    excluded = dict.fromkeys(asked.exclude, "refused it") | dict(facts.excluded)
+    excluded = dict.fromkeys(asked.exclude, "it is proved dead") | dict(facts.excluded)
     return Request(
         vcpus=flavor.vcpus,
         memory=to_bytes(flavor.memory),
@@ -81,7 +81,8 @@ def _not_given(facts: Facts, image: AssignedImage | None) -> str:
 
 def choose(facts: Facts, wanted: Request, asked: AskScheduler) -> Candidate | Condition:
     """The node of an earlier pass, or the scheduler's; or why there is none."""
-    chosen = facts.chosen if facts.chosen not in asked.exclude and _fits(facts, wanted) else None
+    # It may have refused since.
+    chosen = facts.chosen if facts.chosen not in wanted.excluded and _fits(facts, wanted) else None
     if chosen is None:
         found = facts.place(wanted)
         if isinstance(found, Unplaceable):

@@ -1,4 +1,4 @@
-"""Nodes that refused this Instance are not asked again."""
+"""Nodes that refused this Instance lately are not asked again yet."""
 
 from __future__ import annotations
 
