@@ -72,9 +72,10 @@ def explain(request: Request, world: World, profile: Profile = BUILT_IN) -> Unpl
 def _sentence(hosts: int, rejections: list[Rejection]) -> str:
     text = f"0/{hosts} hypervisor{'s' if hosts > 1 else ''}: "
     for index, rejection in enumerate(rejections):
-        part = f"{', ' if index else ''}{rejection}"
-        rest = sum(r.count for r in rejections[index:])
-        if len(text) + len(part) > _LONGEST - 30:
+        part, left = f"{', ' if index else ''}{rejection}", _LONGEST - 30 - len(text)
+        if index and len(part) > left:
+            rest = sum(r.count for r in rejections[index:])
             return f"{text}, {rest} for other reasons"
-        text += part
+        # What most hosts have against it is said in any case, as far as there is room.
+        text += part if len(part) <= left else f"{part[: left - 1]}…"
     return text

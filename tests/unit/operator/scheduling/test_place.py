@@ -194,6 +194,20 @@ def test_a_message_fits_the_api_whatever_there_is() -> None:
     assert message.endswith("for other reasons")
 
 
+def test_the_first_reason_is_cut_rather_than_left_out() -> None:
+    names = tuple(f"{number:02}-{'x' * 30}" for number in range(32))
+    wanted = Term((Requirement("kubernetes.io/hostname", "In", names),))
+    small = request(affinity=(wanted,))
+    message = refused(small, host("a"), host("b"))
+    assert message.startswith("0/2 hypervisors: 2 node affinity kubernetes.io/hostname in (00-xxx")
+    assert message.endswith("…")
+    assert len(message) <= 1024
+    message = refused(small, host("a"), host("b"), host("c", cordoned=True))
+    assert message.startswith("0/3 hypervisors: 2 node affinity kubernetes.io/hostname in (00-xxx")
+    assert message.endswith("…, 1 for other reasons")
+    assert len(message) <= 1024
+
+
 def test_spreads() -> None:
     world = World([host("a"), host("b"), host("c")])
     placed = []
