@@ -43,7 +43,7 @@ class Replica:
         self._settings = settings
         self._cluster = cluster
         self._clock = asyncio.get_running_loop().time
-        self._queue: WorkQueue[Key] = WorkQueue(party=lambda key: key.namespace)
+        self._queue: WorkQueue[Key] = WorkQueue(party=lambda key: key.namespace, at_most=settings.for_one)
         self._recorder = Recorder(cluster, settings.pod_name)
         self._store = Store(self._changed)
         self._reconciler = Reconciler(cluster, self._recorder, self._store, self._queue)

@@ -20,6 +20,12 @@ class Settings(BaseSettings):
     """Where the election's Lease is."""
     workers: int = Field(default=16, ge=1, le=256)
     """Objects that are looked at at the same time."""
+
+    @property
+    def for_one(self) -> int:
+        """How many of these may be of one namespace: an eighth of the workers is for others."""
+        return self.workers - self.workers // 8
+
     webhook: Literal["Enabled", "Disabled"] = "Enabled"
     """Disabled only where no API server calls it, in tests."""
     webhook_port: int = 9443

@@ -1,7 +1,8 @@
 """Keys that want a look: one key never twice at once, coalesced, and tried again after an error.
 
 As client-go's workqueue: a key that is added while it is worked on is looked at once more right after. The
-clock is the event loop's. Each namespace has its turn after every other one's, however many keys it has.
+clock is the event loop's. Each namespace has its turn after every other one's, however many keys it has, and never
+all workers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections import OrderedDict
+import sys
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -25,13 +27,19 @@ K = TypeVar("K", bound=Hashable)
 class Turns(Generic[K]):
     """Keys that are due, with the time since when: in each party's own order, and parties by turns.
 
-    Every call but `oldest` costs the same however many there are.
+    Of a party at most so many keys are out at a time: who has more to do than all workers together leaves some to
+    others, which else would wait until one of its looks ends. Every call but `oldest` costs the same however many there
+    are.
     """
 
-    def __init__(self, party: Callable[[K], Hashable]) -> None:
+    def __init__(self, party: Callable[[K], Hashable], at_most: int) -> None:
         self._party = party
+        self._at_most = at_most
         # Ordered dicts, for a plain one that lost its first keys is searched from where they were.
         self._parties: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
+        self._full: dict[Hashable, OrderedDict[K, float]] = {}
+        """Parties that have as many out as they may, with what they have due."""
+        self._out: Counter[Hashable] = Counter()
         self._count = 0
 
     def __len__(self) -> int:
@@ -39,37 +47,61 @@ class Turns(Generic[K]):
 
     def add(self, key: K, since: float) -> bool:
         """At the end of its party's; False where it is there already."""
-        keys = self._parties.setdefault(self._party(key), OrderedDict())
+        party = self._party(key)
+        keys = self._full[party] if party in self._full else self._parties.setdefault(party, OrderedDict())
         if key in keys:
             return False
         keys[key] = since
         self._count += 1
         return True
 
+    def available(self) -> bool:
+        """Whether there is one whose party may have another one out."""
+        return bool(self._parties)
+
     def pop(self) -> K:
-        """The first key of the party whose turn it is, which is the last to have another one."""
+        """The first key of the party whose turn it is, the last to have another one. It is out until `back`."""
         party, keys = self._parties.popitem(last=False)
         key, _ = keys.popitem(last=False)
-        if keys:
+        self._out[party] += 1
+        if self._out[party] >= self._at_most:
+            self._full[party] = keys
+        elif keys:
             self._parties[party] = keys
         self._count -= 1
         return key
 
+    def back(self, key: K) -> None:
+        """Another one of its party may be out."""
+        party = self._party(key)
+        self._out[party] -= 1
+        if not self._out[party]:
+            del self._out[party]
+        if keys := self._full.pop(party, None):
+            self._parties[party] = keys
+
     def clear(self) -> None:
+        """Forget what is due; what is out stays out until it is back."""
         self._parties.clear()
+        for keys in self._full.values():
+            keys.clear()
         self._count = 0
 
     def oldest(self) -> float | None:
         """Since when the key that waits longest does."""
-        return min((since for keys in self._parties.values() for since in keys.values()), default=None)
+        return min(
+            (since for keys in (*self._parties.values(), *self._full.values()) for since in keys.values()),
+            default=None,
+        )
 
 
 class WorkQueue(Generic[K]):
     """Keys in the order in which they were added; parties (namespaces) have their turns one after the other."""
 
-    def __init__(self, party: Callable[[K], Hashable] = lambda _: None) -> None:
+    def __init__(self, party: Callable[[K], Hashable] = lambda _: None, at_most: int = sys.maxsize) -> None:
+        """A party has at most so many keys worked on at a time."""
         self._clock = asyncio.get_running_loop().time
-        self._waiting = Turns(party)
+        self._waiting = Turns(party, at_most)
         self._working: set[K] = set()
         self._again: dict[K, float] = {}
         """Keys that were added while they were worked on."""
@@ -121,11 +153,11 @@ class WorkQueue(Generic[K]):
         await asyncio.sleep(0)
         while True:
             wait = self._promote()
-            if self._waiting:
+            if self._waiting.available():
                 key = self._waiting.pop()
                 self._working.add(key)
                 self._moved = self._clock()
-                if self._waiting:
+                if self._waiting.available():
                     self._changed.set()
                 return key
             self._changed.clear()
@@ -161,9 +193,11 @@ class WorkQueue(Generic[K]):
     def _finish(self, key: K) -> None:
         self._moved = self._clock()
         self._working.discard(key)
+        self._waiting.back(key)
         since = self._again.pop(key, None)
         if since is not None:
             self._waiting.add(key, since)
+        if self._waiting.available():
             self._changed.set()
 
     def _promote(self) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -48,7 +48,9 @@ class Seen:
         """One event of the watch."""
         meta = thing["metadata"]
         key = f"{meta['namespace']}/{meta['name']}"
-        self.uids[key] = meta["uid"]
+        if key not in self.uids:
+            self.uids[key] = meta["uid"]
+            self.changed.set()
         self.because[key] = wishes.condition(thing, "Ready").get("message", "")
         if kind == "DELETED":
             self.gone[key] = time.time()
@@ -60,7 +62,7 @@ class Seen:
             if key in self.awaited:
                 self.awaited.pop(key).set()
 
-    async def until(self, found: Mapping[str, float], count: int, seconds: float) -> None:
+    async def until(self, found: Mapping[str, object], count: int, seconds: float) -> None:
         """Wait until so many are there."""
         try:
             async with asyncio.timeout(seconds):
@@ -216,9 +218,8 @@ async def burst(
     at_once: int,
     *,
     seconds: float = 600,
-    sent: Callable[[Seen], Awaitable[None]] | None = None,
 ) -> tuple[Seen, dict[str, Any]]:
-    """Create all, wait until all are Ready, and say how it went; `sent` is called once all are sent.
+    """Create all, wait until all are Ready, and say how it went.
 
     Where all are sent at once, none waits for another to be Ready.
     """
@@ -226,8 +227,6 @@ async def burst(
         before, begin, since = fleet.usage(), time.time(), fleet.audit.stat().st_size
         async with asyncio.timeout(seconds):
             await create(bodies, seen, at_once, closed=at_once < len(bodies))
-        if sent is not None:
-            await sent(seen)
         await seen.until(seen.ready, len(seen.sent), seconds)
         took = max(seen.ready.values()) - begin
         after = fleet.usage()

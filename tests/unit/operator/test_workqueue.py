@@ -58,6 +58,53 @@ async def test_a_namespace_has_its_turn_after_one_key_of_each_other_one():
     assert taken == [("a", 1), ("b", 0), ("c", 0), ("a", 2), ("b", 1), ("a", 3)]
 
 
+async def test_a_namespace_never_has_all_workers():
+    queue: WorkQueue[tuple[str, int]] = WorkQueue(party=lambda key: key[0], at_most=2)
+    queue.open()
+    for n in range(10):
+        queue.add(("a", n))
+    assert [await queue.take(), await queue.take()] == [("a", 0), ("a", 1)]
+    third = asyncio.create_task(queue.take())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not third.done()
+    queue.add(("b", 0))
+    assert await third == ("b", 0)
+    waiting = asyncio.create_task(queue.take())
+    queue.add(("a", 0))
+    queue.add(("a", 0))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.done(("a", 0))
+    assert await waiting == ("a", 2), "who changed while it was looked at comes after those who waited before"
+    assert len(queue) == 8 + 3
+    assert queue.oldest() > 0
+    queue.done(("a", 1))
+    queue.done(("a", 2))
+    queue.done(("b", 0))
+    left = [await queue.take(), await queue.take()]
+    for key in left:
+        queue.done(key)
+    assert left == [("a", 3), ("a", 4)]
+
+
+async def test_what_is_out_when_the_queue_closes_still_counts_until_it_is_back():
+    queue: WorkQueue[tuple[str, int]] = WorkQueue(party=lambda key: key[0], at_most=1)
+    queue.open()
+    queue.add(("a", 0))
+    queue.add(("a", 1))
+    assert await queue.take() == ("a", 0)
+    queue.close()
+    assert len(queue) == 1
+    queue.open()
+    queue.add(("a", 2))
+    waiting = asyncio.create_task(queue.take())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.done(("a", 0))
+    assert await waiting == ("a", 2)
+
+
 async def test_who_looks_at_the_same_keys_again_and_again_does_not_shut_others_out():
     queue = by_namespace()
     for n in range(10):
