@@ -5,6 +5,7 @@ from __future__ import annotations
 from orlop_api.quota import Quota
 from orlop_api.volume import Volume
 from orlop_operator.reconcile.counting import UNLIMITED, Standing, size_reserved
+from orlop_operator.reconcile.location import pinned, served_by
 from orlop_operator.reserving import NOTHING
 from orlop_operator.scheduling import Usage
 
@@ -17,8 +18,10 @@ def granted(volume: Volume, quota: Quota | None) -> Standing:
 def volume_hold(volume: Volume, stands: Standing) -> tuple[str, Usage] | None:
     """Node and usage of a Volume; None while no node keeps its data.
 
-    A size that is only wished for takes nothing: it holds what it has, and more as soon as that is reserved.
+    A size that is only wished for takes nothing: it holds what it has, and more as soon as that is reserved. What a
+    node serves to all others is in its data pool too.
     """
-    if volume.status is None or volume.status.node_name is None:
-        return None
-    return volume.status.node_name, Usage(disk=size_reserved(volume, stands))
+    where = pinned(volume)
+    server = served_by(where) if where is not None else None
+    node = server or (volume.status.node_name if volume.status is not None else None)
+    return (node, Usage(disk=size_reserved(volume, stands))) if node is not None else None

@@ -14,6 +14,7 @@ from orlop_operator.scheduling import Usage
 from orlop_operator.store import Change, Store
 
 GI = 2**30
+UNIT = {"host": "h", "port": 3260, "target": "iqn.2026-01.dev.orlop:data", "lun": 1}
 READY = [{"type": "Ready", "status": "True", "reason": "Created"}]
 
 
@@ -69,6 +70,8 @@ class Cloud:
         # Growth that is reserved takes room before the node has carried it out.
         (made("8Gi", GI), Standing(has={"storage": 8 * GI}), 8 * GI),
         (made("8Gi", GI), UNLIMITED, 8 * GI),
+        (volume(node=None, location={"iscsi": UNIT | {"tgt": {"hypervisorName": "a"}}}), UNLIMITED, 10 * GI),
+        (volume(node=None, location={"iscsi": UNIT}), UNLIMITED, None),
     ],
 )
 def test_a_volume_holds_what_it_has_or_was_granted(one: Volume, stands: Standing, holds: int | None) -> None:
