@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from orlop_api.assignment import Assignment
 from orlop_api.instance_group import InstanceGroup
 from orlop_operator.kinds import INSTANCE, INSTANCE_GROUP, Object
+from orlop_operator.protocol import is_final
 from orlop_operator.store import Change, Key, Store
 
 
@@ -40,5 +41,5 @@ def _unplaced(store: Store, group: Key) -> Iterator[Key]:
     for key in store.dependents(group):
         instance = store.get(INSTANCE, key.namespace, key.name) if key.kind == INSTANCE.name else None
         order = store.assignment_of(instance.metadata.uid) if instance is not None else None
-        if instance is not None and (order is None or order.spec.node_name is None):
+        if instance is not None and (order is None or order.spec.node_name is None or is_final(order)):
             yield key

@@ -203,7 +203,8 @@ def _group(context: Context, instance: Instance) -> dict[str, Any]:
         others = (each.metadata.uid for each in named if each is not None)
         return context.placements.others(uid for uid in others if uid != instance.metadata.uid)
 
-    return {"group": store.get(INSTANCE_GROUP, key.namespace, key.name), "companions": companions}
+    group = store.get(INSTANCE_GROUP, key.namespace, key.name)
+    return {"group": group, "order_of": store.assignment_of, "companions": companions}
 
 
 def _held(store: Store, uid: str) -> dict[str, Any]:

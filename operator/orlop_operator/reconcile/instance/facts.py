@@ -124,6 +124,8 @@ class Facts:
     """By uid those that these Claims are of."""
     group: InstanceGroup | None = None
     """The one that it names, where that exists."""
+    order_of: Callable[[str], Assignment | None] = lambda _: None
+    """The Assignment of another Instance of the group, by that one's uid."""
     companions: Callable[[], Mapping[str, int]] = dict
     """Node to how many others of the group are there, or are just going there; they are counted when it is placed."""
     made_ports: tuple[OwnedPort, ...] = ()

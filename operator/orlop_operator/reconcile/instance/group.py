@@ -11,6 +11,7 @@ from collections import Counter
 
 from orlop_api.instance_group import MOST_MEMBERS, GroupMember, GroupPolicy
 from orlop_operator.kinds import ASSIGNMENT, INSTANCE_GROUP
+from orlop_operator.protocol import is_final
 from orlop_operator.reconcile.effects import Effect, Inform, Patch
 from orlop_operator.reconcile.instance.facts import Blocker, Facts, named
 from orlop_operator.scheduling import GroupNeed
@@ -49,7 +50,7 @@ def need(facts: Facts) -> GroupNeed | None:
         together=spec.policy in _TOGETHER,
         hard=hard,
         most=spec.max_per_domain or 1,
-        taken=Counter(member.domain for member in _others(facts)) if hard else {},
+        taken=Counter(each.domain for each in _others(facts) if not _is_void(facts, each)) if hard else {},
         others=facts.companions(),
     )
 
@@ -76,6 +77,18 @@ def join(facts: Facts, node: str) -> tuple[Effect, ...]:
         return (Patch(ASSIGNMENT, order, {"metadata": {"annotations": {CHANGED_MIND: version}}}),)
     change = {"members": [each.wire() for each in (*_others(facts), member)]}
     return (Patch(INSTANCE_GROUP, group, {"status": change}, "status"),)
+
+
+def _is_void(facts: Facts, member: GroupMember) -> bool:
+    """Whether no binding by this place can succeed any more, and none by it is in force.
+
+    Its node refused, say, and may take nothing any more. The Instance gets its next place by a write to the group, and
+    where that comes before ours, ours is a conflict.
+    """
+    order = facts.order_of(member.uid)
+    if order is None or int(order.metadata.resource_version) <= int(member.order):
+        return False
+    return order.spec.node_name is None or is_final(order)
 
 
 def _others(facts: Facts) -> list[GroupMember]:

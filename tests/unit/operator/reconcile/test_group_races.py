@@ -55,21 +55,25 @@ class Run(Looks):
             lambda: [self.whole(operator.order_look(place)) for place in orders],
         ]
 
+    def once(self) -> None:
+        """The first operator is alone, nothing is late, and everything has a look."""
+        for kind in KINDS:
+            self.operators[0].hear(kind, 1000)
+        for name in NAMES:
+            self.whole(self.operators[0].instance_look(name))
+        for place in self.world.orders():
+            self.whole(self.operators[0].order_look(place))
+        self.whole(self.operators[0].group_look())
+        self.check()
+
     def settle(self) -> None:
-        """All that was begun ends, then the first operator is alone and nothing is late any more."""
+        """All that was begun ends, and what nodes were told is done."""
         self.finish()
         self.world.open = set(NODES)
         for _ in range(10):
             for place in self.world.orders():
                 self.world.node_obeys(place)
-            for kind in KINDS:
-                self.operators[0].hear(kind, 1000)
-            for name in NAMES:
-                self.whole(self.operators[0].instance_look(name))
-            for place in self.world.orders():
-                self.whole(self.operators[0].order_look(place))
-            self.whole(self.operators[0].group_look())
-            self.check()
+            self.once()
 
 
 def judge_end(run: Run) -> None:
@@ -104,6 +108,52 @@ def test_the_promise_is_kept(policy: str, most: int | None, choices: list[tuple[
         run.check()
     run.settle()
     judge_end(run)
+
+
+@pytest.mark.parametrize("policy", ["Affinity", "AntiAffinity"])
+def test_places_of_those_who_were_refused_keep_nobody_from_another(policy: str) -> None:
+    """Each on its own node or both on one, which takes nothing any more; what is left has room for all."""
+    run = Run(policy, 2 if policy == "AntiAffinity" else None)
+    run.world.open = {"n0"}
+    run.once()
+    assert list(run.world.homes().values()) == ["n0", "n0"]
+    for place in run.world.orders():
+        run.world.node_refuses(place)
+    run.world.open = {"n1"}
+    run.once()
+    assert list(run.world.homes().values()) == ["n1", "n1"]
+    assert {member["domain"] for member in run.world.members()} == {"n1"}
+    judge_end(run)
+
+
+def test_who_was_refused_leaves_the_place_to_others() -> None:
+    run = Run("AntiAffinity", None)
+    run.world.open = {"n0"}
+    run.once()
+    assert list(run.world.homes().values()) == ["n0"]
+    for place in run.world.orders():
+        run.world.node_refuses(place)
+    run.world.delete(("Instance", "demo", "i0"))
+    for kind in KINDS:
+        run.operators[0].hear(kind, 1000)
+    run.whole(run.operators[0].instance_look("i1"))
+    assert list(run.world.homes().values()) == ["n0"]
+
+
+def test_a_place_that_may_still_bind_counts() -> None:
+    """The order is unbound, and a second operator is about to bind it by the place that it has."""
+    run = Run("AntiAffinity", None)
+    first, second = run.operators
+    run.world.open = {"n0"}
+    late = second.instance_look("i0")
+    while not run.world.members():
+        next(late)
+    for kind in KINDS:
+        first.hear(kind, 1000)
+    run.whole(first.instance_look("i1"))
+    assert run.world.homes() == {}
+    run.whole(late)
+    assert list(run.world.homes().values()) == ["n0"]
 
 
 def test_two_operators_at_once_do_not_share_a_node() -> None:

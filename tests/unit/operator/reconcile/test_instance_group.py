@@ -10,13 +10,13 @@ from orlop_api.assignment import Assignment
 from orlop_api.instance import Instance
 from orlop_api.instance_group import MOST_MEMBERS, InstanceGroup
 from orlop_operator.group_wakes import is_news, of_groups
-from orlop_operator.kinds import INSTANCE, INSTANCE_GROUP
+from orlop_operator.kinds import ASSIGNMENT, INSTANCE, INSTANCE_GROUP
 from orlop_operator.reconcile.effects import DropFinalizer, Inform, Patch
 from orlop_operator.reconcile.instance.facts import Facts
 from orlop_operator.reconcile.instance.group import CHANGED_MIND, blocker, join, need
 from orlop_operator.reconcile.instance_group import GroupFacts, plan_instance_group
 from orlop_operator.store import Change, Key, Store
-from support import wishes
+from support import placed, wishes
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -133,3 +133,35 @@ def test_those_wait_no_longer_whose_place_came_back() -> None:
     assert (is_news(joined), is_news(left), is_news(made)) == (False, False, True)
     assert list(of_groups(joined, store)) == []
     assert sorted(of_groups(left, store)) == [Key("Instance", "demo", "one"), Key("Instance", "demo", "two")]
+    for name, state in (("one", "Refused"), ("two", "Running")):
+        order = placed.assignment(name, "a", state=state)
+        order["metadata"] |= {"name": name, "resourceVersion": "2"}
+        store.observe(ASSIGNMENT, ASSIGNMENT.parse(order))
+    assert list(of_groups(left, store)) == [Key("Instance", "demo", "one")]
+
+
+@pytest.mark.parametrize(
+    ("version", "on", "status", "counts"),
+    [
+        ("3", None, {}, True),
+        ("4", None, {}, False),
+        ("5", "b", {}, True),
+        ("6", "b", {"state": "Running"}, True),
+        ("6", "b", {"state": "Refused"}, False),
+        ("6", "b", {"state": "Released"}, False),
+        ("3", "b", {"state": "Refused"}, True),
+    ],
+)
+def test_another_s_place_counts_as_long_as_it_binds(
+    version: str, on: str | None, status: dict[str, str], counts: bool
+) -> None:
+    """The place is for the version 3 of the other's order."""
+    body = placed.assignment("x", on, **status)
+    body["metadata"]["resourceVersion"] = version
+    known = facts(group(("x", "b", "3")))
+    wanted = need(replace(known, order_of={"x": Assignment.model_validate(body)}.get))
+    assert wanted is not None
+    assert wanted.taken == ({"b": 1} if counts else {})
+    unknown = need(known)
+    assert unknown is not None
+    assert unknown.taken == {"b": 1}
