@@ -127,7 +127,8 @@ async def assembled(
         wiring = Wiring(networks, client)
         cache = Cache()
         facts = await _facts(settings, me, kind, hypervisor, version)
-        has, allocation = node.capacity(config.node, layout.data), Allocation(config.node.vcpu_ratio)
+        allocation = Allocation(config.node.vcpu_ratio)
+        allocation.measured(node.capacity(config.node, layout.data))
 
         makings = Makings(volumes, Origins(images, snapshots).open, credentials.of_volume)
 
@@ -139,7 +140,7 @@ async def assembled(
             client=client,
             hypervisor=hypervisor,
             journal=Journal(layout.journal),
-            ledger=Ledger(lambda: allocation.of(has)),
+            ledger=Ledger(allocation.given),
             preparation=Preparation(
                 layout, images, wiring, volumes, credentials, makings, publisher, NodeDisks()
             ),
@@ -159,7 +160,7 @@ async def assembled(
             client,
             lambda: facts.model_copy(
                 update={
-                    "capacity": allocation.of(node.capacity(config.node, layout.data)),
+                    "capacity": allocation.measured(node.capacity(config.node, layout.data)),
                     "overcommit": allocation.ratios(),
                     "underlay_mtu": node.underlay_mtu(settings.host_ip),
                     "physical_networks": node.physical_networks(config.node),
@@ -179,7 +180,13 @@ async def assembled(
         makings.listen(lambda _: storage.wake())
         agents.append(Agent(me, kind, client, cache, services, volumes, inventory, storage))
         makings.listen(agents[0].wake)
-        allocation.listen(agents[0].room)
+        loop = asyncio.get_running_loop()
+
+        def more_room() -> None:
+            # The node is measured in threads, where no Instance may be woken.
+            loop.call_soon_threadsafe(agents[0].room)
+
+        allocation.listen(more_room)
 
         async def counted() -> bytes:
             return exposition(await networks.counts())

@@ -86,6 +86,7 @@ async def assembled(made: Simulated, layout: Layout, client: Client) -> AsyncIte
     publisher = Publisher(layout, snapshots, hypervisor)
     disks = SimulatedDisks(made.latencies)
     facts, allocation = _facts(made, me), Allocation()
+    allocation.measured(made.capacity)
 
     def learn(instance_uid: str, assignment: Assignment | None) -> None:
         agents[0].learn(instance_uid, assignment)
@@ -98,7 +99,7 @@ async def assembled(made: Simulated, layout: Layout, client: Client) -> AsyncIte
         client=client,
         hypervisor=hypervisor,
         journal=Journal(layout.journal),
-        ledger=Ledger(lambda: allocation.of(made.capacity)),
+        ledger=Ledger(allocation.given),
         preparation=Preparation(layout, images, wiring, volumes, credentials, makings, publisher, disks),
         makings=makings,
         wiring=wiring,
@@ -109,7 +110,7 @@ async def assembled(made: Simulated, layout: Layout, client: Client) -> AsyncIte
     storage = StorageWork(volumes, snapshots, origins.open, in_use, credentials)
 
     def told() -> HypervisorStatus:
-        given = {"capacity": allocation.of(made.capacity), "overcommit": allocation.ratios()}
+        given = {"capacity": allocation.given(), "overcommit": allocation.ratios()}
         return facts.model_copy(update=given)
 
     inventory = Inventory(made.name, client, told, allocation, images, storage, peering, nothing, nothing)

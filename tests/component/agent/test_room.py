@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 
+from orlop_agent import inventory
 from orlop_agent import node as facts
 from orlop_agent.hypervisor import Domain, HypervisorError, Power
-from support.scripted import Api
+from support.scripted import ORLOP, Api
 from support.simnode import SimNode, Story
 
 pytestmark = pytest.mark.component
+HYPERVISORS = f"{ORLOP}/hypervisors"
 
 
 def full(operator: Api, node: SimNode) -> Story:
@@ -35,6 +37,33 @@ async def test_trouble_that_came_first_gives_no_room(
             assert (await second.until("Failed"))["reason"] == "HypervisorUnavailable"
         assert (await second.until("Refused"))["reason"] == "NoRoom"
         assert node.hypervisor.domains.keys() == {first.uid}
+
+
+async def test_a_node_that_grew_takes_who_waited(
+    operator: Api, node: SimNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory, "RENEW_SECONDS", 0.1)
+    first, second = full(operator, node), full(operator, node)
+    body = {"apiVersion": "orlop.dev/v1alpha1", "kind": "Hypervisor", "metadata": {"name": node.name}}
+    await operator.call("POST", HYPERVISORS, {**body, "spec": {}})
+    async with node.agent():
+        await second.bind()
+        await second.until("Running")
+        await second.change(desired="Released")
+        await second.until("Released")
+        await first.bind()
+        await first.until("Running")
+        await second.bind(epoch=2)
+        assert (await second.until("Failed"))["reason"] == "NoRoom"
+        has = facts.capacity(node.config.node, node.layout.data)
+        more = has.model_copy(update={"vcpus": 2 * has.vcpus})
+        monkeypatch.setattr(facts, "capacity", lambda *_: more)
+        await second.until("Running")
+        given = int(more.vcpus * node.config.node.vcpu_ratio)
+        found = await operator.until(
+            HYPERVISORS, node.name, lambda thing: (thing or {})["status"]["capacity"]["vcpus"] == given
+        )
+        assert found is not None
 
 
 async def test_data_waits_for_room_also_beyond_a_restart_of_the_agent(operator: Api, node: SimNode) -> None:

@@ -54,3 +54,20 @@ def test_a_lower_ratio_ends_nothing_and_lets_nothing_new_in() -> None:
     assert ledger.shortage("new", Slot(1, 1, 1)) == "not enough vCPUs: need 1, free 0"
     ledger.release("8")
     assert ledger.shortage("new", Slot(1, 1, 1)) is None
+
+
+def test_a_node_that_grew_takes_what_it_reports_and_tells_whoever_waits() -> None:
+    told = []
+    allocation = Allocation(2.0)
+    allocation.measured(HAS)
+    allocation.listen(lambda: told.append(allocation.given().disk_bytes))
+    ledger = Ledger(allocation.given)
+    assert ledger.shortage("new", Slot(1, 1, 150 * GI)) == "not enough disk: need 150Gi, free 100Gi"
+    more = HAS.model_copy(update={"disk_bytes": 200 * GI})
+    assert allocation.measured(more) == allocation.given() == allocation.of(more)
+    assert ledger.shortage("new", Slot(1, 1, 150 * GI)) is None
+    # The same again, and less, is no room for anybody.
+    allocation.measured(more)
+    allocation.measured(HAS)
+    assert told == [200 * GI]
+    assert ledger.shortage("new", Slot(1, 1, 150 * GI)) == "not enough disk: need 150Gi, free 100Gi"
