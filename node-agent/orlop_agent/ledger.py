@@ -1,14 +1,19 @@
-"""The node's own admission: exact, where the scheduler is optimistic."""
+"""The node's own admission: exact by what is ordered here, where the scheduler is optimistic.
+
+Volumes that no Instance of this node has are the scheduler's to count.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from orlop_agent.observed import listed
 from orlop_agent.protocol import Entry, was_started
 from orlop_api.assignment import FINAL, Assignment
 from orlop_api.capacity import Capacity
 from orlop_api.quantity import rounded
+from orlop_api.volume_class import Driver
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +23,24 @@ class Slot:
     vcpus: int
     memory_bytes: int
     disk_bytes: int
+    """Of the root disk."""
+    volumes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of the Volumes that are kept on this node, by uid: several Instances may have one."""
+    made: frozenset[str] = frozenset()
+    """Uids of those that have their room already."""
 
 
 def slot_of(assignment: Assignment) -> Slot:
-    """Volumes are not in it: their data was given room when it was made."""
+    """What an order takes of the node."""
     spec = assignment.spec
-    return Slot(spec.vcpus, spec.memory_bytes, spec.root_disk_bytes)
+    local = [volume for volume in listed(assignment) if volume.location.driver is Driver.LOCAL]
+    return Slot(
+        spec.vcpus,
+        spec.memory_bytes,
+        spec.root_disk_bytes,
+        {volume.volume_uid: volume.size_bytes for volume in local},
+        frozenset(volume.volume_uid for volume in local if volume.created == "Created"),
+    )
 
 
 class Ledger:
@@ -58,9 +75,12 @@ class Ledger:
             return (
                 f"not enough memory: need {rounded(slot.memory_bytes)}, free {rounded(max(0, free_memory))}"
             )
-        free_disk = capacity.disk_bytes - sum(held.disk_bytes for held in others)
-        if slot.disk_bytes > max(0, free_disk):
-            return f"not enough disk: need {rounded(slot.disk_bytes)}, free {rounded(max(0, free_disk))}"
+        there = {uid: size for held in others for uid, size in held.volumes.items()}
+        there |= {uid: size for uid, size in slot.volumes.items() if uid in slot.made}
+        free_disk = capacity.disk_bytes - sum(held.disk_bytes for held in others) - sum(there.values())
+        disk = slot.disk_bytes + sum(size for uid, size in slot.volumes.items() if uid not in there)
+        if disk > max(0, free_disk):
+            return f"not enough disk: need {rounded(disk)}, free {rounded(max(0, free_disk))}"
         return None
 
 
