@@ -18,7 +18,7 @@ from orlop_agent.cache import Cache
 from orlop_agent.execute import Services
 from orlop_agent.hypervisor import DomainEvent, Ended, HypervisorError, Moved, Reconnected
 from orlop_agent.inventory import Inventory
-from orlop_agent.ledger import holds_slot, slot_of
+from orlop_agent.ledger import holds_slot, slot_in, slot_of
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.node import VirtualizationType
 from orlop_agent.protocol import Me
@@ -215,15 +215,21 @@ class Agent:
         except UnreadableError as error:
             # What was known of it stays known, and the others are not to suffer.
             self._unread.add(_name(found))
+            if not self._on.ledger.holds(_name(found)):
+                self._on.ledger.take(_unread(_name(found)), slot_in(found))
             _log.error("assignment.unreadable", instance=_name(found), error=str(error))
         else:
-            self._unread.discard(_name(found))
             self.learn(_name(found), assignment)
+            self._understood(_name(found))
 
     def _gone(self, instance_uid: str) -> None:
         """It is not among the node's any more: to be read, never to be taken for deleted."""
-        self._unread.discard(instance_uid)
         self._cache.drop(instance_uid)
+        self._understood(instance_uid)
+
+    def _understood(self, instance_uid: str) -> None:
+        self._unread.discard(instance_uid)
+        self._release(_unread(instance_uid))
 
     def _wake_all(self, also: Sequence[str]) -> None:
         for uid in {*self._workers, *self._on.journal.instances(), *also}:
@@ -267,6 +273,11 @@ class Agent:
             await self._on.wiring.resync(wanted, unknown)
         except (HypervisorError, NetworkError) as error:
             _log.warning("resync.networks", error=str(error))
+
+
+def _unread(instance_uid: str) -> str:
+    """Who holds the slot of an order that is not understood: its guest may run, and it was never looked at for room."""
+    return f"unread {instance_uid}"
 
 
 def _name(found: Body) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from orlop_agent.api.http import Body
 from orlop_agent.observed import listed
 from orlop_agent.protocol import Entry, was_started
 from orlop_api.assignment import FINAL, Assignment
@@ -41,6 +42,14 @@ def slot_of(assignment: Assignment) -> Slot:
         {volume.volume_uid: volume.size_bytes for volume in local},
         frozenset(volume.volume_uid for volume in local if volume.created == "Created"),
     )
+
+
+def slot_in(found: Body) -> Slot:
+    """What an Assignment takes that cannot be read: as much of it as is understood."""
+    spec = found["spec"]
+    said = (spec.get(name) for name in ("vcpus", "memoryBytes", "rootDiskBytes"))
+    vcpus, memory, disk = (amount if isinstance(amount, int) else 0 for amount in said)
+    return Slot(vcpus, memory, disk)
 
 
 class Ledger:

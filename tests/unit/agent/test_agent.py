@@ -13,7 +13,7 @@ from orlop_agent.api.client import Client
 from orlop_agent.api.errors import UnreadableError
 from orlop_agent.api.watch import Changed, Event, Gone, Listed
 from orlop_agent.cache import Cache
-from orlop_agent.ledger import Ledger
+from orlop_agent.ledger import Ledger, Slot
 from orlop_agent.protocol import Me
 from orlop_api.capacity import Capacity
 
@@ -42,6 +42,7 @@ class Heard(Agent):
 
     def __init__(self, *events: Event) -> None:
         self.cache = Cache()
+        self.ledger = Ledger(lambda: Capacity(vcpus=4, memory_bytes=4, disk_bytes=4))
         self.woken: list[set[str]] = []
 
         async def told() -> AsyncIterator[Event]:
@@ -58,7 +59,7 @@ class Heard(Agent):
             images_in_use=set,
             watch_assignments=told,
             journal=SimpleNamespace(peek=lambda _: None, instances=lambda: ()),
-            ledger=Ledger(lambda: Capacity(vcpus=1, memory_bytes=1, disk_bytes=1)),
+            ledger=self.ledger,
         )
         me = Me("node-1", "boot-1", "pool-1")
         super().__init__(me, "qemu", nothing, self.cache, nothing, nothing, nothing, nothing)
@@ -98,6 +99,18 @@ async def test_images_stay_while_an_order_cannot_be_read() -> None:
         heard = Heard(*events)
         await heard._follow_assignments()
         assert heard.images_in_use() == set()
+
+
+async def test_an_order_that_cannot_be_read_keeps_its_room_and_is_given_none() -> None:
+    begins: list[Event] = [Listed((order("a", 1, vcpus=3, desired="Hibernated", memoryBytes="1Gi"),))]
+    heard = Heard(*begins)
+    await heard._follow_assignments()
+    assert heard.ledger.shortage("b", Slot(2, 1, 1)) == "not enough vCPUs: need 2, free 1"
+    for last in (Changed(order("a", 2, vcpus=3)), Gone(strange("a", 2)), Listed(())):
+        heard = Heard(*begins, last)
+        await heard._follow_assignments()
+        assert not heard.ledger.holds("a")
+        assert heard.ledger.shortage("b", Slot(4, 1, 1)) is None
 
 
 async def test_an_order_that_cannot_be_read_is_said_to_be_that() -> None:
