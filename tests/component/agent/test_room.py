@@ -24,6 +24,17 @@ async def unanswered(_instance_uid: str) -> Domain | None:
     raise HypervisorError("libvirtd is being restarted")
 
 
+async def come_back_too_late(story: Story, other: Story) -> None:
+    """Bound anew, with its data here, when another has its room."""
+    await story.bind()
+    await story.until("Running")
+    await story.change(desired="Released")
+    await story.until("Released")
+    await other.bind()
+    await other.until("Running")
+    await story.bind(epoch=2)
+
+
 async def test_trouble_that_came_first_gives_no_room(
     operator: Api, node: SimNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,13 +58,7 @@ async def test_a_node_that_grew_takes_who_waited(
     body = {"apiVersion": "orlop.dev/v1alpha1", "kind": "Hypervisor", "metadata": {"name": node.name}}
     await operator.call("POST", HYPERVISORS, {**body, "spec": {}})
     async with node.agent():
-        await second.bind()
-        await second.until("Running")
-        await second.change(desired="Released")
-        await second.until("Released")
-        await first.bind()
-        await first.until("Running")
-        await second.bind(epoch=2)
+        await come_back_too_late(second, first)
         assert (await second.until("Failed"))["reason"] == "NoRoom"
         has = facts.capacity(node.config.node, node.layout.data)
         more = has.model_copy(update={"vcpus": 2 * has.vcpus})
@@ -69,13 +74,7 @@ async def test_a_node_that_grew_takes_who_waited(
 async def test_data_waits_for_room_also_beyond_a_restart_of_the_agent(operator: Api, node: SimNode) -> None:
     first, second = full(operator, node), full(operator, node)
     async with node.agent():
-        await second.bind()
-        await second.until("Running")
-        await second.change(desired="Released")
-        await second.until("Released")
-        await first.bind()
-        await first.until("Running")
-        await second.bind(epoch=2)
+        await come_back_too_late(second, first)
         assert (await second.until("Failed", rootDisk="Created"))["reason"] == "NoRoom"
         # Another look, with the answer known.
         await second.change(restartedAt="now")
