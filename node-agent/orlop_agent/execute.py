@@ -200,6 +200,8 @@ class Executor:
     async def _begin(self, observed: Observed) -> Memory:
         order = _order(observed)
         self._on.ledger.take(self._uid, slot_of(order))
+        # What the API server says of its Networks is waited for soon: it is asked at once.
+        self._on.wiring.use(self._uid, order.spec.nics)
         start_id = str(uuid.uuid4())
         entry = protocol.begin(order, observed.entry, start_id)
         spec = order.spec

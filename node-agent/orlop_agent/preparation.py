@@ -136,14 +136,15 @@ class Preparation:
         await self._publishing.give_way(uid)
         await self._images.relieve()
         await asyncio.to_thread(self._layout.instance(uid).mkdir, mode=0o755, exist_ok=True)
+        # First what takes longest, and waits for programs: the others use the processor meanwhile.
+        wiring = asyncio.create_task(
+            attempt.part("NetworkReady", "Wiring", self._wiring.prepare(uid, spec.instance.name, spec.nics))
+        )
         boot = asyncio.create_task(attempt.part("ImageReady", "Pulling", self._boot(uid, spec, attempt)))
         volumes = asyncio.create_task(
             attempt.part("VolumesReady", "Making", self._data(uid, _in_order(assignment), spec.secret))
         )
         attempt.details["VolumesReady"] = lambda: self._makings_told(assignment)
-        wiring = asyncio.create_task(
-            attempt.part("NetworkReady", "Wiring", self._wiring.prepare(uid, spec.instance.name, spec.nics))
-        )
         seed = asyncio.create_task(self._seed(assignment))
         await _all_or_none(boot, volumes, wiring, seed)
         root, discs, kernel = boot.result()

@@ -19,6 +19,7 @@ from orlop_agent.network.presence import Presence
 from orlop_agent.network.routers import Routers, Unrouted
 from orlop_agent.network.segment import Attachment
 from orlop_agent.network.surroundings import surroundings
+from orlop_agent.together import together
 from orlop_api.assignment import AssignedNic
 from orlop_api.floating_ip import FloatingIP
 from orlop_api.router import Router
@@ -276,10 +277,7 @@ class Networks:
             async with self._presence(segment_id) as presence:
                 await do(presence)
 
-        results = await asyncio.gather(*map(one, segments), return_exceptions=True)
-        for result in results:
-            if result is not None:
-                raise result
+        await together(*map(one, segments))
 
     @asynccontextmanager
     async def _presence(self, segment_id: int) -> AsyncIterator[Presence]:
@@ -290,6 +288,7 @@ class Networks:
             if segment_id not in present:
                 present[segment_id] = Presence(segment_id, self._around)
             presence = present[segment_id]
+            await presence.servers.settle()
             try:
                 yield presence
             finally:

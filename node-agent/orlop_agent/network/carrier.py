@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from orlop_agent.network import links, physical
+from orlop_agent.network import firewall, links, physical
 from orlop_agent.network.batch import EXISTS, Line
 from orlop_agent.network.errors import NetworkError
+from orlop_agent.network.kernel import NODE_ROUTES
 from orlop_agent.network.names import PHYSICAL, bridge_port, namespace
 from orlop_agent.network.records import replace
 from orlop_agent.network.segment import Physical, Segment
@@ -26,9 +27,21 @@ async def attach(around: Surroundings, segment: Segment, pair: IPv4Network) -> N
         await _attach(around, segment, segment.physical)
 
 
-def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
-    """What is made in the Network's."""
-    return links.inside(segment, pair) if segment.physical is None else physical.inside(segment)
+async def let_out(around: Surroundings, segment: Segment) -> None:
+    """The node's own part of a way out. It goes with the last namespace, so the Network's is there already."""
+    if segment.egress:
+        async with around.lock:
+            await around.node.nft(firewall.node(), first=NODE_ROUTES)
+
+
+def bridge(segment: Segment) -> list[Line]:
+    """What is made in the Network's; nothing leads there yet."""
+    return links.bridge(segment) if segment.physical is None else physical.bridge(segment)
+
+
+def ways(segment: Segment, pair: IPv4Network) -> list[Line]:
+    """What leads there, once there are rules for who may take it."""
+    return links.ways(segment, pair) if segment.physical is None else physical.ways()
 
 
 async def _attach(around: Surroundings, segment: Segment, on: Physical) -> None:

@@ -34,6 +34,8 @@ class Guardian:
         self._followed = Followed()
         self._bare = False
         """There are no tables, and nothing to be guarded."""
+        self._is_new = False
+        """There are no tables: nobody has to be asked."""
         self._number = 0
         """Of the rules that were applied last."""
 
@@ -42,10 +44,15 @@ class Guardian:
         """Whether it has applied something already."""
         return self._have is not None or self._bare
 
+    def begin(self) -> None:
+        """The namespace was just made."""
+        self.forget()
+        self._is_new = True
+
     def forget(self) -> None:
         """Somebody may have changed what is there."""
         self._have = None
-        self._bare = False
+        self._bare = self._is_new = False
 
     async def keep(
         self,
@@ -141,6 +148,9 @@ class Guardian:
 
     async def _there(self) -> set[str] | None:
         """Names of the chains and sets of an earlier agent; None where there is no table. Takes up its number."""
+        if self._is_new:
+            self._number = secrets.randbelow(_LAST)
+            return None
         said = await self._node.run(["nft", "-j", "-t", "list", "ruleset", "inet"], inside=self._segment_id)
         found = [
             (kind, entry)

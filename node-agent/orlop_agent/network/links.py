@@ -49,12 +49,8 @@ def on_node(segment: Segment, host_ip: IPv4Address, interface: str | None, pair:
     return lines
 
 
-def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
-    """Bridge, gateway and the way out, in the Network's namespace.
-
-    Nothing is flooded to other nodes: the bridge answers ARP for Ports there itself (neigh_suppress), and
-    forwards by entries that were put in.
-    """
+def bridge(segment: Segment) -> list[Line]:
+    """Bridge and gateway, in the Network's namespace; nothing leads there yet."""
     ipv4 = segment.ipv4
     lines = [
         # The MAC is given once: set again, even to the same, it makes Linux forget the neighbours.
@@ -71,17 +67,28 @@ def inside(segment: Segment, pair: IPv4Network) -> list[Line]:
             if ipv4 is not None
             else []
         ),
+        Line(f"link set {BRIDGE} up"),
+    ]
+    if segment.metadata4:
+        # Answered on every node by itself, like the gateway's.
+        lines.append(Line(f"address add {METADATA_ADDRESS}/32 dev {BRIDGE}", EXISTS))
+    return lines
+
+
+def ways(segment: Segment, pair: IPv4Network) -> list[Line]:
+    """The ways to other nodes and out, once there are rules for who may take them.
+
+    Nothing is flooded to other nodes: the bridge answers ARP for Ports there itself (neigh_suppress), and
+    forwards by entries that were put in.
+    """
+    lines = [
         Line(f"link set {OVERLAY} master {BRIDGE}"),
         Line(
             f"link set {OVERLAY} type bridge_slave learning off flood off mcast_flood off bcast_flood off"
             " neigh_suppress on"
         ),
         Line(f"link set {OVERLAY} up"),
-        Line(f"link set {BRIDGE} up"),
     ]
-    if segment.metadata4:
-        # Answered on every node by itself, like the gateway's.
-        lines.append(Line(f"address add {METADATA_ADDRESS}/32 dev {BRIDGE}", EXISTS))
     if segment.egress:
         lines += [
             Line(f"address add {pair[1]}/31 dev {UPLINK}", EXISTS),

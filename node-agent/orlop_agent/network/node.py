@@ -66,8 +66,9 @@ class Node:
             raise NetworkError(_FAILED, f"{argv[0]}: {said}")
         return output
 
-    async def ip(self, lines: Sequence[Line], *, inside: Inside | None = None) -> None:
-        await self._batch("ip", lines, inside)
+    async def ip(self, lines: Sequence[Line], *, inside: Inside | None = None, first: str = "") -> None:
+        """With `first`, a script that must succeed: one process for both, since each takes milliseconds to start."""
+        await self._batch("ip", lines, inside, first)
 
     async def mend(self, inside: Inside) -> None:
         """Remove a name without a namespace: what an `ip netns` leaves that was killed between its two steps.
@@ -91,9 +92,9 @@ class Node:
     async def tc(self, lines: Sequence[Line], *, inside: Inside | None = None) -> None:
         await self._batch("tc", lines, inside)
 
-    async def nft(self, ruleset: str, *, inside: Inside | None = None) -> None:
-        """One transaction: all of it or nothing (nft(8))."""
-        await self.run(["nft", "-f", "-"], inside=inside, given=ruleset)
+    async def nft(self, ruleset: str, *, inside: Inside | None = None, first: str = "") -> None:
+        """One transaction: all of it or nothing (nft(8)). `first` as for `ip`."""
+        await self.run(_after(first, ["nft", "-f", "-"]), inside=inside, given=ruleset)
 
     async def load_bridge_filter(self) -> None:
         """Where the node has the module br_netfilter and nobody loaded it yet. Raises NetworkError."""
@@ -109,10 +110,13 @@ class Node:
         # iproute2 leaves an empty object in the list for each entry that a filter took out.
         return [entry for entry in found if entry]
 
-    async def _batch(self, program: str, lines: Sequence[Line], inside: Inside | None) -> None:
+    async def _batch(
+        self, program: str, lines: Sequence[Line], inside: Inside | None, first: str = ""
+    ) -> None:
         if not lines:
             return
-        status, _, errors = await self._run([program, "-force", "-batch", "-"], inside, script(lines))
+        argv = _after(first, [program, "-force", "-batch", "-"])
+        status, _, errors = await self._run(argv, inside, script(lines))
         wrong = failures(lines, errors)
         if status != 0 and not errors:
             wrong.append(f"exit status {status}")
@@ -142,3 +146,8 @@ class Node:
         assert process.returncode is not None  # noqa: S101 - communicate() returns when it has ended
         _log.debug("ran %s: %d", argv, process.returncode)
         return process.returncode, output.decode(errors="replace"), errors.decode(errors="replace")
+
+
+def _after(script: str, argv: list[str]) -> list[str]:
+    """The program once the script has succeeded, in the same process; sh(1)."""
+    return ["sh", "-ec", f'{script}\nexec "$@"', "sh", *argv] if script else argv

@@ -49,8 +49,11 @@ def on_node(segment: Segment, physical: Physical, interface: Mapping[str, Any]) 
     ]
 
 
-def inside(segment: Segment) -> list[Line]:
-    """Bridge and DHCP server's address. The gateway is elsewhere, and no address of the subnet is here."""
+def bridge(segment: Segment) -> list[Line]:
+    """Bridge and DHCP server's address; nothing leads there yet.
+
+    The gateway is elsewhere, and no address of the subnet is here.
+    """
     lines = [
         Line(
             f"link add {BRIDGE} address {segment.gateway_mac} mtu {segment.mtu} type bridge"
@@ -58,8 +61,6 @@ def inside(segment: Segment) -> list[Line]:
             EXISTS,
         ),
         Line(f"link set {BRIDGE} type bridge group_fwd_mask 0xfff8 no_linklocal_learn 1"),
-        Line(f"link set {PHYSICAL} master {BRIDGE}"),
-        Line(f"link set {PHYSICAL} up"),
         Line(f"link set {BRIDGE} up"),
     ]
     if segment.dhcp:
@@ -68,6 +69,11 @@ def inside(segment: Segment) -> list[Line]:
             Line(f"route replace {segment.cidr} dev {BRIDGE} src {DHCP_SERVER}"),
         ]
     return lines
+
+
+def ways() -> list[Line]:
+    """The way to the physical network, once there are rules for who may take it."""
+    return [Line(f"link set {PHYSICAL} master {BRIDGE}"), Line(f"link set {PHYSICAL} up")]
 
 
 def found(there: Iterable[Mapping[str, Any]], physical: Physical, interfaces: Mapping[str, str]) -> Any:

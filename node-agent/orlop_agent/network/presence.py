@@ -6,20 +6,22 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-from orlop_agent.network import carrier, crossing, firewall, found, leases, links, names, resolver
+from orlop_agent.network import carrier, crossing, firewall, found, links, names, resolver
 from orlop_agent.network.book import Book
 from orlop_agent.network.drops import forget
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.groups import Known
 from orlop_agent.network.guardian import Guardian
-from orlop_agent.network.kernel import NODE_ROUTES, ipv6_on, settings
+from orlop_agent.network.kernel import ipv6_on, settings
 from orlop_agent.network.named import Names
 from orlop_agent.network.reach import Reach
 from orlop_agent.network.routing import Place, in_place
 from orlop_agent.network.segment import Attachment, Segment
+from orlop_agent.network.servers import Servers
 from orlop_agent.network.shaper import Shaper
 from orlop_agent.network.speakers import Speakers
 from orlop_agent.network.surroundings import Surroundings
+from orlop_agent.together import together
 
 
 class Presence:
@@ -38,9 +40,8 @@ class Presence:
         """SecurityGroups that may be in force on it; None: nobody told yet."""
         self._settled = self.place is None
         self._left: set[str] = set()  # Routers that it was in, and whose links may still be there.
-        self._dhcp_directory = around.records.directory(segment_id) / "dhcp"
-        self._dns_directory = around.records.directory(segment_id) / "dns"
-        self._names = Names(around.dns, self._dns_directory)
+        self.servers = Servers(around, segment_id)
+        self._names = Names(around.dns, self.servers.dns_directory)
         self._guardian = Guardian(around.node, segment_id)
         self._speakers = Speakers(around.node, segment_id)
         self._shaper = Shaper(around.node, segment_id)
@@ -104,6 +105,7 @@ class Presence:
         try:
             await self._build(make=new)
         except NetworkError:
+            await self.servers.settle()
             if fresh:
                 # What was there before us may be what failed. Should this fail too, resync goes on.
                 with contextlib.suppress(NetworkError):
@@ -113,6 +115,7 @@ class Presence:
     async def plug(self, taps: Sequence[str]) -> None:
         """Moves taps in and sets them up. Their rules are there already. Raises NetworkError."""
         node = self._around.node
+        await self._serve()
         await node.ip(links.move_taps(taps, self.segment_id))
         await node.ip(links.plug_taps(taps), inside=self.segment_id)
         await self._shaper.keep(self.attachments.values(), self.book, taps)
@@ -132,7 +135,7 @@ class Presence:
             segment = self.segment
             await around.node.ip(links.remove(taps), inside=self.segment_id)
             await self._speakers.keep(rest, forget(taps))
-            await around.dhcp.forget(segment, self._dhcp_directory, old)
+            await self.servers.forget(segment, old)
         around.records.remove(old)
         for tap in taps:
             self.attachments.pop(tap, None)
@@ -182,21 +185,13 @@ class Presence:
 
     async def _extend(self, new: Sequence[Attachment], again: Sequence[Attachment]) -> None:
         in_use = await found.reclaim(self._around.node, self.segment_id, again) if again else frozenset()
-        segment = self.segment
-        if segment.dhcp:
-            hosts = {attachment.tap: leases.host(attachment) for attachment in new}
-            self._around.dhcp.add(self._dhcp_directory, hosts)
-        # Waited for together, so that neither goes on alone after the other failed.
-        results = await asyncio.gather(
+        self.servers.add(self.segment, new)
+        await together(
             self._around.node.ip(links.make_taps([each for each in new if each.tap not in in_use])),
             self._speakers.keep(self.attachments.values()),
-            return_exceptions=True,
         )
-        for result in results:
-            if result is not None:
-                raise result
         await self._secure(new)
-        await self._answer()
+        await self._serve()
 
     async def secure(self) -> None:
         """Has in force what SecurityGroups say, as far as they are known. Raises NetworkError."""
@@ -212,49 +207,65 @@ class Presence:
         self._around.metadata.keep(self.segment, self._around.node, self.attachments.values())
 
     async def _build(self, make: Sequence[Attachment]) -> None:
-        """Everything of the Network, whatever of it is there already; taps for `make` only."""
-        segment = self.segment
-        node = self._around.node
+        """Everything of the Network, whatever of it is there already; taps for `make` only.
+
+        What does not need each other is made side by side: each of these programs takes the node some milliseconds to
+        start, the DHCP server the most, and a guest waits for all of them.
+        """
+        segment, node = self.segment, self._around.node
         async with self._around.lock:
+            is_new = self.segment_id not in node.namespaces()
             pair = await found.uplink(node, self.segment_id) if segment.egress else links.UPLINKS
             await carrier.attach(self._around, segment, pair)
-            if segment.egress:
-                await node.nft(firewall.node())
-                await node.run(["sh", "-ec", NODE_ROUTES])
-        in_use = await found.reclaim(node, self.segment_id, make)
-        await node.ip(links.make_taps([each for each in make if each.tap not in in_use]))
-        await node.run(["sh", "-ec", settings(segment)], inside=self.segment_id)
+        if is_new:
+            for keeper in (self._guardian, self._reach, self._shaper):
+                keeper.begin()
         base = firewall.anti_spoofing(segment, self.place) + firewall.gateway(segment, self.place)
-        await self._speakers.begin(self.attachments.values(), base)
-        await node.ip(carrier.inside(segment, pair), inside=self.segment_id)
-        if segment.ipv6 is not None:
-            await node.run(["sh", "-ec", ipv6_on(names.BRIDGE)], inside=self.segment_id)
-            await node.ip(links.inside6(segment), inside=self.segment_id)
-        if self.place is not None:
-            async with self._around.lock:
-                await crossing.join(node, self.place)
-        if segment.dhcp:
-            await self._around.dhcp.ensure(segment, self._dhcp_directory, self.attachments.values())
+        bridge = asyncio.create_task(self._bridge(segment))
+
+        async def connect() -> None:
+            await together(
+                bridge,
+                self._speakers.begin(self.attachments.values(), base),
+                carrier.let_out(self._around, segment),
+                self._make(make, is_new=is_new),
+            )
+            await node.ip(carrier.ways(segment, pair), inside=self.segment_id)
+            if self.place is not None:
+                async with self._around.lock:
+                    await crossing.join(node, self.place)
+
+        self.servers.begin(segment, self.attachments.values(), bridge)
+        await connect()
         # From here on rules and peers follow what is told, whatever fails below: isolation waits for no names.
-        self._built, self._answers = True, False
+        self._built = True
         await self._secure(make)
-        await self._answer()
+        if not make or resolver.answers(segment):
+            await self._serve()
         self._names.forget()
         if self.book:
             await self.forward(self.book)
 
-    async def _answer(self) -> None:
-        """The server of names, where the gateway is one."""
-        if resolver.answers(self.segment) and not self._answers:
-            await self._around.dns.ensure(self.segment, self._dns_directory)
-            self._answers = True
+    async def _bridge(self, segment: Segment) -> None:
+        node, inside = self._around.node, self.segment_id
+        await node.ip(carrier.bridge(segment), inside=inside, first=settings(segment))
+        if segment.ipv6 is not None:
+            await node.ip(links.inside6(segment), inside=inside, first=ipv6_on(names.BRIDGE))
+
+    async def _make(self, taps: Sequence[Attachment], *, is_new: bool) -> None:
+        node = self._around.node
+        in_use = await found.reclaim(node, self.segment_id, taps) if taps and not is_new else frozenset()
+        await node.ip(links.make_taps([each for each in taps if each.tap not in in_use]))
+
+    async def _serve(self) -> None:
+        if self.attachments:
+            await self.servers.ensure(self.segment, self.attachments.values())
 
     async def _strip(self, taps: Sequence[str]) -> None:
         """What only NICs need goes, a Router still needs the rest."""
         around = self._around
         self._built = False
-        await around.dhcp.remove(self.segment_id, self._dhcp_directory)
-        await around.dns.remove(self.segment_id, self._dns_directory)
+        await self.servers.remove()
         await around.node.ip(links.remove([names.namespace(self.segment_id)]))
         if self.segment_id in around.node.namespaces():
             await around.node.ip(links.remove(taps), inside=self.segment_id)
@@ -266,8 +277,7 @@ class Presence:
         self._guardian.forget()
         self._shaper.forget()
         around.metadata.close(self.segment_id)
-        await around.dhcp.remove(self.segment_id, self._dhcp_directory)
-        await around.dns.remove(self.segment_id, self._dns_directory)
+        await self.servers.remove()
         async with around.lock:
             if self.segment_id in around.node.namespaces():
                 # At once: a deleted namespace's own devices go later, and the segment's number with them.

@@ -28,6 +28,11 @@ class Reach:
         self._copies: str | None = None
         """The rules for shared addresses as the kernel has them, if that is known."""
 
+    def begin(self) -> None:
+        """The namespace was just made: nothing is known there."""
+        self._followed.forget()
+        self._peers, self._copies = Peers(), shared.NOTHING
+
     def forget(self) -> None:
         """Somebody may have changed what is there."""
         self._peers = self._copies = None

@@ -23,6 +23,11 @@ class Shaper:
         self._looked = False
         """Whether what an earlier agent left was looked for."""
 
+    def begin(self) -> None:
+        """The namespace was just made: no tap is in it."""
+        self._have.clear()
+        self._looked = True
+
     def forget(self) -> None:
         """Somebody may have changed what is there."""
         self._have.clear()

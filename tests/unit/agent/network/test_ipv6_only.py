@@ -34,7 +34,10 @@ def test_nothing_of_it_is_of_ipv4(alone):
     segment = nic.segment
     assert not segment.egress
     assert segment.gateway_mac == "02:00:10:01:00:00"
-    lines = [line.text for line in (*links.inside(segment, links.UPLINKS), *links.inside6(segment))]
+    lines = [
+        line.text
+        for line in (*links.bridge(segment), *links.ways(segment, links.UPLINKS), *links.inside6(segment))
+    ]
     assert [line for line in lines if line.startswith("address")] == [
         "address add fd00:10::1/64 dev brq0 nodad",
         "address add fe80::10ff:fe01:0/64 dev brq0 nodad",

@@ -20,12 +20,12 @@ def test_the_overlay_leaves_by_the_node(attach):
 
 def test_without_egress_no_way_out_is_made(attach):
     segment = attach(egress="None").segment
-    lines = [*links.on_node(segment, HOST, None, PAIR), *links.inside(segment, PAIR)]
+    lines = [*links.on_node(segment, HOST, None, PAIR), *links.bridge(segment), *links.ways(segment, PAIR)]
     assert not [line for line in texts(lines) if "veth" in line or "up0" in line or "default" in line]
 
 
 def test_the_overlay_floods_nothing(attach):
-    (line,) = [line for line in texts(links.inside(attach().segment, PAIR)) if "bridge_slave" in line]
+    (line,) = [line for line in texts(links.ways(attach().segment, PAIR)) if "bridge_slave" in line]
     for setting in ("learning off", "flood off", "mcast_flood off", "bcast_flood off", "neigh_suppress on"):
         assert setting in line
 
