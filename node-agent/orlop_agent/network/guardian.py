@@ -35,7 +35,7 @@ class Guardian:
         self._bare = False
         """There are no tables, and nothing to be guarded."""
         self._is_new = False
-        """There are no tables: nobody has to be asked."""
+        """There are no tables, and nothing is shown: nobody has to be asked."""
         self._number = 0
         """Of the rules that were applied last."""
 
@@ -45,7 +45,7 @@ class Guardian:
         return self._have is not None or self._bare
 
     def begin(self) -> None:
-        """The namespace was just made."""
+        """The namespace was just made, and shows nothing that is bridged."""
         self.forget()
         self._is_new = True
 
@@ -93,7 +93,8 @@ class Guardian:
         there = None if have is not None else await self._there()
         if have is None and there is None and near == Guard():
             self._bare = True
-            await self._show(near)
+            if not self._is_new:
+                await self._show(near)
             return True
         # Nothing is waited for until it is known what to do: the books may change meanwhile.
         only = self._only(have, near, (book, *others))

@@ -24,6 +24,9 @@ set_if_there 1 'ipv4/conf/all/arp_ignore'
 set_if_there 2 'ipv4/conf/all/arp_announce'
 set_if_there 0 'bridge/bridge-nf-call-arptables'
 """
+_NOTHING_SHOWN = """
+set_if_there 0 'bridge/bridge-nf-call-iptables bridge/bridge-nf-call-ip6tables'
+"""
 _IPV4_ALONE = f"{_NO_IPV6}set_if_there 0 'bridge/bridge-nf-call-ip6tables'\n"
 _WITH_IPV6 = f"""
 echo 1 > ipv6/conf/default/disable_ipv6
@@ -56,10 +59,10 @@ def router(link: str, *, has_ipv6: bool) -> str:
     return f"{_ROUTER}echo 1 > ipv6/conf/all/forwarding\n{ipv6_on(link)}"
 
 
-def settings(segment: Segment) -> str:
+def settings(segment: Segment, *, is_new: bool) -> str:
     """It routes; an address is answered for only where it is, and the gateway asks as itself.
 
     IPv6 is on the bridge, where the Network has it, and on the link to its Router. Taps and the overlay device carry
-    what others say. Whether what is bridged is shown to the inet tables the Guardian says.
+    what others say. Whether what is bridged is shown to the inet tables the Guardian says; at first it is not.
     """
-    return _ALL + (_IPV4_ALONE if segment.ipv6 is None else _WITH_IPV6)
+    return _ALL + (_IPV4_ALONE if segment.ipv6 is None else _WITH_IPV6) + (_NOTHING_SHOWN if is_new else "")

@@ -221,7 +221,7 @@ class Presence:
             for keeper in (self._guardian, self._reach, self._shaper):
                 keeper.begin()
         base = firewall.anti_spoofing(segment, self.place) + firewall.gateway(segment, self.place)
-        bridge = asyncio.create_task(self._bridge(segment))
+        bridge = asyncio.create_task(self._bridge(segment, is_new=is_new))
 
         async def connect() -> None:
             await together(
@@ -246,9 +246,9 @@ class Presence:
         if self.book:
             await self.forward(self.book)
 
-    async def _bridge(self, segment: Segment) -> None:
+    async def _bridge(self, segment: Segment, *, is_new: bool) -> None:
         node, inside = self._around.node, self.segment_id
-        await node.ip(carrier.bridge(segment), inside=inside, first=settings(segment))
+        await node.ip(carrier.bridge(segment), inside=inside, first=settings(segment, is_new=is_new))
         if segment.ipv6 is not None:
             await node.ip(links.inside6(segment), inside=inside, first=ipv6_on(names.BRIDGE))
 

@@ -31,8 +31,8 @@ def test_a_nic_speaks_as_its_address_and_the_link_local_one(attach):
 def test_without_a_second_subnet_nothing_of_it_is_let_in(attach):
     for text in (firewall.anti_spoofing(attach().segment), firewall.gateway(attach().segment)):
         assert "ip6" not in text.replace("ether saddr . ip6 saddr;", "").replace("ether type ip6 goto", "")
-    assert "disable_ipv6 ipv6/conf/default" in kernel.settings(attach().segment)
-    assert "all/disable_ipv6" not in kernel.settings(attach(ipv6=IPV6).segment)
+    assert "disable_ipv6 ipv6/conf/default" in kernel.settings(attach().segment, is_new=True)
+    assert "all/disable_ipv6" not in kernel.settings(attach(ipv6=IPV6).segment, is_new=True)
 
 
 def test_dhcp_tells_the_address_or_leaves_it_to_the_guest(attach):
