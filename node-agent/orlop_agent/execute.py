@@ -209,7 +209,7 @@ class Executor:
             Record(entry, hostname=spec.instance.name, nics=tuple(spec.nics), boot_id=observed.me.boot_id)
         )
         memory = outcome.not_asked(observed.memory)
-        return replace(memory, start_id=start_id, mine=None, created=False, erased=False)
+        return replace(memory, start_id=start_id, mine=None, created=False, erased=False, unwired=False)
 
     async def _prepare(self, observed: Observed) -> Memory:
         order = _order(observed)

@@ -20,8 +20,8 @@ from support.lab import NAMESPACE
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 PROGRAMS = ("orlop-operator", "orlop-agent")
 N = int(os.environ.get("ORLOP_BENCH", "2"))
-# The goal for the first landing; a short run on a busy machine may be noisy, so only `make bench` holds it to this.
-GOAL_SECONDS, GOAL_CPU = 0.5, 0.5
+# A short run on a busy machine may be noisy, so only `make bench` holds it to this.
+GOAL_SECONDS, GOAL_CPU = 0.3, 0.5
 
 
 def one_create(cluster, node, name):

@@ -94,7 +94,8 @@ class Presence:
         self._around.records.add(new)
         self.attachments |= {attachment.tap: attachment for attachment in new}
         # Without a NIC it was a Router's alone, and has no way out and no DHCP.
-        if self._built and not fresh:
+        self._built = self._built and not fresh
+        if self._built:
             try:
                 await self._extend(new, again)
             except NetworkError:
@@ -217,9 +218,8 @@ class Presence:
             is_new = self.segment_id not in node.namespaces()
             pair = await found.uplink(node, self.segment_id) if segment.egress else links.UPLINKS
             await carrier.attach(self._around, segment, pair)
-        if is_new:
-            for keeper in (self._guardian, self._reach, self._shaper):
-                keeper.begin()
+        # Of guests that ended, in a namespace that is there: what is set for its interfaces finds those that stay.
+        in_use = await found.reclaim(node, self.segment_id, make) if make and not is_new else frozenset()
         base = firewall.anti_spoofing(segment, self.place) + firewall.gateway(segment, self.place)
         bridge = asyncio.create_task(self._bridge(segment, is_new=is_new))
 
@@ -228,7 +228,7 @@ class Presence:
                 bridge,
                 self._speakers.begin(self.attachments.values(), base),
                 carrier.let_out(self._around, segment),
-                self._make(make, is_new=is_new),
+                node.ip(links.make_taps([each for each in make if each.tap not in in_use])),
             )
             await node.ip(carrier.ways(segment, pair), inside=self.segment_id)
             if self.place is not None:
@@ -237,10 +237,13 @@ class Presence:
 
         self.servers.begin(segment, self.attachments.values(), bridge)
         await connect()
+        if is_new:
+            for keeper in (self._guardian, self._reach, self._shaper):
+                keeper.begin()
         # From here on rules and peers follow what is told, whatever fails below: isolation waits for no names.
         self._built = True
         await self._secure(make)
-        if not make or resolver.answers(segment):
+        if not (make and is_new) or resolver.answers(segment):
             await self._serve()
         self._names.forget()
         if self.book:
@@ -251,11 +254,6 @@ class Presence:
         await node.ip(carrier.bridge(segment), inside=inside, first=settings(segment, is_new=is_new))
         if segment.ipv6 is not None:
             await node.ip(links.inside6(segment), inside=inside, first=ipv6_on(names.BRIDGE))
-
-    async def _make(self, taps: Sequence[Attachment], *, is_new: bool) -> None:
-        node = self._around.node
-        in_use = await found.reclaim(node, self.segment_id, taps) if taps and not is_new else frozenset()
-        await node.ip(links.make_taps([each for each in taps if each.tap not in in_use]))
 
     async def _serve(self) -> None:
         if self.attachments:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Coroutine
+
+import structlog
 
 from orlop_agent.network import leases, resolver
 from orlop_agent.network.segment import Attachment, Segment
 from orlop_agent.network.surroundings import Surroundings
 from orlop_agent.together import together
+
+_log = structlog.get_logger()
 
 
 class Servers:
@@ -32,7 +36,7 @@ class Servers:
             await bridge
             await self._start(segment, here)
 
-        self._started = asyncio.create_task(start(), name=f"servers of segment {self._segment_id}")
+        self._started = self._task(start())
 
     async def settle(self) -> None:
         """Waits until what was begun is done, or failed."""
@@ -45,7 +49,7 @@ class Servers:
         """They run; what failed is tried again. Raises NetworkError."""
         await self.settle()
         if self._started is None:
-            self._started = asyncio.create_task(self._start(segment, here))
+            self._started = self._task(self._start(segment, here))
         await self._started
 
     def add(self, segment: Segment, new: Collection[Attachment]) -> None:
@@ -55,13 +59,26 @@ class Servers:
 
     async def forget(self, segment: Segment, old: Collection[Attachment]) -> None:
         """Tells them of NICs that go. Raises NetworkError."""
+        started, self._started = self._started, None
         await self._dhcp.forget(segment, self._dhcp_directory, old)
+        self._started = started
 
     async def remove(self) -> None:
         """Ends them, with their files. Raises NetworkError."""
         self._started = None
         await self._dhcp.remove(self._segment_id, self._dhcp_directory)
         await self._dns.remove(self._segment_id, self.dns_directory)
+
+    def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"servers of segment {self._segment_id}")
+        task.add_done_callback(self._tell)
+        return task
+
+    def _tell(self, task: asyncio.Task[None]) -> None:
+        """What goes wrong while nobody waits."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.warning("network.servers", segment=self._segment_id, error=str(error))
 
     async def _start(self, segment: Segment, here: Collection[Attachment]) -> None:
         servers = [self._dhcp.ensure(segment, self._dhcp_directory, here)] if segment.dhcp else []

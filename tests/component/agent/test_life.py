@@ -74,6 +74,33 @@ async def test_stop_and_start(operator: Api, node: SimNode):
         assert second["startID"] != first["startID"]
 
 
+async def test_a_start_that_is_broken_off_lets_go_of_its_networks(
+    operator: Api, node: SimNode, monkeypatch: pytest.MonkeyPatch
+):
+    """Stopped again while it is prepared for the second time: nobody here uses the Network any more."""
+    story = Story(operator, node)
+    began, left = asyncio.Event(), asyncio.Event()
+
+    async def stuck(*_: object) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async def detached(*_: object) -> None:
+        left.set()
+
+    async with node.agent():
+        await story.bind()
+        await story.until("Running")
+        await story.change(desired="Stopped")
+        await story.until("Stopped")
+        monkeypatch.setattr(node.networks, "prepare", stuck)
+        monkeypatch.setattr(node.networks, "detach", detached)
+        await story.change(desired="Running")
+        await asyncio.wait_for(began.wait(), 20)
+        await story.change(desired="Stopped")
+        await asyncio.wait_for(left.wait(), 20)
+
+
 async def test_hardware_is_in_the_domain_and_what_a_tpm_holds_goes_with_the_instance(
     operator: Api, node: SimNode
 ):

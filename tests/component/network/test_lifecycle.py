@@ -151,6 +151,9 @@ async def test_a_guest_runs_only_once_its_dhcp_server_does(lab: Lab, monkeypatch
         wire = Wire(node, networks.tap_name("web-1", "eth0"))
         with pytest.raises(NetworkError, match="no server today"):
             await networks.plug("web-1", [order])
+        # From then on it is told before the node takes the right to start.
+        with pytest.raises(NetworkError, match="no server today"):
+            await networks.prepare("web-1", "web-1", [order])
     assert node.traces()["servers"] == []
     guest = Speaker(wire, order)
     await networks.plug("web-1", [order])

@@ -1,11 +1,12 @@
 """A Router that a node cannot have: it is told which, and nobody else is kept from anything."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from orlop_agent.network import names
+from orlop_agent.network import carrier, names
 from orlop_agent.network.errors import NetworkError
 from support.fakenode import FakeNode
 from support.joined import Cloud
@@ -54,6 +55,31 @@ async def test_it_is_told_until_it_can_be_had_and_others_start_meanwhile(cloud: 
     assert changes[-1] == []
     green = await cloud.start("green", 0, on(GREEN, 20))
     assert blue.pings(green.address)
+
+
+async def test_a_first_nic_that_was_broken_off_has_its_way_out_the_next_time(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    """Until it comes the Network is here for its Router alone, without a way out."""
+    node, agent = cloud.nodes[0], cloud.agents[0]
+    await cloud.start("blue", 0, on(BLUE, 20))
+    await agent.set_routers("demo", [router(BLUE, GREEN)])
+    assert names.UPLINK not in node.run("ip", "link", "show", inside=GREEN)
+    began = asyncio.Event()
+
+    async def stuck(*_: object) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as once:
+        once.setattr(carrier, "attach", stuck)
+        work = asyncio.create_task(agent.prepare("green", "green", [on(GREEN, 20)]))
+        await began.wait()
+        work.cancel()
+        await asyncio.wait([work])
+    green = await cloud.start("green", 0, on(GREEN, 20))
+    assert names.UPLINK in node.run("ip", "link", "show", inside=GREEN)
+    assert green.pings("10.20.0.1")
 
 
 async def test_one_that_is_none_is_told_where_one_of_its_networks_is(cloud: Cloud):
