@@ -200,11 +200,9 @@ class Executor:
     async def _begin(self, observed: Observed) -> Memory:
         order = _order(observed)
         self._on.ledger.take(self._uid, slot_of(order))
-        # What the API server says of its Networks is waited for soon: it is asked at once.
-        self._on.wiring.use(self._uid, order.spec.nics)
-        start_id = str(uuid.uuid4())
+        spec, start_id = order.spec, str(uuid.uuid4())
+        self._on.wiring.use(self._uid, spec.nics)  # what is said of their Networks is waited for soon
         entry = protocol.begin(order, observed.entry, start_id)
-        spec = order.spec
         await self._journal(
             Record(entry, hostname=spec.instance.name, nics=tuple(spec.nics), boot_id=observed.me.boot_id)
         )

@@ -131,7 +131,7 @@ class Preparation:
 
     async def prepare(self, assignment: Assignment, attempt: Attempt) -> Prepared:
         """All parts. The first that fails is raised (StepError), and the others are stopped."""
-        spec = assignment.spec
+        spec, listed_disks = assignment.spec, _in_order(assignment)
         uid = spec.instance.uid
         await self._publishing.give_way(uid)
         await self._images.relieve()
@@ -141,9 +141,8 @@ class Preparation:
             attempt.part("NetworkReady", "Wiring", self._wiring.prepare(uid, spec.instance.name, spec.nics))
         )
         boot = asyncio.create_task(attempt.part("ImageReady", "Pulling", self._boot(uid, spec, attempt)))
-        volumes = asyncio.create_task(
-            attempt.part("VolumesReady", "Making", self._data(uid, _in_order(assignment), spec.secret))
-        )
+        data = self._data(uid, listed_disks, spec.secret)
+        volumes = asyncio.create_task(attempt.part("VolumesReady", "Making", data))
         attempt.details["VolumesReady"] = lambda: self._makings_told(assignment)
         seed = asyncio.create_task(self._seed(assignment))
         await _all_or_none(boot, volumes, wiring, seed)

@@ -27,6 +27,8 @@ tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
 fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", sys.argv[1].encode(), 0x0002 | 0x1000 | 0x4000))
 socket.send_fds(socket.socket(fileno=int(sys.argv[2])), [b"x"], [tap])
 """
+NOTHING: dict[str, list[str]] = {"namespaces": [], "links": [], "tables": [], "files": [], "servers": []}
+"""Traces of a node that Orlop has left."""
 _VNET_HEADER = bytes(10)
 """struct virtio_net_hdr: no offloads."""
 

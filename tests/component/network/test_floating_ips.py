@@ -8,6 +8,7 @@ import pytest
 
 from orlop_agent.network.errors import NetworkError
 from orlop_agent.network.node import Node
+from support.fakenode import NOTHING
 from support.floating import Cloud, floating
 from support.guarding import group
 from support.joined import Lab
@@ -17,7 +18,6 @@ from support.stack import QUICK, passes
 pytestmark = [pytest.mark.component, pytest.mark.timeout(300)]
 BLUE, GREEN, _ = NETWORKS
 ONE, TWO = "192.0.2.64", "192.0.2.65"
-NOTHING: dict[str, list[str]] = {"namespaces": [], "links": [], "tables": [], "files": [], "servers": []}
 
 
 @pytest.fixture
