@@ -107,9 +107,11 @@ class FakeNode:
 
     def power_off(self) -> None:
         """Everything goes, as with a power cut."""
-        for pid in self._servers():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # One that is just being started forks.
+        while servers := list(self._servers()):
+            for pid in servers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._holder.kill()
         self._holder.wait()
         for pipe in (self._holder.stdin, self._holder.stdout):
