@@ -15,7 +15,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Choose a new start_id and journal it: from here on this epoch may have disks here."""
+    """Choose a new start_id and journal it: from here on this epoch may have disks here. Its Networks are followed."""
 
 
 @dataclass(frozen=True, slots=True)

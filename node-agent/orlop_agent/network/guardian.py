@@ -149,10 +149,8 @@ class Guardian:
 
     async def _there(self) -> set[str] | None:
         """Names of the chains and sets of an earlier agent; None where there is no table. Takes up its number."""
-        if self._is_new:
-            self._number = secrets.randbelow(_LAST)
-            return None
-        said = await self._node.run(["nft", "-j", "-t", "list", "ruleset", "inet"], inside=self._segment_id)
+        command = ["nft", "-j", "-t", "list", "ruleset", "inet"]
+        said = "" if self._is_new else await self._node.run(command, inside=self._segment_id)
         found = [
             (kind, entry)
             for each in json.loads(said or "{}").get("nftables", ())

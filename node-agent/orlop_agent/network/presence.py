@@ -222,21 +222,17 @@ class Presence:
         in_use = await found.reclaim(node, self.segment_id, make) if make and not is_new else frozenset()
         base = firewall.anti_spoofing(segment, self.place) + firewall.gateway(segment, self.place)
         bridge = asyncio.create_task(self._bridge(segment, is_new=is_new))
-
-        async def connect() -> None:
-            await together(
-                bridge,
-                self._speakers.begin(self.attachments.values(), base),
-                carrier.let_out(self._around, segment),
-                node.ip(links.make_taps([each for each in make if each.tap not in in_use])),
-            )
-            await node.ip(carrier.ways(segment, pair), inside=self.segment_id)
-            if self.place is not None:
-                async with self._around.lock:
-                    await crossing.join(node, self.place)
-
         self.servers.begin(segment, self.attachments.values(), bridge)
-        await connect()
+        await together(
+            bridge,
+            self._speakers.begin(self.attachments.values(), base),
+            carrier.let_out(self._around, segment),
+            node.ip(links.make_taps([each for each in make if each.tap not in in_use])),
+        )
+        await node.ip(carrier.ways(segment, pair), inside=self.segment_id)
+        if self.place is not None:
+            async with self._around.lock:
+                await crossing.join(node, self.place)
         if is_new:
             for keeper in (self._guardian, self._reach, self._shaper):
                 keeper.begin()

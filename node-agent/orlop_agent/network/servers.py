@@ -46,8 +46,7 @@ class Servers:
                 self._started = None
 
     async def ensure(self, segment: Segment, here: Collection[Attachment]) -> None:
-        """They run; what failed is tried again. Raises NetworkError."""
-        await self.settle()
+        """They run; what had failed before it was settled is tried again. Raises NetworkError."""
         if self._started is None:
             self._started = self._task(self._start(segment, here))
         await self._started
