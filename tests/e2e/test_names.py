@@ -39,6 +39,9 @@ def placed(cluster, name, network, node, address, **spec):
 def test_a_guest_finds_another_by_its_name(cluster, network):
     first, second = cluster.workers
     placed(cluster, "far", network, second, "10.21.0.61")
+    # It has its name from when it is bound, and answers once its guest is up.
+    cluster.wait("inst/far", namespace=NAMESPACE, seconds=240)
+    cluster.booted(cluster.get("inst", "far", NAMESPACE))
     script = {"inline": SEEK.format(namespace=NAMESPACE)}
     placed(cluster, "near", network, first, "10.21.0.60", userData=script)
     cluster.wait("inst --all", namespace=NAMESPACE, seconds=240)
