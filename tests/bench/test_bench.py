@@ -14,7 +14,7 @@ import pytest
 from orlop_cluster.lab import ROOT
 from support import floor, footprint
 from support.audit import calls, orlops_writes
-from support.follower import CONSOLE, Follower, libvirts_events
+from support.follower import libvirts_events
 from support.lab import NAMESPACE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
@@ -27,12 +27,12 @@ GOAL_SECONDS, GOAL_CPU = 0.3, 0.5
 def one_create(cluster, node, name):
     """Phases of one create and delete in seconds from the API server's receipt of the create."""
     placement = {"nodeSelector": {"kubernetes.io/hostname": node}}
-    with libvirts_events(cluster, node) as events:
+    with libvirts_events(cluster, node, consoles=True) as events:
         before = time.time()
         cluster.apply(cluster.instance(name, placement=placement))
+        # Until then nothing else of ours runs: a kubectl has one of two cores for a tenth of a second.
+        guest_ready = events.first("ORLOP-READY")
         uid = cluster.get("inst", name, NAMESPACE)["metadata"]["uid"]
-        with Follower(cluster, node, CONSOLE.format(uid=uid)) as console:
-            guest_ready = console.first("ORLOP-READY")
         cluster.wait(f"inst/{name}", namespace=NAMESPACE)
         running = events.first(f"'orlop-{uid}'", "Resumed", "Started")
         asked = time.time()
@@ -100,6 +100,8 @@ def test_bench(cluster):
             cpu.append(_cpu(cluster) - start)
     finally:
         cluster.on_node(node, "bash", "-c", floor.TEARDOWN)
+    # Nobody who looked at one create looks on while the next is measured.
+    assert cluster.on_node(node, "bash", "-c", "pgrep -a 'virsh|tail' || true") == ""
     memory = {program: footprint.of(program, cluster.name).memory for program in PROGRAMS}
     result = report(ours, theirs, cpu, memory)
     (ROOT / ".orlop/bench.json").write_text(json.dumps(result, indent=1))

@@ -14,16 +14,22 @@ from typing import Self
 from orlop_cluster.lab import DEV, until
 from support.lab import Cluster
 
-_EVENTS = (
-    "stdbuf -oL virsh 'hostname; event --event lifecycle --loop'"
-    " | while read -r line; do echo $EPOCHREALTIME $line; done"
-)
-"""The host's name comes once virsh is connected, which it does not say otherwise."""
-CONSOLE = (
-    "tail -n +1 -F /var/log/orlop/console/{uid}.log 2>/dev/null"
-    " | while read -r line; do echo $EPOCHREALTIME $line; done"
-)
+_LINES = "while read -r line; do echo $EPOCHREALTIME $line; {also}done"
 """The shell's own clock: a program for each line would be late where the processors are busy."""
+_EVENTS = "stdbuf -oL virsh 'hostname; event --event lifecycle --loop' | "
+"""The host's name comes once virsh is connected, which it does not say otherwise."""
+_CONSOLE = (
+    'if [[ $line == *"\'orlop-"*Resumed* ]]; then'
+    " uid=${line#*orlop-}; tail -n +1 -F /var/log/orlop/console/${uid%%\\'*}.log 2>/dev/null | "
+    + _LINES.format(also="")
+    + " & fi; "
+)
+"""Begun on the node: whoever asked the API server which Instance it is would take the guest its processor."""
+
+
+_UNTIL_LET_GO = "({command}) & cat >/dev/null; kill 0"
+"""What runs on a node is not a child of who asked for it there (podman's conmon(8) is its parent) and would outlive
+it, so it ends with its standard input."""
 
 
 @dataclass
@@ -36,8 +42,10 @@ class Follower:
     lines: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        argv = [DEV, "exec", "--name", self.cluster.name, self.node, "--", "bash", "-c", self.command]
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        command = ["bash", "-c", _UNTIL_LET_GO.format(command=self.command)]
+        argv = [DEV, "exec", "--name", self.cluster.name, self.node, "--", *command]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
         self.thread = threading.Thread(
             target=lambda: self.lines.extend(iter(self.process.stdout.readline, "")), daemon=True
         )
@@ -45,11 +53,15 @@ class Follower:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The whole group: what entered the node is a grandchild, and holds the pipe.
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.thread.join(10)
-        self.process.stdout.close()
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        finally:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+            self.thread.join(10)
+            self.process.stdout.close()
 
     def first(self, about: str, *words: str, seconds: float = 60) -> float:
         """When a line about this was printed first; of more words the first that such a line has counts."""
@@ -62,8 +74,8 @@ class Follower:
 
 
 @contextmanager
-def libvirts_events(cluster: Cluster, node: str) -> Iterator[Follower]:
-    """What happens to a node's domains."""
-    with Follower(cluster, node, _EVENTS) as events:
+def libvirts_events(cluster: Cluster, node: str, *, consoles: bool = False) -> Iterator[Follower]:
+    """What happens to a node's domains; with `consoles`, and what guests of Orlop's say once they run."""
+    with Follower(cluster, node, _EVENTS + _LINES.format(also=_CONSOLE if consoles else "")) as events:
         events.first("")
         yield events
