@@ -111,19 +111,16 @@ class Reconciler:
         if self._pulse.take_over(change):
             self._heard(change.key.name)
         if self._context.placements.take_over(change):
-            for key in self._unplaced:
-                self._queue.add(key)
+            self._queue.add_all(self._unplaced)
         if change.kind == HYPERVISOR.name:
             self._follow_readiness(change)
-            for key in self._waiting.called(change):
-                self._queue.add(key)
+            self._queue.add_all(self._waiting.called(change))
         self._inside.take_over(change)
 
     def use(self, profiles: Profiles) -> None:
         """Decide by these from now on; who found no place may find one."""
         self._context.placements.profiles = profiles
-        for key in self._unplaced:
-            self._queue.add(key)
+        self._queue.add_all(self._unplaced)
 
     async def look(self, key: Key) -> None:
         """Bring one object as far as it gets now; raises where another try may help."""
@@ -204,7 +201,8 @@ class Reconciler:
         try:
             await self._run(key, plan)
         finally:
-            self._context.placements.settle(uid)
+            if self._context.placements.settle(uid):
+                self._queue.add_all(self._unplaced)
 
     async def _image(self, key: Key) -> None:
         waits = False

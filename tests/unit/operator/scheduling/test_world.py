@@ -83,9 +83,11 @@ def fits(host: Host, request: Request, holds: dict[str, tuple[str, Usage]]) -> b
         and request.architecture in {None, host.architecture}
         and (request.image is None or not request.not_given or request.image in host.images)
         and host.name not in request.excluded
-        and vcpus >= request.vcpus
-        and memory >= request.memory
-        and disk >= request.disk
+        and all(
+            # Who needs nothing of it fits where less than nothing is left.
+            not need or left >= need
+            for left, need in ((vcpus, request.vcpus), (memory, request.memory), (disk, request.disk))
+        )
     )
 
 
