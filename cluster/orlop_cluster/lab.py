@@ -85,9 +85,10 @@ class Lab:
 
     def on_node(self, node: str, *command: str, timeout: float = 120) -> str:
         """Output of a command on a node."""
-        return _run([*map(str, self._into(node)), *command], timeout=timeout)
+        return _run([*map(str, self.into(node)), *command], timeout=timeout)
 
-    def _into(self, node: str) -> list[str | Path]:
+    def into(self, node: str) -> list[str | Path]:
+        """What stands before a command to run it on a node."""
         cluster = Sealed(self.name)
         if not existing.enabled() and cluster.alive():
             # Where the node is off, the command below says so, as to any user.

@@ -82,13 +82,10 @@ class Placements:
         self._world.hold(instance_uid, node, request.usage_on(node))
         self._world.occupy(instance_uid, node)
 
-    def settle(self, instance_uid: str) -> bool:
-        """From here on only what the Assignment says counts; whether the node that was chosen has its room back."""
-        chosen = self._tentative.pop(instance_uid, None)
-        if chosen is None:
-            return False
-        self._follow(instance_uid)
-        return self._world.node_of(instance_uid) != chosen[0]
+    def settle(self, instance_uid: str) -> None:
+        """From here on only what the Assignment says counts."""
+        if self._tentative.pop(instance_uid, None) is not None:
+            self._follow(instance_uid)
 
     def take_over(self, change: Change) -> bool:
         """Follow a change of the store; whether it may have made room."""

@@ -111,16 +111,19 @@ class Reconciler:
         if self._pulse.take_over(change):
             self._heard(change.key.name)
         if self._context.placements.take_over(change):
-            self._queue.add_all(self._unplaced)
+            for key in self._unplaced:
+                self._queue.add(key)
         if change.kind == HYPERVISOR.name:
             self._follow_readiness(change)
-            self._queue.add_all(self._waiting.called(change))
+            for key in self._waiting.called(change):
+                self._queue.add(key)
         self._inside.take_over(change)
 
     def use(self, profiles: Profiles) -> None:
         """Decide by these from now on; who found no place may find one."""
         self._context.placements.profiles = profiles
-        self._queue.add_all(self._unplaced)
+        for key in self._unplaced:
+            self._queue.add(key)
 
     async def look(self, key: Key) -> None:
         """Bring one object as far as it gets now; raises where another try may help."""
@@ -182,27 +185,27 @@ class Reconciler:
 
     async def _instance(self, key: Key) -> None:
         chosen: str | None = None
-        uid = ""
+        held: set[str] = set()  # Another Instance may get the name between two passes.
 
         def plan(learned: Learned) -> Plan | None:
-            nonlocal chosen, uid
+            nonlocal chosen
             facts = instance_facts(self._context, key, Look(learned.secrets, learned.read, chosen))
             if facts is None:
                 self._unplaced.discard(key)
                 return None
-            uid = facts.instance.metadata.uid
             made = plan_instance(facts)
             (self._unplaced.add if made.unplaced else self._unplaced.discard)(key)
             if made.chosen is not None and made.wanted is not None:
                 chosen = made.chosen
-                self._context.placements.hold(uid, made.chosen, made.wanted)
+                held.add(facts.instance.metadata.uid)
+                self._context.placements.hold(facts.instance.metadata.uid, made.chosen, made.wanted)
             return made
 
         try:
             await self._run(key, plan)
         finally:
-            if self._context.placements.settle(uid):
-                self._queue.add_all(self._unplaced)
+            for uid in held:
+                self._context.placements.settle(uid)
 
     async def _image(self, key: Key) -> None:
         waits = False

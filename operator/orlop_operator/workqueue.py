@@ -13,7 +13,7 @@ import itertools
 import random
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 FIRST_DELAY = 0.1
@@ -146,11 +146,6 @@ class WorkQueue(Generic[K]):
             self._again.setdefault(key, now)
         elif self._waiting.add(key, now):
             self._changed.set()
-
-    def add_all(self, keys: Iterable[K]) -> None:
-        """Look at each of them now."""
-        for key in keys:
-            self.add(key)
 
     async def take(self) -> K:
         """The next key; whoever took it calls `done` or `failed`."""

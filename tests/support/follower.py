@@ -11,25 +11,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
-from orlop_cluster.lab import DEV, until
+from orlop_cluster.lab import until
 from support.lab import Cluster
 
-_LINES = "while read -r line; do echo $EPOCHREALTIME $line; {also}done"
+_LINES = 'while read -r line; do echo "$EPOCHREALTIME {about}$line"; {also}done'
 """The shell's own clock: a program for each line would be late where the processors are busy."""
 _EVENTS = "stdbuf -oL virsh 'hostname; event --event lifecycle --loop' | "
 """The host's name comes once virsh is connected, which it does not say otherwise."""
 _CONSOLE = (
     'if [[ $line == *"\'orlop-"*Resumed* ]]; then'
-    " uid=${line#*orlop-}; tail -n +1 -F /var/log/orlop/console/${uid%%\\'*}.log 2>/dev/null | "
-    + _LINES.format(also="")
+    " uid=${line#*orlop-}; uid=${uid%%\\'*}; tail -n +1 -F /var/log/orlop/console/$uid.log 2>/dev/null | "
+    + _LINES.format(about="$uid ", also="")
     + " & fi; "
 )
 """Begun on the node: whoever asked the API server which Instance it is would take the guest its processor."""
 
 
 _UNTIL_LET_GO = "({command}) & cat >/dev/null; kill 0"
-"""What runs on a node is not a child of who asked for it there (podman's conmon(8) is its parent) and would outlive
-it, so it ends with its standard input."""
+"""What podman or Docker runs in a node is no child of who asked for it and would outlive it: it ends with its input."""
 
 
 @dataclass
@@ -42,8 +41,7 @@ class Follower:
     lines: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        command = ["bash", "-c", _UNTIL_LET_GO.format(command=self.command)]
-        argv = [DEV, "exec", "--name", self.cluster.name, self.node, "--", *command]
+        argv = [*self.cluster.into(self.node), "bash", "-c", _UNTIL_LET_GO.format(command=self.command)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
         self.thread = threading.Thread(
@@ -54,14 +52,11 @@ class Follower:
 
     def __exit__(self, *_: object) -> None:
         self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        finally:
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-            self.thread.join(10)
-            self.process.stdout.close()
+        # The whole group: what entered the node is a grandchild, and holds the pipe.
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.thread.join(10)
+        self.process.stdout.close()
 
     def first(self, about: str, *words: str, seconds: float = 60) -> float:
         """When a line about this was printed first; of more words the first that such a line has counts."""
@@ -75,7 +70,9 @@ class Follower:
 
 @contextmanager
 def libvirts_events(cluster: Cluster, node: str, *, consoles: bool = False) -> Iterator[Follower]:
-    """What happens to a node's domains; with `consoles`, and what guests of Orlop's say once they run."""
-    with Follower(cluster, node, _EVENTS + _LINES.format(also=_CONSOLE if consoles else "")) as events:
+    """What happens to a node's domains; with `consoles`, and by uid what guests of Orlop's say once they run."""
+    with Follower(
+        cluster, node, _EVENTS + _LINES.format(about="", also=_CONSOLE if consoles else "")
+    ) as events:
         events.first("")
         yield events
